@@ -1,0 +1,50 @@
+# make setup demo test lint bench clean; see README.md
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo-out
+
+.PHONY: setup setup-test demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    the main job, end to end, with no hardware and no hospital (writes $(OUT)/)"
+	@echo "make test    linters, types and tests; installs the peers it needs when it may"
+	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
+	@echo "make lint | bench | clean"
+
+setup: $(VENV)/.run
+setup-test: $(VENV)/.test
+
+$(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml .ci/system-packages
+	@.ci/system-packages run
+	@echo "setup: virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements/run.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "setup: done; the command is $(BIN)/gateway"
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@.ci/system-packages test
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+demo: setup
+	@$(BIN)/gateway demo --out $(OUT)
+
+lint: setup-test
+	$(BIN)/ruff check gateway firmware_adapters tests
+	$(BIN)/ruff format --check gateway firmware_adapters tests
+	$(BIN)/mypy
+
+test: setup-test
+	$(BIN)/pytest
+
+bench: setup-test
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""One file for each device; README.md says how to add one."""

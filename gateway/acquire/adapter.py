@@ -1,0 +1,98 @@
+"""The adapter API: what somebody writes who teaches the gateway a new device.
+
+An adapter declares its transport as data and turns bytes into events. It opens no port, reads no clock,
+starts no thread; the shell of its transport does that and calls :class:`Decoder`. Adapters are found through
+the entry-point group ``gateway.adapters``, ours and other people's alike::
+
+    ADAPTER = Adapter(name="acme-ecg", kind=Kind.ECG, transport=Serial(baud=115200), decoder=Decoder)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from gateway.errors import Misuse
+from gateway.events import Event
+from gateway.model import Kind
+
+GROUP = "gateway.adapters"
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """A serial line, 8N1 unless said otherwise. The port's path comes from the configuration."""
+
+    baud: int
+    bits: int = 8
+    parity: str = "N"
+    stop_bits: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """No line at all: the decoder makes its own events in ``tick`` (a simulated device)."""
+
+
+Transport = Serial | Internal
+
+
+class Decoder(Protocol):
+    """One device's protocol as a pure machine: bytes and time in, events out.
+
+    ``now`` is monotonic seconds. ``feed`` takes whatever piece of the stream the shell got, however cut; the
+    same stream in other pieces must give the same events. ``tick`` comes a few times a second.
+    """
+
+    def start(self, now: float) -> Iterator[Event]: ...
+
+    def stop(self, now: float) -> Iterator[Event]: ...
+
+    def feed(self, data: bytes, now: float) -> Iterator[Event]: ...
+
+    def tick(self, now: float) -> Iterator[Event]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """For adapters without settings of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`)."""
+
+    name: str
+    kind: Kind
+    transport: Transport
+    decoder: Callable[[Any], Decoder]  # called with an instance of ``options``
+    version: str = "1"
+    options: type = NoOptions
+
+
+def installed() -> dict[str, Adapter]:
+    """All adapters that are installed, by name."""
+    found = {}
+    for entry in entry_points(group=GROUP):
+        found[entry.name] = _load(entry)
+    return found
+
+
+def adapter_named(name: str) -> Adapter:
+    """Raises Misuse, naming what there is, if no adapter has that name."""
+    entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in entries:
+        raise Misuse(f"there is no adapter {name!r}", "installed: " + ", ".join(sorted(entries)))
+    return _load(entries[name])
+
+
+def _load(entry: Any) -> Adapter:
+    try:
+        adapter = entry.load()
+    except ImportError as error:
+        raise Misuse(f"the adapter {entry.name!r} cannot be loaded: {error}", "reinstall its package") from error
+    if not isinstance(adapter, Adapter):
+        raise Misuse(f"{entry.value} is no Adapter", "see firmware_adapters/README.md")
+    return adapter

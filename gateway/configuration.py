@@ -1,0 +1,111 @@
+"""The configuration file: one TOML file, read and checked by the settings table.
+
+Every mistake is a Misuse that names file, line, key and what is allowed; nothing is guessed, nothing unknown
+passes. A device's further keys are its adapter's own options, declared there the same way.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway import fields
+from gateway.acquire.adapter import Adapter, Internal, adapter_named, installed
+from gateway.errors import Misuse
+from gateway.fields import Source
+from gateway.settings import DEFAULT_FILE, MANY, ONE, Destination, Device, Ris, Settings
+
+
+def load(path: Path = DEFAULT_FILE) -> Settings:
+    """Read and check a configuration file."""
+    try:
+        data = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Misuse(f"there is no configuration file {path}", "name one with --config FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(f"{path} cannot be read ({error})", "it must be UTF-8 text that this user may read") from error
+    return parse(data, str(path))
+
+
+def parse(data: str, file: str = "configuration") -> Settings:
+    """Check the text of a configuration file."""
+    try:
+        tables = tomllib.loads(data)
+    except tomllib.TOMLDecodeError as error:
+        raise Misuse(f"{file}: {error}", "it is no valid TOML there") from error
+    where = Source(file, tuple(data.splitlines()))
+    for section in tables:
+        if section not in ONE and section not in MANY:
+            known = ", ".join([f"[{s}]" for s in ONE] + [f"[[{s}]]" for s in MANY])
+            raise where.wrong((section,), "is unknown", f"known sections: {known}")
+    one: dict[str, Any] = {
+        name: fields.read_section(kind, tables.get(name, {}), where, (name,))
+        for name, kind in ONE.items()
+        if name != "media" or name in tables
+    }
+    devices, options = _devices(tables.get("device", []), where)
+    return Settings(
+        box=one["gateway"],
+        clock=one["clock"],
+        listener=one["listener"],
+        media=one.get("media"),
+        spool=one["spool"],
+        console=one["console"],
+        devices=devices,
+        ris=tuple(_entries("ris", Ris, tables.get("ris", []), where)),
+        destinations=tuple(_entries("destination", Destination, tables.get("destination", []), where)),
+        options=options,
+    )
+
+
+def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Iterator[Any]:
+    if not isinstance(tables, list):
+        raise where.wrong((section,), "is not a list", f"write it with two brackets: [[{section}]]")
+    seen: set[str] = set()
+    for i, table in enumerate(tables):
+        entry = fields.read_section(kind, table, where, (section, i))
+        if entry.name in seen:
+            raise where.wrong((section, i, "name"), f"is {entry.name!r} a second time", "each needs its own name")
+        seen.add(entry.name)
+        yield entry
+
+
+def _devices(tables: Any, where: Source) -> tuple[tuple[Device, ...], dict[str, Any]]:
+    """Devices and their adapter options: keys that the section does not know are offered to the adapter."""
+    own = {f for f, *_ in fields.documentation(Device)}
+    common, rest = [], []
+    for table in tables if isinstance(tables, list) else []:
+        known = table if isinstance(table, dict) and "adapter" not in table else None
+        common.append(table if known is not None else {k: v for k, v in table.items() if k in own})
+        rest.append({k: v for k, v in table.items() if k not in own})
+    devices = tuple(_entries("device", Device, common if isinstance(tables, list) else tables, where))
+    options: dict[str, Any] = {}
+    for i, device in enumerate(devices):
+        try:
+            adapter: Adapter = adapter_named(device.adapter)
+        except Misuse as error:
+            raise where.wrong(("device", i, "adapter"), f"is wrong: {error.message}", error.fix) from None
+        if not isinstance(adapter.transport, Internal) and not device.port:
+            raise where.wrong(("device", i), "lacks the key 'port'", f"adapter {adapter.name} speaks over a line")
+        options[device.name] = fields.read_section(adapter.options, rest[i], where, ("device", i))
+    return devices, options
+
+
+def reference() -> str:
+    """The whole table as Markdown."""
+    lines = ["# Configuration reference", "", f"One TOML file, `{DEFAULT_FILE}` unless `--config` says otherwise.", ""]
+    for name, kind in [*ONE.items(), *MANY.items()]:
+        title = f"[[{name}]]" if name in MANY else f"[{name}]"
+        lines += [f"## `{title}`", "", (kind.__doc__ or "").strip(), ""]
+        lines += _table(kind)
+    for adapter in sorted(installed().values(), key=lambda a: a.name):
+        lines += [f'## `[[device]]` with `adapter = "{adapter.name}"`', ""]
+        lines += [(adapter.options.__doc__ or "").strip(), "", *_table(adapter.options)]
+    return "\n".join(lines)
+
+
+def _table(kind: type) -> list[str]:
+    rows = [f"| `{k}` | {a} | `{d}` | {w} |" for k, a, d, w in fields.documentation(kind)]
+    return ["| key | allowed | default | meaning |", "|---|---|---|---|", *rows, ""] if rows else ["No keys.", ""]

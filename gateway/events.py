@@ -1,0 +1,89 @@
+"""What a device can say, in one frozen vocabulary: an adapter's decoder yields these, nothing else.
+
+All times are monotonic seconds. Samples are int32 counts exactly as the device sent them (scaling is data
+in :class:`gateway.model.Channel`, never applied to what is kept).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model import Equipment, MultiplexGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Bytes the shell shall write to the device."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The device is streaming; from here on its samples belong to one acquisition."""
+
+    equipment: Equipment
+    groups: tuple[MultiplexGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """A block of samples of one multiplex group: int32, shape (samples, channels), in device order."""
+
+    data: NDArray[np.int32]
+    time: float  # when its last sample arrived
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One encoded frame of an image source."""
+
+    data: bytes
+    time: float
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that happened at a moment: event button, lead off, pacer. ``sample`` is 0-based in its group."""
+
+    text: str
+    time: float
+    group: int = 0
+    sample: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples that the device sent, or should have sent, and that did not arrive.
+
+    ``samples`` is their number where the protocol tells, else derived by the session from ``seconds``.
+    """
+
+    reason: str
+    time: float
+    samples: int = 0
+    seconds: float = 0.0
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Bytes that are no part of the protocol; counted and skipped."""
+
+    count: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The device ended the acquisition by itself, in an orderly way."""
+
+    reason: str
+
+
+Event = Reply | Started | Samples | Frame | Marker | Gap | Garbage | Finished

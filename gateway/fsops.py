@@ -1,0 +1,149 @@
+"""The only fsync, rename and unlink of the gateway.
+
+What these functions promise is the ground on which "kept" stands:
+
+- :func:`write_file`: afterwards the file has the new content under its name, whatever happens; before, the
+  old content or none. Order: data, fsync, rename, fsync of the folder.
+- :func:`sync`: all that was written to the descriptor is on the medium. A failed fsync is never tried again
+  on the same file: Linux marks the lost pages clean, so a second call would lie.
+
+``after_step`` lets a test stop the world after each durable step; nothing else may use it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway.errors import Fatal
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+after_step: Callable[[str, str], None] | None = None
+
+
+def _step(what: str, where: str | os.PathLike[str]) -> None:
+    if after_step is not None:
+        after_step(what, os.fspath(where))
+
+
+def sync(descriptor: int, name: str | os.PathLike[str]) -> None:
+    """fsync; raises Fatal if the medium did not take the data."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise Fatal(
+            f"{os.fspath(name)}: the disk did not take the data ({error.strerror})",
+            "check the storage medium; what was kept before is not touched",
+        ) from error
+    _step("fsync", name)
+
+
+def sync_folder(folder: Path) -> None:
+    """fsync of a folder, so that names made or removed in it survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sync(descriptor, folder)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make ``folder`` and what is missing above it, mode 0700, each name durable. Returns it."""
+    missing = []
+    place = folder
+    while not place.exists():
+        missing.append(place)
+        place = place.parent
+    for place in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(mode=FOLDER_MODE)
+        sync_folder(place.parent)
+    return folder
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that appears under ``path`` whole or not at all; an old one is replaced.
+
+    The stream writes to a temporary neighbour (name starts with a dot); leaving the block without an error
+    syncs it, renames it and syncs the folder.
+    """
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "w+b") as stream:
+            yield stream
+            stream.flush()
+            sync(stream.fileno(), temporary)
+    except Exception:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    rename(temporary, path)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``, durably and at once."""
+    with new_file(path) as stream:
+        stream.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace ``path`` by ``value`` as readable UTF-8 JSON, durably and at once."""
+    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
+    write_file(path, text.encode() + b"\n")
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename within one file system and make the new name durable (both folders are synced)."""
+    os.replace(old, new)
+    _step("rename", new)
+    sync_folder(new.parent)
+    if old.parent != new.parent:
+        sync_folder(old.parent)
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut a file at ``size`` bytes, durably."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.ftruncate(descriptor, size)
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def unlink(path: Path) -> None:
+    """Remove a file durably; one that is gone already is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    _step("unlink", path)
+    sync_folder(path.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a flat or nested folder durably, files first; one that is gone already is fine."""
+    if not folder.exists():
+        return
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.is_symlink():
+            remove_folder(child)
+        else:
+            child.unlink()
+            _step("unlink", child)
+    folder.rmdir()
+    _step("unlink", folder)
+    sync_folder(folder.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted :func:`new_file` left behind (never part of anything kept)."""
+    for leftover in folder.glob(".*.part"):
+        unlink(leftover)

@@ -1,0 +1,63 @@
+"""Where everything lies below the data folder; the one place that knows the names.
+
+DATA/exams/EXAM/exam.json                     the performed procedure step
+DATA/acquisitions/ID/facts.json               what must be known to wrap it
+DATA/acquisitions/ID/records                  what the device said
+DATA/acquisitions/ID/held.json                why a person must look, if so
+DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
+DATA/worklist/NAME.json                       the last answer of the RIS called NAME
+DATA/ledger.sqlite                            progress only: may be deleted
+DATA/audit.jsonl                              what persons decided
+RUNTIME/NAME.sock                             the local sockets of the processes
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FACTS = "facts.json"
+RECORDS = "records"
+HELD = "held.json"
+EXAM = "exam.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one gateway: ``data`` survives reboots, ``runtime`` does not."""
+
+    data: Path
+    runtime: Path
+
+    @property
+    def exams(self) -> Path:
+        return self.data / "exams"
+
+    @property
+    def acquisitions(self) -> Path:
+        return self.data / "acquisitions"
+
+    @property
+    def instances(self) -> Path:
+        return self.data / "instances"
+
+    @property
+    def worklist(self) -> Path:
+        return self.data / "worklist"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "ledger.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        return self.data / "audit.jsonl"
+
+    def exam(self, exam: str) -> Path:
+        return self.exams / exam / EXAM
+
+    def acquisition(self, acquisition: str) -> Path:
+        return self.acquisitions / acquisition
+
+    def socket(self, name: str) -> Path:
+        return self.runtime / f"{name}.sock"

@@ -1,0 +1,317 @@
+"""The acquisition's record file: what the device said, on disk before anything else happens to it.
+
+Layout, all little-endian::
+
+    file   := b"GWREC\\x00" version:u16  record*
+    record := length:u32 crc32:u32 time:f64 type:u8 payload[length]
+
+``crc32`` covers time, type and payload. ``time`` is monotonic seconds. Payloads by type:
+
+    SAMPLES  group:u8 channels:u16 first:u64 int32[samples][channels]   first = 0-based position in the group
+    FRAME    JSON header, one NUL, the encoded bytes
+    MARKER   JSON {text, group, sample}
+    GAP      JSON {reason, group, first, samples, seconds}              the position moves on by ``samples``
+    BYTES    bytes as received from the device (for replay)
+    END      JSON, see :class:`gateway.records.End`: written last, and only once
+
+A file without END was cut off. Its torn tail ends at the first record whose length or CRC is wrong; all
+before it is good. The writer holds a lock (flock) as long as it lives, so that "cut off" and "still being
+written" cannot be confused, not even after kill -9.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway import fsops
+from gateway.errors import Fatal, Held
+from gateway.events import Frame, Gap, Marker, Samples
+
+MAGIC = b"GWREC\x00"
+VERSION = 1
+HEADER = MAGIC + struct.pack("<H", VERSION)
+_RECORD = struct.Struct("<IIdB")
+_SAMPLES = struct.Struct("<BHQ")
+LONGEST_PAYLOAD = 64 << 20  # bytes; a longer length can only be damage
+_BUFFER = 256 << 10
+
+
+class Type(IntEnum):
+    SAMPLES = 1
+    FRAME = 2
+    MARKER = 3
+    GAP = 4
+    BYTES = 5
+    END = 6
+
+
+_TYPES = frozenset(int(t) for t in Type)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    time: float
+    type: Type
+    payload: bytes
+    end: int  # file offset just behind this record
+
+
+@dataclass(slots=True)
+class GroupEnd:
+    """What END says of one multiplex group; minimum and maximum are counts, per channel."""
+
+    samples: int = 0  # positions in the group, missing ones included
+    missing: int = 0  # of them, how many never arrived
+    minimum: list[int] = field(default_factory=list)
+    maximum: list[int] = field(default_factory=list)
+
+    def take(self, data: NDArray[np.int32]) -> None:
+        self.samples += len(data)
+        if not len(data):
+            return
+        low, high = data.min(axis=0).tolist(), data.max(axis=0).tolist()
+        if not self.minimum:
+            self.minimum, self.maximum = low, high
+        else:
+            self.minimum = [min(a, b) for a, b in zip(self.minimum, low, strict=True)]
+            self.maximum = [max(a, b) for a, b in zip(self.maximum, high, strict=True)]
+
+
+@dataclass(slots=True)
+class End:
+    """The counts of a whole acquisition. ``interrupted``: cut off, END was added afterwards."""
+
+    groups: list[GroupEnd]
+    frames: int = 0
+    gaps: int = 0
+    markers: int = 0
+    last_time: float = 0.0  # monotonic, of the last record
+    reason: str = ""
+    interrupted: bool = False
+
+    def as_json(self) -> bytes:
+        data = {name: getattr(self, name) for name in End.__slots__ if name != "groups"}
+        data["groups"] = [{name: getattr(g, name) for name in GroupEnd.__slots__} for g in self.groups]
+        return json.dumps(data).encode()
+
+    @staticmethod
+    def from_json(payload: bytes) -> End:
+        data: dict[str, Any] = json.loads(payload)
+        groups = [GroupEnd(**g) for g in data.pop("groups")]
+        return End(groups=groups, **data)
+
+    def count(self, event: Samples | Frame | Marker | Gap) -> None:
+        """Take one recorded event into the counts."""
+        self.last_time = max(self.last_time, event.time)
+        match event:
+            case Samples():
+                self.groups[event.group].take(event.data)
+            case Gap():
+                self.gaps += 1
+                self.groups[event.group].samples += event.samples
+                self.groups[event.group].missing += event.samples
+            case Marker():
+                self.markers += 1
+            case Frame():
+                self.frames += 1
+
+
+def pack(kind: Type, time: float, payload: bytes) -> bytes:
+    """One record as bytes."""
+    body = struct.pack("<dB", time, kind) + payload
+    return struct.pack("<II", len(payload), zlib.crc32(body)) + body
+
+
+class Writer:
+    """Appends to a new record file and holds its lock. Not thread-safe: one owner thread.
+
+    What was appended is on the medium after the next :meth:`sync`; never claim more.
+    """
+
+    def __init__(self, path: Path, groups: int) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._descriptor = os.open(path, flags, fsops.FILE_MODE)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self.path = path
+        self._buffer = bytearray(HEADER)
+        self.end = End([GroupEnd() for _ in range(groups)])
+        self.sync()
+        fsops.sync_folder(path.parent)
+
+    def append(self, event: Samples | Frame | Marker | Gap) -> None:
+        """Append one event; it is counted for END."""
+        if isinstance(event, (Samples, Gap, Marker)) and event.group >= len(self.end.groups):
+            raise Fatal(f"{self.path}: multiplex group {event.group} was never announced")
+        kind, payload = _encode(event, self.end)
+        self._put(kind, event.time, payload)
+        self.end.count(event)
+
+    def append_bytes(self, data: bytes, time: float) -> None:
+        """Append bytes as received, for replay."""
+        self._put(Type.BYTES, time, data)
+
+    def sync(self) -> None:
+        """Bring everything appended so far to the medium."""
+        self._flush()
+        fsops.sync(self._descriptor, self.path)
+
+    def close(self, reason: str) -> End:
+        """Write END, sync, release the lock: from here on the acquisition is kept whole."""
+        self.end.reason = reason
+        self._put(Type.END, self.end.last_time, self.end.as_json())
+        self.sync()
+        self.abandon()
+        return self.end
+
+    def abandon(self) -> None:
+        """Release the file without END, as a crash would."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _put(self, kind: Type, time: float, payload: bytes) -> None:
+        self._buffer += pack(kind, time, payload)
+        if len(self._buffer) >= _BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        view = memoryview(self._buffer)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self._buffer = bytearray()
+
+
+def _encode(event: Samples | Frame | Marker | Gap, end: End) -> tuple[Type, bytes]:
+    match event:
+        case Samples(data=data, group=group):
+            head = _SAMPLES.pack(group, data.shape[1], end.groups[group].samples)
+            return Type.SAMPLES, head + data.astype("<i4", copy=False).tobytes()
+        case Gap():
+            first = end.groups[event.group].samples
+            gap = {"reason": event.reason, "group": event.group, "first": first}
+            return Type.GAP, json.dumps(gap | {"samples": event.samples, "seconds": event.seconds}).encode()
+        case Marker():
+            mark = {"text": event.text, "group": event.group, "sample": event.sample}
+            return Type.MARKER, json.dumps(mark).encode()
+        case Frame():
+            return Type.FRAME, json.dumps({"encoding": event.encoding}).encode() + b"\x00" + event.data
+
+
+def decode(record: Record) -> Samples | Frame | Marker | Gap | None:
+    """The event that a record holds; None for BYTES and END. Samples share the record's memory."""
+    match record.type:
+        case Type.SAMPLES:
+            group, channels, _first = _SAMPLES.unpack_from(record.payload)
+            flat = np.frombuffer(record.payload, "<i4", offset=_SAMPLES.size)
+            return Samples(flat.reshape(-1, channels), record.time, group)
+        case Type.GAP:
+            gap = json.loads(record.payload)
+            return Gap(gap["reason"], record.time, gap["samples"], gap["seconds"], gap["group"])
+        case Type.MARKER:
+            mark = json.loads(record.payload)
+            return Marker(mark["text"], record.time, mark["group"], mark["sample"])
+        case Type.FRAME:
+            head, data = record.payload.split(b"\x00", 1)
+            return Frame(data, record.time, json.loads(head)["encoding"])
+        case _:
+            return None
+
+
+def read(path: Path, skip: Sequence[Type] = ()) -> Iterator[Record]:
+    """The good records in order, one in memory at a time; ends silently at a torn tail.
+
+    Raises Held if the file is no record file or of a newer version: then it is left untouched.
+    """
+    with path.open("rb", buffering=_BUFFER) as stream:
+        head = stream.read(len(HEADER))
+        if len(head) < len(HEADER) and HEADER.startswith(head):
+            return
+        if head[: len(MAGIC)] != MAGIC:
+            raise Held(f"{path} is not a record file of this gateway")
+        if (version := struct.unpack_from("<H", head, len(MAGIC))[0]) > VERSION:
+            raise Held(f"{path} has format version {version}, newer than {VERSION}", "upgrade the gateway")
+        while len(head := stream.read(_RECORD.size)) == _RECORD.size:
+            length, crc, time, kind = _RECORD.unpack(head)
+            if length > LONGEST_PAYLOAD or kind not in _TYPES:
+                return
+            payload = stream.read(length)
+            if len(payload) < length or zlib.crc32(payload, zlib.crc32(head[8:])) != crc:
+                return
+            if kind not in skip:
+                yield Record(time, Type(kind), payload, stream.tell())
+
+
+def events(path: Path) -> Iterator[Samples | Frame | Marker | Gap]:
+    """What was captured, in order; bytes as received and END are passed over."""
+    for record in read(path, skip=(Type.BYTES, Type.END)):
+        event = decode(record)
+        if event is not None:
+            yield event
+
+
+def being_written(path: Path) -> bool:
+    """Whether a living process still holds the file's lock."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def ending(path: Path) -> End | None:
+    """END if the file has one. Reads the tail only when it can."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - (64 << 10)))
+        tail = stream.read()
+    at = tail.rfind(b'{"frames"')
+    if at >= _RECORD.size:
+        length, crc, _time, kind = _RECORD.unpack_from(tail, at - _RECORD.size)
+        whole = at + length == len(tail) and zlib.crc32(tail[at - 9 :]) == crc
+        if whole and kind == Type.END:
+            return End.from_json(tail[at:])
+    return None
+
+
+def finish_interrupted(path: Path, groups: int) -> End:
+    """Give a cut-off file its END: scan what is good, cut the torn tail, append the counts, sync.
+
+    Only for a file that nobody writes any more; a second call finds END and changes nothing.
+    """
+    if (found := ending(path)) is not None:
+        return found
+    end = End([GroupEnd() for _ in range(groups)], reason="cut off", interrupted=True)
+    good = 0
+    for record in read(path):
+        event = decode(record)
+        if event is not None:
+            end.count(event)
+        good = record.end
+    good = max(good, len(HEADER))
+    if path.stat().st_size < len(HEADER):
+        fsops.write_file(path, HEADER)
+    elif path.stat().st_size > good:
+        fsops.truncate(path, good)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(descriptor, pack(Type.END, end.last_time, end.as_json()))
+        fsops.sync(descriptor, path)
+    finally:
+        os.close(descriptor)
+    return end

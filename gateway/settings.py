@@ -1,0 +1,196 @@
+"""The one settings table: what may stand in the configuration file, what it means, what is allowed.
+
+:mod:`gateway.configuration` reads files by it. Secrets never stand here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway import fields
+from gateway.errors import Misuse
+from gateway.fields import setting
+from gateway.places import Places
+
+DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Who this box is."""
+
+    ae_title: str = setting("GATEWAY", fields.ae_title(), "AE title of this box towards RIS and PACS")
+    station_name: str = setting("", fields.text(16), "Station Name (0008,1010) in what leaves the box")
+    institution_name: str = setting("", fields.text(64), "Institution Name (0008,0080)")
+    department: str = setting("", fields.text(64), "Institutional Department Name (0008,1040)")
+    data: Path = setting(Path("/var/lib/gateway"), fields.folder(), "where recordings and instances are kept")
+    runtime: Path = setting(Path("/run/gateway"), fields.folder(), "where the processes' local sockets lie")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """When the wall clock is believed."""
+
+    trust: str = setting(
+        "ntp", fields.choice("ntp", "always"), '"ntp": when the kernel says it is synchronized; "always": no NTP here'
+    )
+    wait: int = setting(60, fields.whole(0, 86400, "seconds"), "how long wrapping waits for a trusted clock")
+    untrusted: str = setting(
+        "send", fields.choice("send", "hold"), "after that: send with Acquisition Time Synchronized = N, or hold"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where PACS may call back with storage commitment reports (and anybody with C-ECHO)."""
+
+    host: str = setting("0.0.0.0", fields.text(255, r"\S+"), "address to listen on; 127.0.0.1 for this box only")
+    port: int = setting(11112, fields.whole(0, 65535), "port; 0 turns the listener off")
+    peers: tuple[str, ...] = setting(
+        (), fields.many(fields.ae_title()), "AE titles that may call besides the destinations' own"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device beside the box. Further keys are the adapter's own options."""
+
+    name: str = setting(..., fields.name(), "its name on this box")
+    adapter: str = setting(..., fields.name(), "which adapter speaks its protocol (firmware_adapters/)")
+    port: str = setting("", fields.text(255), "path of its serial port, best by id: /dev/serial/by-id/...")
+    iod: str = setting(
+        "auto",
+        fields.choice("auto", "twelve-lead", "general", "general-32"),
+        "SOP class: auto = 12-Lead ECG if it fits, else General; general-32 = lossless 32-bit",
+    )
+    refused_class: str = setting(
+        "hold", fields.choice("hold", "rewrap"), "a PACS refuses the class: hold, or rewrap as a 16-bit class"
+    )
+    resolution: float = setting(
+        0.0, fields.number(0, 1e6), "16-bit step in the channel's unit; 0 = from the signal's range; clipping is held"
+    )
+    derive_leads: bool = setting(True, fields.yes_no(), "add III, aVR, aVL, aVF when I and II are recorded")
+    sync_interval: float = setting(1.0, fields.number(0.05, 60, "seconds"), "how often samples are synced to disk")
+    keep_bytes: bool = setting(True, fields.yes_no(), "keep the bytes as received too, for replay")
+    silence: float = setting(5.0, fields.number(0.5, 3600, "seconds"), "no data for so long is reported")
+    exam_idle: int = setting(
+        1800, fields.whole(60, 86400, "seconds"), "an exam with no recording for so long is closed"
+    )
+    test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
+
+
+@dataclass(frozen=True, slots=True)
+class Ris:
+    """A RIS: gives the worklist, takes the performed procedure steps."""
+
+    name: str = setting(..., fields.name(), "its name on this box")
+    ae_title: str = setting(..., fields.ae_title(), "its AE title")
+    host: str = setting(..., fields.text(255, r"\S+"), "its host name or address")
+    port: int = setting(104, fields.whole(1, 65535), "its port")
+    worklist: bool = setting(True, fields.yes_no(), "ask it for the worklist (C-FIND)")
+    mpps: bool = setting(True, fields.yes_no(), "report performed procedure steps to it (MPPS)")
+    modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality; empty = all")
+    any_station: bool = setting(False, fields.yes_no(), "do not restrict the worklist to this box's AE title")
+    poll: int = setting(60, fields.whole(5, 86400, "seconds"), "how often the worklist is refreshed")
+    most: int = setting(500, fields.whole(1, 10000), "at most so many worklist items are taken")
+    timeout: float = setting(15.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A PACS that gets every instance."""
+
+    name: str = setting(..., fields.name(), "its name on this box")
+    ae_title: str = setting(..., fields.ae_title(), "its AE title")
+    host: str = setting(..., fields.text(255, r"\S+"), "its host name or address")
+    port: int = setting(104, fields.whole(1, 65535), "its port")
+    policy: str = setting(
+        "commitment", fields.choice("commitment", "stored"), "what frees the box: a commitment, or the C-STORE answer"
+    )
+    commitment_ae_title: str = setting(
+        "", fields.text(16), "AE title that is asked for commitment, if another than ae_title"
+    )
+    commitment_timeout: int = setting(
+        3600, fields.whole(5, 2592000, "seconds"), "no report for so long: a new request is made"
+    )
+    timeout: float = setting(30.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
+    retry_first: float = setting(5.0, fields.number(0.1, 3600, "seconds"), "wait after the first failure; doubles")
+    retry_most: float = setting(600.0, fields.number(1, 86400, "seconds"), "longest wait between attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A folder (a mounted stick) that gets a copy of every instance, with a DICOMDIR."""
+
+    folder: Path = setting(..., fields.folder(), "root of the file-set")
+    file_set_id: str = setting("GATEWAY", fields.text(16, r"[A-Z0-9_ ]*"), "File-set ID (0004,1130)")
+    policy: str = setting(
+        "copy", fields.choice("copy", "media-verified"), '"media-verified": a checked copy counts as a destination'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The buffer on disk."""
+
+    retention: float = setting(
+        7.0, fields.number(0, 3650, "days"), "how long an instance is kept after every destination took responsibility"
+    )
+    reserve: int = setting(512, fields.whole(0, 1 << 20, "MiB"), "below so much free space no new capture starts")
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The status page and the local API."""
+
+    host: str = setting("127.0.0.1", fields.text(255, r"\S+"), "address to listen on")
+    port: int = setting(8104, fields.whole(0, 65535), "port; 0 turns the page off")
+
+
+E = TypeVar("E", Device, Ris, Destination)
+
+ONE: dict[str, type] = {
+    "gateway": Box,
+    "clock": ClockSettings,
+    "listener": Listener,
+    "media": Media,
+    "spool": Spool,
+    "console": Console,
+}
+MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One checked configuration file. ``options`` holds each device's adapter options, by device name."""
+
+    box: Box
+    clock: ClockSettings
+    listener: Listener
+    media: Media | None
+    spool: Spool
+    console: Console
+    devices: tuple[Device, ...]
+    ris: tuple[Ris, ...]
+    destinations: tuple[Destination, ...]
+    options: dict[str, Any]
+
+    @property
+    def places(self) -> Places:
+        return Places(self.box.data, self.box.runtime)
+
+    def device(self, name: str) -> Device:
+        return _named("device", self.devices, name)
+
+    def destination(self, name: str) -> Destination:
+        return _named("destination", self.destinations, name)
+
+
+def _named(what: str, entries: tuple[E, ...], name: str) -> E:
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    there = ", ".join(e.name for e in entries) or "none"
+    raise Misuse(f"no {what} {name!r} is configured", f"configured: {there}")

@@ -1,0 +1,1 @@
+"""A hospital and a device to try the gateway with."""
