@@ -33,6 +33,11 @@ def _step(what: str, where: str | os.PathLike[str]) -> None:
         after_step(what, os.fspath(where))
 
 
+def committed(where: Path) -> None:
+    """A durable step that somebody else's fsync made (SQLite's COMMIT), told to :data:`after_step`."""
+    _step("commit", where)
+
+
 def sync(descriptor: int, name: str | os.PathLike[str]) -> None:
     """fsync; raises Fatal if the medium did not take the data."""
     try:
@@ -147,3 +152,34 @@ def sweep(folder: Path) -> None:
     """Remove what an interrupted :func:`new_file` left behind (never part of anything kept)."""
     for leftover in folder.glob(".*.part"):
         unlink(leftover)
+
+
+def write_at(path: Path, offset: int, data: bytes) -> None:
+    """Overwrite a part of an existing file, durably. Not atomic beyond one sector: the caller's order must bear it."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        write_all(descriptor, data, offset)
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Append to a file, made if it is missing, durably. A cut may leave a part of ``data``."""
+    new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        write_all(descriptor, data, os.fstat(descriptor).st_size)
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
+    if new:
+        sync_folder(path.parent)
+
+
+def write_all(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` at ``offset``; not yet durable."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

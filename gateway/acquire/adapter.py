@@ -43,7 +43,12 @@ class Decoder(Protocol):
     """One device's protocol as a pure machine: bytes and time in, events out.
 
     ``now`` is monotonic seconds. ``feed`` takes whatever piece of the stream the shell got, however cut; the
-    same stream in other pieces must give the same events. ``tick`` comes a few times a second.
+    same stream in other pieces must give the same events. ``tick`` comes a few times a second, always with a line
+    that was read dry just before ``now``: what ``feed`` did not get by then had not come.
+
+    ``start`` begins from nothing (also after the line was lost and opened again): handshake, settings, stream. A
+    device that begins by itself may yield Started without it. ``stop`` ends the stream. Any of them raises Retry,
+    in words for a person, when the device does not answer as it should; the shell opens the line again later.
     """
 
     def start(self, now: float) -> Iterator[Event]: ...

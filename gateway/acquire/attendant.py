@@ -1,0 +1,281 @@
+"""Who attends a device: one thread that owns its line, its session and its recorder, and never gives up on it.
+
+The attendant carries out what the session decides. A line that is lost is opened again, with back-off; each change of
+state is one line in the log that says what to do. It knows no exam files, no sockets and no systemd: its
+surroundings (:mod:`gateway.capture`) tell it whose a recording is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gateway.acquire.adapter import adapter_named
+from gateway.acquire.admission import admit, free_mebibytes
+from gateway.acquire.live import Live
+from gateway.acquire.recorder import Recorder
+from gateway.acquire.session import Act, Begin, End, Record, RecordBytes, Send, Session
+from gateway.acquire.shells import Shell, shell_for
+from gateway.clock import Clock
+from gateway.errors import Held, Retry
+from gateway.events import Samples
+from gateway.model import Facts
+from gateway.settings import Device, Settings
+
+log = logging.getLogger(__name__)
+TURN = 0.05  # seconds that one turn waits for bytes at most
+APPEAR_WITHIN = 3.0  # seconds from the order until the line can be opened
+BEGIN_WITHIN = 8.0  # seconds from the order to the device's first sample
+GRACE = 5.0  # seconds that a recording with a lost device may take longer than planned
+LAST_ROOM = 16  # MiB; with less, a running recording is closed while END still fits
+_BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open the line
+_GARBAGE_AGAIN = 60.0  # seconds between two complaints
+
+
+@dataclass(slots=True)
+class Kept:
+    """A finished acquisition."""
+
+    facts: Facts
+    samples: int  # of the first group, missing ones included
+    missing: int
+    gaps: int
+    reason: str
+
+
+class Attendant:
+    """One device's owner. Call :meth:`turn` again and again, from one thread; orders come from the same thread."""
+
+    def __init__(
+        self,
+        device: Device,
+        session: Session,
+        shell: Shell,
+        recorder: Recorder,
+        clock: Clock,
+        whose: Callable[[], str | None],
+    ) -> None:
+        self.device = device
+        self.session = session
+        self.recorder = recorder
+        self.live = Live()
+        self.problem: Retry | Held | None = None  # what a person should know
+        self.kept: Kept | None = None  # the last finished acquisition, since the last start
+        self._shell = shell
+        self._clock = clock
+        self._whose = whose  # the exam of a recording that begins; raises Held if there may be none
+        self._open = False
+        self._attempts = 0
+        self._next_attempt = 0.0
+        self._garbage = 0
+        self._complained = -_GARBAGE_AGAIN
+
+    @property
+    def connected(self) -> bool:
+        """Whether the line is open (which says nothing of the device behind it)."""
+        return self._open
+
+    def start(self) -> None:
+        """A person wants a recording. Raises Held if there is no room or one is running."""
+        if self.session.recording or self.session.wanted:
+            raise Held(f"device {self.device.name!r} is recording already", "stop that recording first")
+        self.kept = None
+        self._carry_out(self.session.start(self._clock.monotonic()))
+
+    def stop(self, reason: str) -> None:
+        self._carry_out(self.session.stop(reason, self._clock.monotonic()))
+
+    def turn(self) -> None:
+        """One turn of at most about TURN seconds: read, decode, record, sync; open the line again if it is lost."""
+        now = self._clock.monotonic()
+        if not self._open and not self._reopen(now):
+            self._pause()
+            return
+        try:
+            data = self._shell.read(TURN)
+        except Retry as lost:
+            self._lose(lost)
+            return
+        now = self._clock.monotonic()
+        if data:
+            self._carry_out(self.session.feed(data, now))
+        if self._open:
+            self._carry_out(self.session.tick(now))
+        self._watch(now)
+        if self.recorder.sync_if_due(now) and free_mebibytes(self.recorder.folder) < LAST_ROOM:
+            self.problem = Held("the disk is full: the recording was closed", "make room: gateway queue list")
+            log.error("%s: %s", self.device.name, self.problem)
+            self.stop("the disk is full")
+
+    def close(self, reason: str) -> None:
+        """End what runs, and the line with it."""
+        self.stop(reason)
+        self._shell.close()
+        self._open = False
+
+    def _pause(self) -> None:
+        """Without a line there is nothing to wait for but time."""
+        self.recorder.sync_if_due(self._clock.monotonic())
+        time.sleep(TURN)
+
+    def _reopen(self, now: float) -> bool:
+        if now < self._next_attempt:
+            return False
+        self._next_attempt = now + _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)]
+        self._attempts += 1
+        try:
+            self._shell.open()
+        except Retry as error:
+            self._say(error)
+            return False
+        self._open = True
+        if isinstance(self.problem, Retry) and not self.session.wanted:
+            log.info("%s: the line to the device is open again", self.device.name)
+            self.problem = None
+        self._carry_out(self.session.connect(self._clock.monotonic()))
+        return self._open
+
+    def _lose(self, error: Retry) -> None:
+        """The line, or the device behind it, is gone for now."""
+        self._shell.close()
+        self._open = False
+        self._say(error)
+        self._next_attempt = self._clock.monotonic() + _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)]
+        self._carry_out(self.session.disconnect(error.message, self._clock.monotonic()))
+
+    def _say(self, problem: Retry | Held) -> None:
+        """One line for one state, not for each attempt."""
+        if self.problem is None or self.problem.message != problem.message:
+            going_on = "; the recording goes on with a gap" if self.session.recording else ""
+            log.warning("%s: %s%s; trying again until it answers", self.device.name, problem, going_on)
+        self.problem = problem
+
+    def _watch(self, now: float) -> None:
+        """Silence of a device that should speak, and garbage on the line."""
+        session = self.session
+        if self._open and session.recording and now - session.heard > self.device.silence:
+            self._lose(
+                Retry(
+                    f"no data for {self.device.silence:g} s from the device on {self.device.port or 'this box'}",
+                    "check its battery, its electrodes' cable and its radio",
+                )
+            )
+        elif self._open and session.wanted and not session.recording and now - session.heard > self.device.silence:
+            words = "nothing comes" if session.garbage == self._garbage else "what comes is not its protocol"
+            self._say(
+                Retry(
+                    f"the device on {self.device.port} does not start: {words}", "check its power, type and baud rate"
+                )
+            )
+        if session.garbage > self._garbage and now - self._complained >= _GARBAGE_AGAIN:
+            log.warning(
+                "%s: %d bytes on the line are not this device's protocol and were skipped; "
+                "if that goes on, check cable, baud rate and that the adapter is the right one",
+                *(self.device.name, session.garbage - self._garbage),
+            )
+            self._garbage, self._complained = session.garbage, now
+
+    def _carry_out(self, acts: Iterable[Act]) -> None:
+        """Do all that the session decided; a device that does not answer or listen (Retry) has its line opened anew."""
+        remaining, lost = iter(acts), None
+        while True:
+            try:
+                act = next(remaining, None)
+                if act is None:
+                    break
+                self._do(act)
+            except Retry as error:
+                lost = error  # what was decided after it is done all the same: above all, END
+        if lost is not None:
+            self._lose(lost)
+
+    def _do(self, act: Act) -> None:
+        match act:
+            case Record():
+                self.recorder.take(act.event)
+                if isinstance(act.event, Samples):
+                    self._hear(act.event)
+            case RecordBytes():
+                self.recorder.take_bytes(act.data, act.time)
+            case Send():
+                self._shell.write(act.data)
+            case Begin():
+                self._begin(act)
+            case End():
+                self._end(act.reason)
+
+    def _begin(self, act: Begin) -> None:
+        try:
+            exam = self._whose()
+        except Held as refusal:
+            log.error("%s: %s", self.device.name, refusal)
+            self.problem = refusal
+            self.session.refuse()
+            return
+        facts = self.recorder.begin(act.started, exam)
+        self.live.begin(act.started.groups)
+        whose = f"exam {exam}" if exam else "no exam is open: it will be held until a person says whose it is"
+        self.problem = None
+        log.info("%s: recording %s (%s)", self.device.name, facts.acquisition, whose)
+
+    def _hear(self, event: Samples) -> None:
+        self.live.take(event)
+        if self.problem is not None:
+            log.info("%s: the device delivers again", self.device.name)
+        self.problem, self._attempts = None, 0
+
+    def _end(self, reason: str) -> None:
+        facts, end = self.recorder.close(reason)
+        first = end.groups[0]
+        self.kept = Kept(facts, first.samples, first.missing, end.gaps, reason)
+        log.info(
+            "%s: kept %s: %d samples, %d of them missing in %d gaps (%s)",
+            *(self.device.name, facts.acquisition, first.samples, first.missing, end.gaps, reason),
+        )
+
+
+def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> Attendant:
+    """The attendant of a configured device. ``whose`` names the exam of a recording that begins."""
+    chosen = settings.device(device)
+    adapter = adapter_named(chosen.adapter)
+    clock = Clock(settings.clock.trust)
+
+    def admitted() -> str | None:
+        admit(settings.places.data, settings.spool.reserve)
+        return whose()
+
+    return Attendant(
+        device=chosen,
+        session=Session(adapter.decoder(settings.options[device]), chosen.keep_bytes),
+        shell=shell_for(adapter, chosen),
+        recorder=Recorder(settings.places, clock, chosen, adapter),
+        clock=clock,
+        whose=admitted,
+    )
+
+
+class Plan:
+    """How long a recording that was asked for may take: to begin, and as a whole. Times are monotonic seconds."""
+
+    def __init__(self, attendant: Attendant, seconds: float | None, now: float) -> None:
+        self._attendant = attendant
+        self._seconds = seconds
+        self._ordered = now
+        self._began: float | None = None
+
+    def look(self, now: float) -> Retry | None:
+        """Stop the recording when its time has come; the reason if it never began."""
+        session, problem = self._attendant.session, self._attendant.problem
+        if session.recording and self._began is None:
+            self._began = now
+        within = BEGIN_WITHIN if self._attendant.connected else APPEAR_WITHIN
+        if self._began is None and self._attendant.kept is None and now - self._ordered > within:
+            self._attendant.stop("it never began")
+            return problem if isinstance(problem, Retry) else Retry("the device did not start", "check its power")
+        if self._began is not None and self._seconds is not None and session.recording:
+            late = now - self._began > self._seconds + GRACE
+            if session.seconds >= self._seconds or late:
+                self._attendant.stop("the device was lost" if late else "the planned length was reached")
+        return None

@@ -1,0 +1,141 @@
+"""The acquisition on disk: its folder, the facts, and the record file while it grows.
+
+Facts come first and durable, then the records; what was appended is synced once an interval, and only END makes the
+acquisition kept. Here is also what capture must know of older acquisitions: how many an exam has, and how old
+its last one is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway import fsops, places, records
+from gateway.acquire.adapter import Adapter
+from gateway.clock import Clock
+from gateway.errors import Held
+from gateway.events import Frame, Gap, Marker, Samples, Started
+from gateway.identifiers import new_acquisition_id, new_uid
+from gateway.model import Facts, from_json, to_json
+from gateway.places import Places
+from gateway.settings import Device
+
+log = logging.getLogger(__name__)
+FACTS_VERSION = 1
+
+
+class Recorder:
+    """Writes the acquisitions of one device, one at a time. Not thread-safe: one owner thread."""
+
+    def __init__(self, here: Places, clock: Clock, device: Device, adapter: Adapter) -> None:
+        self._here = here
+        self._clock = clock
+        self._device = device
+        self._adapter = adapter
+        self._writer: records.Writer | None = None
+        self._synced = 0.0
+        self.facts: Facts | None = None  # of the running acquisition
+
+    def begin(self, started: Started, exam: str | None) -> Facts:
+        """Make the folder of a new acquisition: facts.json, then the empty record file, both durable."""
+        now = self._clock.now()
+        facts = Facts(
+            acquisition=new_acquisition_id(self._device.name, now.wall),
+            root_uid=new_uid(),
+            device=self._device.name,
+            adapter=self._adapter.name,
+            adapter_version=self._adapter.version,
+            kind=self._adapter.kind,
+            equipment=started.equipment,
+            groups=started.groups,
+            exam=exam,
+            number=1 + sum(f.device == self._device.name for f in of_exam(self._here, exam)) if exam else 1,
+            started=now,
+            test=self._device.test,
+        )
+        folder = fsops.make_folder(self._here.acquisition(facts.acquisition))
+        fsops.write_json(folder / places.FACTS, to_json(facts))
+        self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+        self._synced = now.monotonic
+        self.facts = facts
+        return facts
+
+    @property
+    def end(self) -> records.End | None:
+        """The counts so far."""
+        return self._writer.end if self._writer is not None else None
+
+    def take(self, event: Samples | Frame | Marker | Gap) -> None:
+        if self._writer is not None:
+            self._writer.append(event)
+
+    def take_bytes(self, data: bytes, time: float) -> None:
+        if self._writer is not None:
+            self._writer.append_bytes(data, time)
+
+    @property
+    def folder(self) -> Path:
+        """Where acquisitions are kept."""
+        return self._here.acquisitions
+
+    def sync_if_due(self, now: float) -> bool:
+        """Bring what was appended to the medium, once an interval; whether that was now."""
+        if self._writer is None or now - self._synced < self._device.sync_interval:
+            return False
+        self._writer.sync()
+        self._synced = self._clock.monotonic()
+        return True
+
+    def close(self, reason: str) -> tuple[Facts, records.End]:
+        """Write END and sync: from here on the acquisition is kept."""
+        assert self._writer is not None
+        assert self.facts is not None
+        writer, facts = self._writer, self.facts
+        self._writer = self.facts = None
+        return facts, writer.close(reason)
+
+    def abandon(self) -> None:
+        """Leave the acquisition as a crash would; recovery gives it its END."""
+        if self._writer is not None:
+            self._writer.abandon()
+        self._writer = self.facts = None
+
+
+def read_facts(folder: Path) -> Facts:
+    """Raises Held if the facts of an acquisition are missing, damaged or of a newer format."""
+    path = folder / places.FACTS
+    try:
+        data = json.loads(path.read_bytes())
+        if data.get("version", 0) > FACTS_VERSION:
+            raise Held(
+                f"{path} has format version {data['version']}, newer than {FACTS_VERSION}", "upgrade the gateway"
+            )
+        return from_json(Facts, data)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise Held(f"{path} cannot be read ({error})", "the recording is kept; a person must look") from error
+
+
+def of_exam(here: Places, exam: str) -> Iterator[Facts]:
+    """The facts of the acquisitions of one exam; damaged ones are passed over."""
+    for path in sorted(here.acquisitions.glob(f"*/{places.FACTS}")):
+        if exam.encode() in path.read_bytes():
+            try:
+                facts = read_facts(path.parent)
+            except Held as held:
+                log.debug("passed over: %s", held)
+                continue
+            if facts.exam == exam:
+                yield facts
+
+
+def last_recorded(here: Places, facts: Facts) -> float | None:
+    """Monotonic seconds of the last record of an acquisition of this boot; None while it is still being written."""
+    path = here.acquisition(facts.acquisition) / places.RECORDS
+    if not path.exists():
+        return facts.started.monotonic
+    if records.being_written(path):
+        return None
+    end = records.ending(path)
+    return facts.started.monotonic if end is None else max(facts.started.monotonic, end.last_time)

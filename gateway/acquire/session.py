@@ -1,0 +1,220 @@
+"""What happens to a device's words: a pure core between its decoder and the disk.
+
+Events of the line and of persons go in, :data:`Act` objects come out; the attendant (:mod:`gateway.acquire.attendant`)
+carries them out. The rules that live here:
+
+- an acquisition begins when the device says Started, and only then has it a folder;
+- what was received before that (the handshake) belongs to its transcript, up to PRELUDE bytes;
+- a lost line is a gap, not an end: its length is known when samples come again;
+- a device that comes back with other channels begins another acquisition.
+
+A transcript is the sequence of bytes as received; an empty piece says that the line was opened and the decoder
+started from nothing, so :mod:`gateway.acquire.replay` can do the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gateway.acquire.adapter import Decoder
+from gateway.errors import Retry
+from gateway.events import Event, Finished, Frame, Gap, Garbage, Marker, Reply, Samples, Started
+
+PRELUDE = 64 << 10  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Make an acquisition folder: the device streams."""
+
+    started: Started
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Append to the record file."""
+
+    event: Samples | Frame | Marker | Gap
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBytes:
+    """Append to the transcript."""
+
+    data: bytes
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Close the acquisition with END."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write to the device."""
+
+    data: bytes
+
+
+Act = Begin | Record | RecordBytes | End | Send
+
+
+@dataclass(slots=True)
+class _Group:
+    """Where one multiplex group of the running acquisition stands."""
+
+    rate: float  # Hz
+    position: int = 0  # samples, missing ones included
+    last: float = 0.0  # when its last sample came
+    broken: bool = False  # the line was lost since then
+
+
+@dataclass(slots=True)
+class Session:
+    """One device's session. Not thread-safe: one owner thread."""
+
+    decoder: Decoder
+    keep_bytes: bool = True
+    wanted: bool = False  # somebody asked for a recording
+    started: Started | None = None  # of the running acquisition
+    garbage: int = 0  # bytes, since the session began
+    heard: float = 0.0  # when the last sample, or the last order, came
+    _groups: list[_Group] = field(default_factory=list)
+    _prelude: deque[tuple[bytes, float]] = field(default_factory=deque)
+    _connected: bool = False
+
+    @property
+    def recording(self) -> bool:
+        return self.started is not None
+
+    @property
+    def seconds(self) -> float:
+        """Length of the running acquisition so far, gaps included."""
+        return max((g.position / g.rate for g in self._groups), default=0.0)
+
+    def connect(self, now: float) -> Iterator[Act]:
+        """The line was opened."""
+        self._connected = True
+        if self.wanted or self.recording:
+            yield from self._begin_decoding(now)
+
+    def disconnect(self, reason: str, now: float) -> Iterator[Act]:
+        """The line was lost: what is missing becomes a gap when samples come again."""
+        if self._connected and self.started is not None and not any(g.broken for g in self._groups):
+            yield from self._take([Marker(f"connection lost: {reason}", now)], now)
+            for group in self._groups:
+                group.broken = True
+        self._connected = False
+
+    def start(self, now: float) -> Iterator[Act]:
+        """A recording is wanted."""
+        self.wanted = True
+        if self._connected:
+            yield from self._begin_decoding(now)
+
+    def stop(self, reason: str, now: float) -> Iterator[Act]:
+        """The recording is over; without one, nothing happens but that the device is told."""
+        if self._connected and (self.wanted or self.recording):
+            with contextlib.suppress(Retry):  # a device that does not answer is stopped enough
+                yield from self._take(self.decoder.stop(now), now)
+        self.wanted = False
+        yield from self._end(reason)
+
+    def refuse(self) -> None:
+        """The recording that is beginning may not be: forget it, and what the device says until it is asked again."""
+        self.wanted = False
+        self.started, self._groups = None, []
+
+    def feed(self, data: bytes, now: float) -> Iterator[Act]:
+        yield from self._transcribe(data, now)
+        yield from self._take(self.decoder.feed(data, now), now)
+
+    def tick(self, now: float) -> Iterator[Act]:
+        if self._connected:
+            yield from self._take(self.decoder.tick(now), now)
+
+    def _begin_decoding(self, now: float) -> Iterator[Act]:
+        self.heard = now
+        if not self.recording:
+            self._prelude.clear()
+        yield from self._transcribe(b"", now)
+        yield from self._take(self.decoder.start(now), now)
+
+    def _transcribe(self, data: bytes, now: float) -> Iterator[Act]:
+        if not self.keep_bytes:
+            return
+        if self.recording:
+            yield RecordBytes(data, now)
+            return
+        self._prelude.append((data, now))
+        while sum(len(piece) for piece, _ in self._prelude) > PRELUDE:
+            oldest = next(i for i, (piece, _) in enumerate(self._prelude) if piece)
+            del self._prelude[oldest]
+
+    def _take(self, events: Iterable[Event], now: float) -> Iterator[Act]:
+        for event in events:
+            match event:
+                case Reply():
+                    yield Send(event.data)
+                case Started():
+                    yield from self._on_started(event, now)
+                case Garbage():
+                    self.garbage += event.count
+                case Finished():
+                    self.wanted = False
+                    yield from self._end(event.reason)
+                case Samples() if self.recording:
+                    yield from self._on_samples(event)
+                case Gap() if self.recording:
+                    yield self._missing(event)
+                case Marker() if self.recording:
+                    here = self._groups[event.group].position if event.sample is None else event.sample
+                    yield Record(dataclasses.replace(event, sample=here))
+                case Frame() if self.recording:
+                    self.heard = now
+                    yield Record(event)
+
+    def _on_started(self, event: Started, now: float) -> Iterator[Act]:
+        if self.started is not None and self.started == event:
+            for group in self._groups:
+                group.broken = True
+            return
+        yield from self._end("the device began anew with other channels or settings")
+        self.started = event
+        self.heard = now
+        self._groups = [_Group(g.rate) for g in event.groups]
+        yield Begin(event)
+        for piece, time in self._prelude:
+            yield RecordBytes(piece, time)
+        self._prelude.clear()
+
+    def _on_samples(self, event: Samples) -> Iterator[Act]:
+        group = self._groups[event.group]
+        if group.broken:
+            group.broken = False
+            # A block's time is its last sample's: the first one came (n - 1) / rate before.
+            first = event.time - (len(event.data) - 1) / group.rate
+            seconds = max(0.0, first - group.last - 1 / group.rate) if group.position else 0.0
+            if seconds:
+                yield self._missing(Gap("the connection was lost", event.time, seconds=seconds, group=event.group))
+        group.position += len(event.data)
+        group.last = self.heard = event.time
+        yield Record(event)
+
+    def _missing(self, gap: Gap) -> Record:
+        group = self._groups[gap.group]
+        samples = gap.samples or round(gap.seconds * group.rate)
+        group.position += samples
+        return Record(dataclasses.replace(gap, samples=samples, seconds=gap.seconds or samples / group.rate))
+
+    def _end(self, reason: str) -> Iterator[Act]:
+        if self.started is not None:
+            self.started, self._groups = None, []
+            yield End(reason)

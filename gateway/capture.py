@@ -1,0 +1,291 @@
+"""The capture process: one device, from its line to the disk. ``gateway capture DEVICE``, one unit per device.
+
+It knows nothing of DICOM, the spool or the network (a test holds it), so none of them can stop a recording.
+Others ask it over the local socket ``capture-DEVICE``::
+
+    {"do": "status"}                                     what it does, and what is wrong
+    {"do": "start", "exam": id|null, "seconds": N|null}  -> {"acquisition": id} as soon as the device streams
+    {"do": "stop"}                                       -> the counts of what was kept
+    {"do": "live"}                                       the last seconds, thinned out
+
+:func:`record` does the same in-process, for a command that finds no running capture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway import configuration, exam, local
+from gateway.acquire import replay as transcript
+from gateway.acquire.adapter import adapter_named
+from gateway.acquire.admission import admit, only_capture
+from gateway.acquire.attendant import BEGIN_WITHIN, Kept, Plan, attend
+from gateway.acquire.idle import close_if_idle
+from gateway.acquire.recorder import Recorder
+from gateway.acquire.session import Begin, End, Record, RecordBytes, Session
+from gateway.clock import Clock
+from gateway.errors import GatewayError, Held, Misuse, Retry
+from gateway.local import Answer, Request
+from gateway.service import Heart, Service
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+_IDLE_LOOK = 10.0  # seconds between two looks at idle exams
+
+
+def record(
+    settings: Settings,
+    device: str,
+    exam_id: str | None,
+    seconds: float | None,
+    progress: Callable[[float], None],
+    stopping: threading.Event | None = None,
+) -> str:
+    """Record from ``device`` in this process and return the acquisition's id once it is kept.
+
+    ``seconds`` None records until ``stopping`` is set or Ctrl-C. ``progress`` gets the seconds recorded so far.
+    Raises Retry if the device cannot be reached, Held if there is no room, Fatal if a capture runs for it.
+    """
+    clock = Clock(settings.clock.trust)
+    admit(settings.places.data, settings.spool.reserve)
+    with only_capture(settings.places, device):
+        attendant = attend(settings, device, lambda: exam_id)
+        try:
+            attendant.start()
+            plan = Plan(attendant, seconds, clock.monotonic())
+            while attendant.kept is None and not (stopping is not None and stopping.is_set()):
+                attendant.turn()
+                if (failed := plan.look(clock.monotonic())) is not None:
+                    raise failed
+                if isinstance(attendant.problem, Held):
+                    raise attendant.problem
+                progress(attendant.session.seconds)
+        except KeyboardInterrupt:
+            if seconds is not None:
+                raise
+        finally:
+            attendant.close("stopped by hand")
+    if attendant.kept is None:
+        raise Retry(f"device {device!r} recorded nothing", "it was stopped before the device began")
+    return attendant.kept.facts.acquisition
+
+
+def replay(settings: Settings, device: str, exam_id: str | None, file: Path) -> str:
+    """Play a transcript through the device's adapter into a new acquisition; its id."""
+    chosen = settings.device(device)
+    adapter = adapter_named(chosen.adapter)
+    clock = Clock(settings.clock.trust)
+    admit(settings.places.data, settings.spool.reserve)
+    recorder = Recorder(settings.places, clock, chosen, adapter)
+    session = Session(adapter.decoder(settings.options[device]), chosen.keep_bytes)
+    made = ""
+    for act in transcript.play(file, session, clock.monotonic()):
+        match act:
+            case Begin():
+                made = recorder.begin(act.started, exam_id).acquisition
+            case Record():
+                recorder.take(act.event)
+            case RecordBytes():
+                recorder.take_bytes(act.data, act.time)
+            case End():
+                recorder.close(act.reason)
+    if not made:
+        raise Misuse(f"the transcript {file} holds no recording of a {adapter.name}", "name the right device")
+    return made
+
+
+@dataclass(slots=True)
+class _Order:
+    """What a person asks of the device's thread; answered there."""
+
+    do: str
+    exam: str | None = None
+    seconds: float | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+    answer: Answer = field(default_factory=dict)
+    refused: GatewayError | None = None
+
+    def settle(self, answer: Answer | None = None, refused: GatewayError | None = None) -> None:
+        self.answer, self.refused = answer or {}, refused
+        self.done.set()
+
+
+class Capture:
+    """The process around one attendant. Only :meth:`attend` touches the attendant, in its own thread."""
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        self._settings = settings
+        self._clock = Clock(settings.clock.trust)
+        self._device = settings.device(device)
+        self._orders: queue.Queue[_Order] = queue.Queue(16)
+        self._attendant = attend(settings, device, self._whose)
+        self._exam: str | None = None  # of the recording that was asked for
+        self._plan: Plan | None = None
+        self._waiting: _Order | None = None  # the start order whose device has not begun yet
+        self._looked = 0.0
+        self._status: Answer = {}
+        self.failure: BaseException | None = None
+        self._tell()
+
+    def handlers(self) -> dict[str, Callable[[Request], Answer]]:
+        return {
+            "status": lambda _request: self._status,
+            "live": lambda _request: self._attendant.live.view(),
+            "start": self._on_start,
+            "stop": lambda _request: self._ask(_Order("stop")),
+        }
+
+    def attend(self, service: Service, heart: Heart) -> None:
+        """The device's thread, until the process is stopping."""
+        try:
+            while not service.stopping.is_set():
+                self._serve_order()
+                self._attendant.turn()
+                self._look_around()
+                heart.beat()
+            self._attendant.close("the capture process was stopped")
+        except BaseException as error:  # the main thread ends the process with it
+            self.failure = error
+            service.stopping.set()
+        finally:
+            heart.end()
+
+    def _on_start(self, request: Request) -> Answer:
+        """Check an order in the asker's own thread, then hand it over."""
+        named, seconds = request.get("exam"), request.get("seconds")
+        if named is not None:
+            found = exam.load(self._settings.places, str(named))
+            if found.closed is not None:
+                raise Held(f"exam {named} is closed", "start a new exam: what comes later is a step of its own")
+            if self._device.name not in found.devices:
+                raise Misuse(f"device {self._device.name!r} is not in exam {named}", "start an exam that names it")
+        admit(self._settings.places.data, self._settings.spool.reserve)
+        return self._ask(_Order("start", named, None if seconds is None else float(seconds)))
+
+    def _ask(self, order: _Order) -> Answer:
+        try:
+            self._orders.put(order, timeout=1)
+        except queue.Full:
+            raise Retry("the capture process is busy", "try again") from None
+        if not order.done.wait(BEGIN_WITHIN + 1):
+            raise Retry("the capture process does not answer", "gateway status says why")
+        if order.refused is not None:
+            raise order.refused
+        return order.answer
+
+    def _serve_order(self) -> None:
+        try:
+            order = self._orders.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            if order.do == "start":
+                self._exam = order.exam
+                self._attendant.start()
+                self._plan = Plan(self._attendant, order.seconds, self._clock.monotonic())
+                self._waiting = order
+            else:
+                self._attendant.stop("stopped by a person")
+                order.settle(_counts(self._attendant.kept))
+        except GatewayError as refused:
+            order.settle(refused=refused)
+        self._tell()
+
+    def _look_around(self) -> None:
+        """After each turn: answer who waits, end what is over, close idle exams, renew the status."""
+        now = self._clock.monotonic()
+        failed = self._plan.look(now) if self._plan is not None else None
+        session, problem = self._attendant.session, self._attendant.problem
+        facts = self._attendant.recorder.facts
+        if self._waiting is not None:
+            if facts is not None:
+                self._waiting.settle({"acquisition": facts.acquisition})
+            elif failed is not None or isinstance(problem, Held) or not session.wanted:
+                self._waiting.settle(refused=failed or problem or Held("the recording was stopped before it began"))
+            self._waiting = None if self._waiting.done.is_set() else self._waiting
+        if not session.wanted and not session.recording:
+            self._plan, self._exam = None, None
+            if now - self._looked > _IDLE_LOOK:
+                self._looked = now
+                self._close_idle()
+        self._tell()
+
+    def _close_idle(self) -> None:
+        try:
+            close_if_idle(self._settings.places, self._clock, self._device)
+        except GatewayError as error:
+            log.warning("%s: idle exams cannot be closed: %s", self._device.name, error)
+
+    def _whose(self) -> str | None:
+        """The exam that was named, else the one the device is in, else nobody's: held later, never guessed."""
+        if self._exam is not None:
+            return self._exam
+        try:
+            found = exam.current(self._settings.places, self._device.name)
+        except Held as error:
+            log.error("%s: no exam can be named: %s", self._device.name, error)
+            return None
+        return found.exam if found else None
+
+    def _tell(self) -> None:
+        """Renew the answer to ``status``; replaced as a whole, so any thread may read it."""
+        attendant, session = self._attendant, self._attendant.session
+        facts, end, problem = attendant.recorder.facts, attendant.recorder.end, attendant.problem
+        first = end.groups[0] if end is not None and end.groups else None
+        state = "recording" if session.recording else "starting" if session.wanted else "ready"
+        self._status = {
+            "device": self._device.name,
+            "adapter": self._device.adapter,
+            "port": self._device.port,
+            "state": "no device" if problem is not None and state == "ready" else state,
+            "recording": session.recording or session.wanted,
+            "exam": facts.exam if facts else None,
+            "acquisition": facts.acquisition if facts else None,
+            "seconds": round(session.seconds, 3),
+            "samples": first.samples if first else 0,
+            "missing": first.missing if first else 0,
+            "gaps": end.gaps if end is not None else 0,
+            "garbage": session.garbage,
+            "problem": problem.message if problem else None,
+            "fix": problem.fix if problem else None,
+            "kept": attendant.kept.facts.acquisition if attendant.kept else None,
+            "test": self._device.test,
+        }
+
+
+def _counts(kept: Kept | None) -> Answer:
+    if kept is None:
+        return {"acquisition": None}
+    counts: dict[str, Any] = {"samples": kept.samples, "missing": kept.missing, "gaps": kept.gaps}
+    return {"acquisition": kept.facts.acquisition, "reason": kept.reason} | counts
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", metavar="DEVICE", help="name of the device in the configuration")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The process, until SIGTERM or Ctrl-C; what runs then is closed with END."""
+    settings = configuration.load(args.config)
+    device = settings.device(args.device).name
+    with only_capture(settings.places, device):
+        service = Service(f"capture-{device}")
+        capture = Capture(settings, device)
+        server = local.Server(settings.places.socket(f"capture-{device}"), capture.handlers())
+        thread = threading.Thread(target=capture.attend, args=(service, service.heart(device, 30.0)), name=device)
+        thread.start()
+        service.ready(f"attends {device}")
+        service.run()
+        thread.join()
+        server.close()
+        service.close()
+    if capture.failure is not None:
+        raise capture.failure
+    return 0

@@ -1,0 +1,89 @@
+"""The ``gateway`` command: a table of verbs, and what all of them share.
+
+A verb's module is imported only when it is called, so that ``send`` does not pay for what ``forward`` needs. It
+offers ``arguments(parser)`` and ``run(args) -> exit code``.
+
+Exit codes: 0 done; 1 done, with findings or refusals; 2 wrong use or configuration; 3 a device or peer cannot
+be reached; 4 held: a person must look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from gateway import __version__
+from gateway.errors import GatewayError
+from gateway.service import set_up_logging
+from gateway.settings import DEFAULT_FILE
+
+VERBS = {
+    "demo": ("gateway.verbs.demo", "the main job end to end, with no hardware and no hospital"),
+    "config": ("gateway.verbs.config", "check the configuration file, or print the reference"),
+    "worklist": ("gateway.verbs.worklist", "the scheduled procedure steps, from the cache or the RIS"),
+    "exam": ("gateway.verbs.exams", "start, stop, list, show or attribute an exam"),
+    "acquire": ("gateway.verbs.acquire", "one exam, one recording"),
+    "trigger": ("gateway.verbs.trigger", "what a foot switch does: start or stop a recording"),
+    "replay": ("gateway.verbs.replay", "play a recorded byte stream through an adapter again"),
+    "status": ("gateway.verbs.status", "one line says whether all is well; then the details"),
+    "queue": ("gateway.verbs.queue", "what waits, why, and what a person may decide about it"),
+    "send": ("gateway.verbs.send", "send DICOM files to a peer"),
+    "echo": ("gateway.verbs.echo", "ask a peer whether it answers, and what it accepts"),
+    "check": ("gateway.verbs.check", "check DICOM files against the standard's tables"),
+    "plot": ("gateway.verbs.plot", "draw an ECG on millimetre paper"),
+    "media": ("gateway.verbs.media", "the removable medium: status, verify, repair, import"),
+    "conformance": ("gateway.verbs.conformance", "what this box speaks, from its own tables"),
+    "support-bundle": ("gateway.verbs.support", "a file for support, without patient data"),
+    "capture": ("gateway.capture", "process: record from one device"),
+    "forward": ("gateway.forward", "process: wrap, keep, forward"),
+    "console": ("gateway.console", "process: the status page and the local API"),
+}
+_SHARED = argparse.ArgumentParser(add_help=False)
+_SHARED.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="configuration file")
+_SHARED.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="say more")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; errors that are answers become one line and an exit code, never a traceback."""
+    words = sys.argv[1:] if argv is None else argv
+    args = _parse(words)
+    set_up_logging(args.verbose)
+    try:
+        return int(args.run(args))
+    except GatewayError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("gateway: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="gateway",
+        description="DICOM modality gateway for devices that know no DICOM.",
+        epilog="exit codes: 0 done; 1 findings or refusals; 2 wrong use or configuration; "
+        "3 a device or peer cannot be reached; 4 held: a person must look",
+        parents=[_SHARED],
+    )
+    parser.add_argument("--version", action="version", version=f"gateway {__version__}")
+    parser.set_defaults(config=DEFAULT_FILE, verbose=False)
+    commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    wanted = next((w for w in words if w in VERBS), None)
+    for verb, (module, words_) in VERBS.items():
+        sub = commands.add_parser(verb, help=words_, description=words_.capitalize() + ".", parents=[_SHARED])
+        if verb == wanted:
+            loaded = importlib.import_module(module)
+            loaded.arguments(sub)
+            sub.set_defaults(run=loaded.run)
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Waveform Annotation Sequence (PS3.3 C.10.10): gaps, markers, and what a reader must know of the recording.
+
+All are unformatted text. A gap is a SEGMENT of sample positions (the samples there are padding), a marker a
+POINT; a note about the whole recording (cut off, test) names every group and no range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+
+from gateway.dicom.samples import Happening, Scan
+
+LONGEST_TEXT = 1024  # characters of ST
+
+
+def annotation_items(scan: Scan, notes: Sequence[str]) -> list[Dataset]:
+    """The items, notes first; empty if there is nothing to say."""
+    items = [_note(text, len(scan.groups)) for text in notes]
+    items += [item for happening in scan.happenings if (item := _happening(happening, scan)) is not None]
+    if scan.untold:
+        items.append(_note(f"{scan.untold} further gaps and markers are not listed", len(scan.groups)))
+    return items
+
+
+def _note(text: str, groups: int) -> Dataset:
+    item = Dataset()
+    item.UnformattedTextValue = text[:LONGEST_TEXT]
+    item.ReferencedWaveformChannels = [value for group in range(1, groups + 1) for value in (group, 0)]
+    return item
+
+
+def _happening(happening: Happening, scan: Scan) -> Dataset | None:
+    samples = scan.groups[happening.group].samples
+    if not samples:
+        return None
+    item = Dataset()
+    item.UnformattedTextValue = happening.text[:LONGEST_TEXT]
+    item.ReferencedWaveformChannels = [happening.group + 1, 0]
+    first = min(max(1, happening.first), samples)
+    last = min(first + happening.samples - 1, samples)
+    item.TemporalRangeType = "SEGMENT" if last > first else "POINT"
+    item.ReferencedSamplePositions = [first, last] if last > first else first
+    return item

@@ -1,0 +1,87 @@
+"""A Part 10 file (PS3.10 7) whose waveform samples come later and in blocks.
+
+The header is small and goes through pydicom. The Waveform Sequence is written here, with defined lengths
+(they are known beforehand, and a reader can skip by them): each item ends with a Waveform Data element whose value
+is left open, and :func:`write_header` tells where. Explicit VR Little Endian only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from gateway import __version__
+from gateway.dicom.iods import LONGEST_DATA
+from gateway.errors import Held
+
+IMPLEMENTATION_CLASS_UID = "2.25.9949554404670780897822844039783077867"  # this implementation's own, drawn once
+IMPLEMENTATION_VERSION = f"MODGATEWAY_{__version__}"[:16]
+_SEQUENCE = struct.pack("<HH2sHI", 0x5400, 0x0100, b"SQ", 0, 0)[:8]
+_ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
+_DATA = struct.pack("<HH2sH", 0x5400, 0x1010, b"OW", 0)
+_WAVEFORM_SEQUENCE = 0x54000100
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An item of the Waveform Sequence without its data, and how many bytes of data follow."""
+
+    item: Dataset
+    length: int
+
+
+def file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
+    return meta
+
+
+def write_header(stream: BinaryIO, header: Dataset, groups: Sequence[Group]) -> list[int]:
+    """Write everything but the samples; returns the offset of each group's Waveform Data value.
+
+    The file then has its final length, with nothing in those places. ``header`` must have no element above
+    the Waveform Sequence. Raises Held if the samples are more than one element can hold.
+    """
+    if header and max(header.keys()) >= _WAVEFORM_SEQUENCE:
+        raise ValueError("the waveform sequence must be the last element")
+    items = [_encoded(group.item) for group in groups]
+    lengths = [len(data) + len(_DATA) + 4 + group.length for data, group in zip(items, groups, strict=True)]
+    whole = sum(8 + length for length in lengths)
+    if whole > LONGEST_DATA:
+        raise Held(
+            f"the samples take {whole} bytes, one DICOM waveform sequence holds {LONGEST_DATA}",
+            "record in shorter parts",
+        )
+    head = DicomBytesIO()
+    head.write(bytes(128) + b"DICM")
+    write_file_meta_info(head, file_meta(header.SOPClassUID, header.SOPInstanceUID), enforce_standard=True)
+    head.write(_encoded(header))
+    head.write(_SEQUENCE + struct.pack("<I", whole))
+    stream.write(head.getvalue())
+    offsets = []
+    for data, group, length in zip(items, groups, lengths, strict=True):
+        stream.write(_ITEM + struct.pack("<I", length) + data + _DATA + struct.pack("<I", group.length))
+        offsets.append(stream.tell())
+        stream.seek(group.length, 1)
+    stream.truncate(stream.tell())
+    return offsets
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    character_set = dataset.get("SpecificCharacterSet", "ISO_IR 192")
+    write_dataset(buffer, dataset, character_set if isinstance(character_set, str) else list(character_set))
+    return bytes(buffer.getvalue())

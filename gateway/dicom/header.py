@@ -1,0 +1,233 @@
+"""The header of a waveform instance: everything of its data set but the samples.
+
+Each function fills one module of PS3.3 C.7, C.10 or C.12 from the facts, the exam and the configuration; what
+comes from the worklist item comes through :mod:`gateway.dicom.mapping`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydicom.dataset import Dataset
+
+from gateway import __version__
+from gateway.dicom import mapping
+from gateway.dicom.annotating import annotation_items
+from gateway.dicom.iods import Iod
+from gateway.dicom.leads import UNITS, Column, source
+from gateway.dicom.samples import Scan
+from gateway.dicom.scaling import STORAGE, Scale, ds
+from gateway.errors import Held
+from gateway.identifiers import derived_uid
+from gateway.model import Exam, Facts, Instant, MultiplexGroup, to_json
+from gateway.settings import Box
+
+MPPS_CLASS_UID = "1.2.840.10008.3.1.2.3.3"
+UTC_FRAME = "1.2.840.10008.15.1.1"  # PS3.3 C.7.4.2.1.1: equipment synchronized to UTC
+UNKNOWN = "UNKNOWN"  # where the Enhanced General Equipment module demands what the device does not tell
+LONGEST_LO = 64
+LONGEST_SH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What one instance is made of."""
+
+    facts: Facts
+    exam: Exam
+    iod: Iod
+    columns: tuple[tuple[Column, ...], ...]
+    scales: tuple[tuple[Scale, ...], ...]
+    groups: tuple[MultiplexGroup, ...]
+    scan: Scan
+    notes: tuple[str, ...]  # about the whole recording
+
+
+def local(instant: Instant) -> datetime:
+    """Wall time where the box stands; what is written as DA and TM."""
+    return datetime.fromtimestamp(instant.wall).astimezone()
+
+
+def date_of(instant: Instant) -> str:
+    return local(instant).strftime("%Y%m%d")
+
+
+def time_of(instant: Instant) -> str:
+    return local(instant).strftime("%H%M%S")
+
+
+def attribution_digest(exam: Exam) -> str:
+    """Changes if and only if the instance's header would belong to somebody or something else."""
+    what = [to_json(exam.attribution.item), exam.attribution.how, exam.study_uid, exam.step_uid]
+    return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def instance_uid(facts: Facts, exam: Exam, iod: Iod, ordinal: int) -> str:
+    return derived_uid(facts.root_uid, iod.key, ordinal, attribution_digest(exam))
+
+
+def synchronized(facts: Facts, iod: Iod) -> str:
+    """Acquisition Time Synchronized, or "" if the Synchronization module is left out.
+
+    N for a recording that began with an unsure clock. With a synchronized clock it would be Y, which makes Multiplex
+    Group Time Offset required (PS3.3 C.10.9); dciodvfy looks for the Y in the wrong data set and calls that offset
+    an error. For the classes that it judges, the module (usage U) is therefore left out, and nothing is claimed.
+    """
+    if not facts.started.trusted:
+        return "N"
+    return "Y" if iod.states_synchronized else ""
+
+
+def series_uid(facts: Facts, exam: Exam, iod: Iod) -> str:
+    """One series per exam, device and modality; what is synchronized otherwise, and tests, are apart.
+
+    (Synchronization is a property of the whole series, PS3.3 C.7.4.2.)
+    """
+    return derived_uid(exam.study_uid, exam.exam, facts.device, iod.modality, synchronized(facts, iod), facts.test)
+
+
+def header(subject: Subject, box: Box) -> Dataset:
+    """The data set without Waveform Sequence."""
+    facts, exam, iod = subject.facts, subject.exam, subject.iod
+    head = mapping.to_instance(exam)
+    head.SOPClassUID = iod.sop_class_uid
+    head.SOPInstanceUID = instance_uid(facts, exam, iod, 1)
+    _study(head, exam)
+    _series(head, facts, exam, iod)
+    _synchronization(head, facts, iod)
+    _equipment(head, facts, iod, box)
+    started = local(facts.started)
+    head.InstanceNumber = facts.number
+    head.ContentDate = started.strftime("%Y%m%d")
+    head.ContentTime = started.strftime("%H%M%S.%f")
+    head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")
+    head.TimezoneOffsetFromUTC = started.strftime("%z")
+    head.AcquisitionContextSequence = []
+    if told := annotation_items(subject.scan, subject.notes):
+        head.WaveformAnnotationSequence = told
+    mapping.declare_character_set(head)
+    return head
+
+
+def _study(head: Dataset, exam: Exam) -> None:
+    head.StudyInstanceUID = exam.study_uid
+    head.StudyDate, head.StudyTime = date_of(exam.opened), time_of(exam.opened)
+    head.StudyID = study_id(exam)
+
+
+def study_id(exam: Exam) -> str:
+    """Requested Procedure ID, so that all exams of one study agree; else the exam's own id."""
+    found = mapping.item(exam).get("RequestedProcedureID") if mapping.scheduled(exam) else None
+    return str(found)[:LONGEST_SH] if found else exam.exam
+
+
+def protocol_name(exam: Exam, iod: Iod) -> str:
+    """What the schedule calls the protocol; else the class's own name. Never empty (MPPS type 1)."""
+    if mapping.scheduled(exam):
+        steps = mapping.item(exam).get(mapping.SPS) or [Dataset()]
+        codes = steps[0].get("ScheduledProtocolCodeSequence") or [Dataset()]
+        for name in (codes[0].get("CodeMeaning"), steps[0].get("ScheduledProcedureStepDescription")):
+            if name:
+                return str(name)[:LONGEST_LO]
+    return iod.label
+
+
+def _series(head: Dataset, facts: Facts, exam: Exam, iod: Iod) -> None:
+    place = exam.devices.index(facts.device) if facts.device in exam.devices else len(exam.devices)
+    head.Modality = iod.modality
+    head.SeriesInstanceUID = series_uid(facts, exam, iod)
+    head.SeriesNumber = 6 * place + 1 + ("", "N", "Y").index(synchronized(facts, iod)) + 3 * facts.test
+    head.SeriesDescription = (
+        "TEST RECORDING, not of a patient" if facts.test else f"{iod.modality} from {facts.device}"[:LONGEST_LO]
+    )
+    head.ProtocolName = protocol_name(exam, iod)
+    if exam.operator:
+        head.OperatorsName = exam.operator
+    head.PerformedProcedureStepID = exam.exam
+    head.PerformedProcedureStepStartDate = date_of(exam.opened)
+    head.PerformedProcedureStepStartTime = time_of(exam.opened)
+    step = Dataset()
+    step.ReferencedSOPClassUID, step.ReferencedSOPInstanceUID = MPPS_CLASS_UID, exam.step_uid
+    head.ReferencedPerformedProcedureStepSequence = [step]
+
+
+def _synchronization(head: Dataset, facts: Facts, iod: Iod) -> None:
+    if state := synchronized(facts, iod):
+        own_frame = derived_uid(head.SeriesInstanceUID, "synchronization")
+        head.SynchronizationFrameOfReferenceUID = UTC_FRAME if state == "Y" else own_frame
+        head.SynchronizationTrigger = "NO TRIGGER"
+        head.AcquisitionTimeSynchronized = state
+
+
+def _equipment(head: Dataset, facts: Facts, iod: Iod, box: Box) -> None:
+    made = facts.equipment
+    fallback = UNKNOWN if iod.enhanced_equipment else ""
+    head.Manufacturer = made.manufacturer or fallback
+    if name := made.model or fallback:
+        head.ManufacturerModelName = name
+    if serial := made.serial or fallback:
+        head.DeviceSerialNumber = serial
+    versions = [made.software, f"gateway {__version__}", f"adapter {facts.adapter} {facts.adapter_version}"]
+    head.SoftwareVersions = [text[:LONGEST_LO] for text in versions if text]
+    for keyword, text in (
+        ("StationName", box.station_name),
+        ("InstitutionName", box.institution_name),
+        ("InstitutionalDepartmentName", box.department),
+    ):
+        if text:
+            setattr(head, keyword, text)
+
+
+def group_item(subject: Subject, index: int) -> Dataset:
+    """The item of the Waveform Sequence for one multiplex group, without its Waveform Data."""
+    group, survey = subject.groups[index], subject.scan.groups[index]
+    storage = STORAGE[subject.iod.interpretation]
+    item = Dataset()
+    if synchronized(subject.facts, subject.iod) == "Y":
+        item.MultiplexGroupTimeOffset = "0"  # required with Acquisition Time Synchronized = Y, and only then
+    item.WaveformOriginality = "ORIGINAL"
+    item.NumberOfWaveformChannels = len(subject.columns[index])
+    item.NumberOfWaveformSamples = survey.samples
+    item.SamplingFrequency = ds(group.rate)
+    if group.label:
+        item.MultiplexGroupLabel = group.label[:LONGEST_SH]
+    pairs = zip(subject.columns[index], subject.scales[index], strict=True)
+    item.ChannelDefinitionSequence = [_channel(column, scale, storage.bits) for column, scale in pairs]
+    item.WaveformBitsAllocated = storage.bits
+    item.WaveformSampleInterpretation = storage.interpretation
+    if survey.missing:
+        item.add_new("WaveformPaddingValue", "OW", storage.padding.to_bytes(storage.bits // 8, "little", signed=True))
+    return item
+
+
+def _channel(column: Column, scale: Scale, bits: int) -> Dataset:
+    channel = column.channel
+    if (unit := UNITS.get(channel.unit)) is None:
+        raise Held(
+            f"channel {channel.label} is measured in {channel.unit!r}, which has no code here",
+            "the adapter must use one of " + ", ".join(UNITS),
+        )
+    item = Dataset()
+    item.ChannelLabel = channel.label[:LONGEST_SH]
+    item.ChannelSourceSequence = [mapping.code(source(channel.label))]
+    if column.derivation:
+        item.ChannelDerivationDescription = column.derivation
+    item.ChannelSensitivity = scale.sensitivity
+    item.ChannelSensitivityUnitsSequence = [mapping.code(unit)]
+    item.ChannelSensitivityCorrectionFactor = "1"
+    item.ChannelBaseline = ds(channel.baseline)
+    item.ChannelSampleSkew = "0"
+    item.WaveformBitsStored = bits
+    filters: Sequence[tuple[str, float | None]] = (
+        ("FilterLowFrequency", channel.low_cut),
+        ("FilterHighFrequency", channel.high_cut),
+        ("NotchFilterFrequency", channel.notch),
+    )
+    for keyword, frequency in filters:
+        if frequency is not None:
+            setattr(item, keyword, ds(frequency))
+    return item

@@ -1,0 +1,153 @@
+"""Reading the samples of an acquisition as a stream: one scan for the header, one pass for the data.
+
+Small sample records are put together into blocks of a useful size; a gap is a run of missing samples at its
+place. Never more than one block of each multiplex group is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway import records
+from gateway.dicom.leads import Column
+from gateway.dicom.scaling import combine
+from gateway.errors import Held
+from gateway.events import Gap, Marker, Samples
+
+BLOCK = 1 << 16  # counts in a block, roughly: 256 KiB
+MOST_EVENTS = 2000  # gaps and markers that are described one by one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Consecutive samples of one group. ``counts`` None: ``samples`` of them are missing."""
+
+    group: int
+    samples: int
+    counts: NDArray[np.int32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A gap or a marker at its place; ``first`` is 1-based, as Referenced Sample Positions are."""
+
+    text: str
+    group: int
+    first: int
+    samples: int = 0  # 0: a point
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the header must know of one multiplex group; ``low`` and ``high`` are counts of each column."""
+
+    samples: int = 0
+    missing: int = 0
+    low: list[int] = field(default_factory=list)
+    high: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Scan:
+    groups: list[Survey]
+    happenings: list[Happening] = field(default_factory=list)
+    untold: int = 0  # gaps and markers beyond MOST_EVENTS
+
+    def only(self, kept: Sequence[int]) -> Scan:
+        """The scan of some of the groups, renumbered."""
+        place = {group: index for index, group in enumerate(kept)}
+        told = [replace(h, group=place[h.group]) for h in self.happenings if h.group in place]
+        return Scan([self.groups[i] for i in kept], told, self.untold)
+
+
+def blocks(path: Path, groups: int) -> Iterator[Block]:
+    """The samples of a record file, group by group in the order of arrival, in blocks."""
+    waiting: list[list[NDArray[np.int32]]] = [[] for _ in range(groups)]
+    held = [0] * groups
+
+    def flush(group: int) -> Iterator[Block]:
+        if waiting[group]:
+            counts = np.concatenate(waiting[group])
+            waiting[group].clear()
+            held[group] = 0
+            yield Block(group, len(counts), counts)
+
+    for event in records.events(path):
+        if isinstance(event, Samples):
+            waiting[event.group].append(event.data)
+            held[event.group] += event.data.size
+            if held[event.group] >= BLOCK:
+                yield from flush(event.group)
+        elif isinstance(event, Gap) and event.samples:
+            yield from flush(event.group)
+            yield Block(event.group, event.samples, None)
+    for group in range(groups):
+        yield from flush(group)
+
+
+def scan(path: Path, columns: tuple[tuple[Column, ...], ...]) -> Scan:
+    """Count the samples, find each column's extent, note gaps and markers.
+
+    Raises Held if a record does not have the channels that the facts announced.
+    """
+    found = Scan([Survey(low=[0] * len(group), high=[0] * len(group)) for group in columns])
+    widths = [1 + max((c for column in group for c, _ in column.terms), default=-1) for group in columns]
+    seen = [False] * len(columns)
+    waiting: list[list[NDArray[np.int32]]] = [[] for _ in columns]
+    held = [0] * len(columns)
+
+    def measure(group: int) -> None:
+        if not waiting[group]:
+            return
+        counts = np.concatenate(waiting[group])
+        waiting[group].clear()
+        held[group] = 0
+        if not len(counts):
+            return
+        survey = found.groups[group]
+        for i, column in enumerate(columns[group]):
+            values = combine(counts, column)
+            low, high = int(values.min()), int(values.max())
+            survey.low[i] = min(survey.low[i], low) if seen[group] else low
+            survey.high[i] = max(survey.high[i], high) if seen[group] else high
+        seen[group] = True
+
+    for event in records.events(path):
+        group = getattr(event, "group", 0)
+        if group >= len(columns):
+            raise Held(f"{path} has samples of a multiplex group that its facts do not name")
+        survey = found.groups[group]
+        match event:
+            case Samples(data=data):
+                if data.shape[1] != widths[group]:
+                    raise Held(f"{path} has {data.shape[1]} channels where its facts name {widths[group]}")
+                survey.samples += len(data)
+                waiting[group].append(data)
+                held[group] += data.size
+                if held[group] >= BLOCK:
+                    measure(group)
+            case Gap():
+                text = f"Gap: {event.reason}" + (f", {event.seconds:g} s" if event.seconds else "")
+                _note(found, Happening(text, group, survey.samples + 1, event.samples))
+                survey.samples += event.samples
+                survey.missing += event.samples
+            case Marker():
+                place = survey.samples if event.sample is None else event.sample + 1
+                _note(found, Happening(event.text, group, place))
+            case _:
+                continue
+    for group in range(len(columns)):
+        measure(group)
+    return found
+
+
+def _note(found: Scan, happening: Happening) -> None:
+    if len(found.happenings) < MOST_EVENTS:
+        found.happenings.append(happening)
+    else:
+        found.untold += 1

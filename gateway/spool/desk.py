@@ -1,0 +1,208 @@
+"""What a person may ask about the queue and decide about it; every decision is in the audit trail before it happens.
+
+A subject is an instance UID or the id of a recording that is no instance yet.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway import exam, fsops
+from gateway.clock import Clock
+from gateway.errors import Held, Misuse
+from gateway.settings import Settings
+from gateway.spool import audit, deliveries, holding, instances, steps
+from gateway.spool.ledger import Ledger
+from gateway.spool.space import Candidate, candidate, purgeable
+from gateway.spool.states import Instance
+
+log = logging.getLogger(__name__)
+MOST = 500  # rows in one answer
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+Rewrap = Callable[[str, str, str], str]
+
+
+class Desk:
+    """``rewrap`` is the spool's, bound to its wrapper; ``ring`` wakes the workers after a decision."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, clock: Clock, rewrap: Rewrap, ring: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._here = settings.places
+        self._ledger = ledger
+        self._clock = clock
+        self._rewrap = rewrap
+        self._ring = ring
+
+    @property
+    def handlers(self) -> dict[str, Callable[[Request], Answer]]:
+        """By the request's ``do``."""
+        decisions = {
+            "retry": self._release,
+            "release": self._release,
+            "hold": self._hold,
+            "waive": self._waive,
+            "discard": self._discard,
+            "rewrap": self._wrap_again,
+            "attribute": self._attribute,
+        }
+        return {name: self._decided(decide) for name, decide in decisions.items()} | {
+            "queue": self.queue,
+            "queue-show": self.show,
+            "exam": self.exam,
+        }
+
+    def queue(self, _request: Request) -> Answer:
+        """What is not finished yet, at most :data:`MOST` of each: recordings, deliveries, steps."""
+        recordings = self._ledger.query(
+            "SELECT id, exam, device, state, held FROM acquisitions WHERE state <> 'WRAPPED' ORDER BY id LIMIT ?", MOST
+        )
+        waiting = self._ledger.query(
+            "SELECT d.instance, d.destination, d.policy, d.state, d.held, d.attempts, d.words, d.queued_at,"
+            " i.acquisition, i.exam, i.device, i.size, i.corrupt"
+            " FROM deliveries d JOIN instances i ON i.uid = d.instance"
+            " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL"
+            " ORDER BY d.queued_at, d.instance LIMIT ?",
+            MOST,
+        )
+        messages = self._ledger.query(
+            "SELECT exam, ris, state, held, attempts, words FROM steps WHERE state <> 'DONE' ORDER BY exam LIMIT ?",
+            MOST,
+        )
+        return {"acquisitions": _plain(recordings), "deliveries": _plain(waiting), "steps": _plain(messages)}
+
+    def show(self, request: Request) -> Answer:
+        """All that is known of one instance or recording, and in words why it is still here."""
+        subject = str(request["instance"])
+        row = instances.instance(self._ledger, subject)
+        if row is None:
+            found = self._recording(subject)
+            reason = holding.reason(self._here.acquisition(subject))
+            return {"acquisition": dict(found), "held": str(reason) if reason else None}
+        now = self._clock.now()
+        with self._ledger.change() as c:
+            verdict = purgeable(candidate(c, row), self._settings.spool.retention, now.wall, now.trusted)
+        rows = self._ledger.query("SELECT * FROM deliveries WHERE instance = ? ORDER BY destination", subject)
+        return {"instance": dict(row), "deliveries": _plain(rows), "purgeable": verdict.allowed, "words": verdict.words}
+
+    def exam(self, request: Request) -> Answer:
+        """What has become of one exam: its recordings, instances and steps."""
+        name = str(request["exam"])
+        by_exam = "SELECT * FROM {} WHERE exam = ?"
+        found = [r["uid"] for r in self._ledger.query("SELECT uid FROM instances WHERE exam = ?", name)]
+        delivered = [
+            row
+            for uid in found
+            for row in self._ledger.query("SELECT * FROM deliveries WHERE instance = ? ORDER BY destination", uid)
+        ]
+        return {
+            "acquisitions": _plain(self._ledger.query(by_exam.format("acquisitions"), name)),
+            "instances": _plain(self._ledger.query(by_exam.format("instances"), name)),
+            "deliveries": _plain(delivered),
+            "steps": _plain(self._ledger.query(by_exam.format("steps"), name)),
+        }
+
+    def _decided(self, decide: Callable[[str, Request], str]) -> Callable[[Request], Answer]:
+        def handler(request: Request) -> Answer:
+            words = decide(str(request.get("instance") or request.get("exam")), request)
+            self._ring()
+            return {"words": words}
+
+        return handler
+
+    def _note(self, request: Request, what: str, subject: str) -> None:
+        who, why = str(request.get("who") or "local user"), str(request.get("why") or "")
+        audit.append(self._here.audit, self._clock.now(), who, what, subject, why)
+
+    def _release(self, subject: str, request: Request) -> str:
+        if request.get("ris"):
+            self._note(request, "release", f"{subject} for {request['ris']}")
+            steps.hold_step(self._ledger, subject, str(request["ris"]), None, self._clock.wall())
+            return "the step is told again"
+        if instances.instance(self._ledger, subject) is None:
+            self._recording(subject)
+            self._note(request, "release", subject)
+            holding.release(self._here.acquisition(subject))
+            instances.hold_acquisition(self._ledger, subject, None)
+            return "the recording is wrapped again"
+        self._note(request, "release", subject)
+        count = deliveries.release(self._ledger, subject, request.get("destination"), self._clock.wall())
+        return f"{count} deliveries go on"
+
+    def _hold(self, subject: str, request: Request) -> str:
+        words = f"held by a person: {request.get('why') or 'no reason given'}"
+        row = instances.instance(self._ledger, subject)
+        now = self._clock.wall()
+        self._note(request, "hold", subject)
+        if row is None:
+            self._recording(subject)
+            reason = holding.Reason(holding.PERSON, words, f"gateway queue release {subject}", now)
+            holding.hold(self._here.acquisition(subject), reason)
+            instances.hold_acquisition(self._ledger, subject, str(reason))
+            return "the recording is held"
+        wanted = request.get("destination")
+        rows = self._ledger.query("SELECT destination FROM deliveries WHERE instance = ?", subject)
+        names = [r["destination"] for r in rows if wanted in (None, r["destination"])]
+        for name in names:
+            deliveries.hold(self._ledger, subject, name, "", words, now)
+        return f"{len(names)} deliveries are held"
+
+    def _waive(self, subject: str, request: Request) -> str:
+        destination = str(request["destination"])
+        self._note(request, "waive", f"{subject} for {destination}")
+        words = f"waived by a person: {request.get('why') or 'no reason given'}"
+        deliveries.waive(self._ledger, subject, destination, words, self._clock.wall())
+        return f"{destination} is not waited for any more"
+
+    def _discard(self, subject: str, request: Request) -> str:
+        row = instances.instance(self._ledger, subject)
+        if row is not None:
+            if not row["test"] or Instance(row["state"]) is not Instance.SPOOLED:
+                raise Held(
+                    "only a test recording that is still here can be discarded", "waive its destinations instead"
+                )
+            self._note(request, "discard", subject)
+            instances.mark_discarded(self._ledger, subject)
+            return "it is deleted at the next purge"
+        found, now = self._recording(subject), self._clock.now()
+        one = Candidate((), None, test=bool(found["test"]), discarded=True)
+        if found["held"] is None or not (verdict := purgeable(one, 0.0, now.wall, now.trusted)).allowed:
+            raise Held("only a held test recording can be discarded", "attribute or release it")
+        self._note(request, "discard", subject)
+        fsops.remove_folder(self._here.acquisition(subject))
+        with self._ledger.change() as c:
+            c.execute("DELETE FROM acquisitions WHERE id = ?", (subject,))
+        return verdict.words
+
+    def _wrap_again(self, subject: str, request: Request) -> str:
+        who = str(request.get("who") or "local user")
+        return f"sent as {self._rewrap(subject, str(request['destination']), who)} instead"
+
+    def _attribute(self, subject: str, request: Request) -> str:
+        """Give a recording that was made outside any exam to one; another's is refused."""
+        name, folder = str(request["to"]), self._here.acquisition(subject)
+        self._recording(subject)
+        exam.load(self._here, name)
+        facts = holding.facts(folder)
+        if facts is None or holding.exam_of(folder, facts) is not None:
+            raise Held(f"recording {subject} belongs to an exam already", "a correction is a step of its own")
+        self._note(request, "attribute", f"{subject} to exam {name}")
+        holding.attribute(folder, name)
+        return f"it belongs to exam {name}"
+
+    def _recording(self, subject: str) -> sqlite3.Row:
+        found = self._ledger.query("SELECT * FROM acquisitions WHERE id = ?", subject)
+        if not found or Path(subject).name != subject:
+            raise Misuse(f"there is no instance and no recording {subject!r}", "gateway queue list shows all")
+        return found[0]
+
+
+def _plain(rows: list[sqlite3.Row]) -> list[dict[str, Any]]:
+    return [dict(row) for row in rows]

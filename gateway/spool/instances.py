@@ -1,0 +1,136 @@
+"""Rows of acquisitions and instances: taking them up, finding them, purging them, their flags."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.spool.layout import Described
+from gateway.spool.ledger import Ledger
+from gateway.spool.states import ACQUISITION, INSTANCE, Acquisition, Delivery, Instance, advance
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where instances come from: one wrapping (``folder``) of one acquisition."""
+
+    folder: str  # name below instances/
+    acquisition: str
+    exam: str
+    device: str
+    test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One destination of an instance, and what it must do before the box may forget. Fixed when it is wrapped."""
+
+    destination: str
+    policy: str
+
+
+def see(ledger: Ledger, acquisition: str, exam: str, device: str, test: bool) -> Acquisition:
+    """Make sure the acquisition has a row; returns its state."""
+    with ledger.change() as c:
+        c.execute(
+            "INSERT INTO acquisitions (id, exam, device, test, state) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET exam = excluded.exam",
+            (acquisition, exam, device, test, Acquisition.RECORDING),
+        )
+        return _acquisition_state(c, acquisition)
+
+
+def ended(ledger: Ledger, acquisition: str, interrupted: bool) -> None:
+    """The record file has its END. A repetition changes nothing."""
+    with ledger.change() as c:
+        if (state := _acquisition_state(c, acquisition)) is Acquisition.RECORDING:
+            state = advance(ACQUISITION, state, "cut off" if interrupted else "ended")
+            c.execute(
+                "UPDATE acquisitions SET state = ?, interrupted = ? WHERE id = ?", (state, interrupted, acquisition)
+            )
+
+
+def hold_acquisition(ledger: Ledger, acquisition: str, words: str | None) -> None:
+    """Note why a person must look (None: no longer); the file held.json beside the data is the truth."""
+    with ledger.change() as c:
+        c.execute("UPDATE acquisitions SET held = ? WHERE id = ?", (words, acquisition))
+
+
+def add(
+    ledger: Ledger, origin: Origin, found: Sequence[tuple[Described, str | None]], wanted: Iterable[Wanted], now: float
+) -> None:
+    """Take up all instances of one wrapping with their SHA-256 (None: computed later), queued to ``wanted``.
+
+    Idempotent: what is known already stays as it is.
+    """
+    with ledger.change() as c:
+        insert(c, origin, found, wanted, now)
+        state = _acquisition_state(c, origin.acquisition)
+        if state is Acquisition.KEPT:
+            state = advance(ACQUISITION, state, "wrapped")
+            c.execute("UPDATE acquisitions SET state = ?, held = NULL WHERE id = ?", (state, origin.acquisition))
+
+
+def insert(
+    c: sqlite3.Connection,
+    origin: Origin,
+    found: Sequence[tuple[Described, str | None]],
+    wanted: Iterable[Wanted],
+    now: float,
+) -> None:
+    """The rows of :func:`add`, inside a transaction that has more to say."""
+    wanted = tuple(wanted)
+    for one, sha256 in found:
+        c.execute(
+            "INSERT OR IGNORE INTO instances (uid, class, syntax, path, size, sha256, folder, acquisition,"
+            " exam, device, series_uid, series_description, protocol_name, modality, test, wrapped_at, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(one.uid, one.sop_class, one.syntax, one.path, one.size, sha256),
+                *(origin.folder, origin.acquisition, origin.exam, origin.device),
+                *(one.series_uid, one.series_description, one.protocol_name, one.modality),
+                *(origin.test, now, Instance.SPOOLED),
+            ),
+        )
+        c.executemany(
+            "INSERT OR IGNORE INTO deliveries (instance, destination, policy, state, queued_at, changed_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(one.uid, w.destination, w.policy, Delivery.QUEUED, now, now) for w in wanted],
+        )
+
+
+def instance(ledger: Ledger, uid: str) -> sqlite3.Row | None:
+    found = ledger.query("SELECT * FROM instances WHERE uid = ?", uid)
+    return found[0] if found else None
+
+
+def advance_instance(ledger: Ledger, uid: str, event: str) -> None:
+    """One step of the instance's own states: "purge", "unlinked"."""
+    with ledger.change() as c:
+        row = c.execute("SELECT state FROM instances WHERE uid = ?", (uid,)).fetchone()
+        c.execute(
+            "UPDATE instances SET state = ? WHERE uid = ?", (advance(INSTANCE, Instance(row["state"]), event), uid)
+        )
+
+
+def mark_corrupt(ledger: Ledger, uid: str, words: str) -> None:
+    """Never sent again, never deleted: a person must look."""
+    with ledger.change() as c:
+        c.execute("UPDATE instances SET corrupt = coalesce(corrupt, ?) WHERE uid = ?", (words, uid))
+
+
+def mark_discarded(ledger: Ledger, uid: str) -> None:
+    """A person gave up a test recording: it may be purged without any destination."""
+    with ledger.change() as c:
+        c.execute("UPDATE instances SET discarded = 1 WHERE uid = ?", (uid,))
+
+
+def keep_hash(ledger: Ledger, uid: str, sha256: str) -> None:
+    with ledger.change() as c:
+        c.execute("UPDATE instances SET sha256 = coalesce(sha256, ?) WHERE uid = ?", (sha256, uid))
+
+
+def _acquisition_state(c: sqlite3.Connection, acquisition: str) -> Acquisition:
+    row = c.execute("SELECT state FROM acquisitions WHERE id = ?", (acquisition,)).fetchone()
+    return Acquisition(row["state"]) if row else Acquisition.RECORDING

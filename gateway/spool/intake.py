@@ -1,0 +1,235 @@
+"""From the recording to the spooled instance: RECORDING, KEPT, WRAPPED.
+
+One thread walks over the recordings. What it finds on the disk decides, so that it may be stopped at any point
+and begin again: records that nobody writes any more get their END, are wrapped into a hidden folder, checked, and
+appear under their final name by one rename; only then the ledger hears of them. What cannot be wrapped, for a reason
+or through a bug, is held with the reason beside it; it is neither lost nor tried in a hot loop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway import exam, fsops, records
+from gateway.clock import Clock, boot_id
+from gateway.dicom.check import Finding
+from gateway.errors import Fatal, Held, Retry
+from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
+from gateway.places import FACTS, RECORDS, Places
+from gateway.settings import Settings
+from gateway.spool import holding, instances, layout
+from gateway.spool.instances import Origin, Wanted
+from gateway.spool.ledger import Ledger
+from gateway.spool.states import Acquisition
+
+log = logging.getLogger(__name__)
+MEDIA = "media"  # the destination's name for removable media
+_NEWBORN = 60.0  # seconds in which a recording's files may still be about to appear
+_AGAIN = 30.0  # seconds until the next try after a passing failure
+_FULL_LOOK = 60  # every so many rounds all names are read, whatever the folder's time says
+
+Wrap = Callable[[Path, Exam, Settings, Path, str | None], Sequence[InstanceRef]]
+Check = Callable[[Path], Sequence[Finding]]
+
+
+def wanted(settings: Settings) -> tuple[Wanted, ...]:
+    """Where an instance that is wrapped now has to go."""
+    found = [Wanted(d.name, d.policy) for d in settings.destinations]
+    if settings.media is not None:
+        found.append(Wanted(MEDIA, settings.media.policy))
+    return tuple(found)
+
+
+class Intake:
+    """``wrap`` and ``check`` are :func:`gateway.dicom.wrap.wrap` and :func:`gateway.dicom.check.check`."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock, wrap: Wrap, check: Check) -> None:
+        self._settings = settings
+        self._here = settings.places
+        self._ledger = ledger
+        self._clock = clock
+        self._wrap = wrap
+        self._check = check
+        wrapped = ledger.query("SELECT id FROM acquisitions WHERE state = ?", Acquisition.WRAPPED)
+        self._done = {row["id"] for row in wrapped}
+        self._names: list[str] = []
+        self._folder_time = -1
+        self._rounds = 0
+        self._not_before: dict[str, float] = {}  # monotonic; after a passing failure, or waiting for the clock
+        self._waits_since: dict[str, float] = {}  # monotonic
+        self._patience = settings.clock.wait  # seconds
+
+    def turn(self, beat: Callable[[], None] = lambda: None) -> int:
+        """Look at every recording that is not wrapped yet; returns how many became instances."""
+        count = 0
+        for name in self._open_names():
+            beat()
+            if self._clock.monotonic() < self._not_before.get(name, 0.0):
+                continue
+            try:
+                count += self._take(name, beat)
+            except (Retry, OSError) as error:
+                self._not_before[name] = self._clock.monotonic() + _AGAIN
+                log.warning("recording %s cannot be wrapped now (%s); tried again in %.0f s", name, error, _AGAIN)
+        return count
+
+    def _open_names(self) -> list[str]:
+        """Names not seen wrapped; the folder is read again only when its time or the number of rounds says so."""
+        folder = self._here.acquisitions
+        try:
+            changed = folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        if changed != self._folder_time or self._rounds % _FULL_LOOK == 0:
+            self._folder_time = changed if self._rounds % _FULL_LOOK else -1
+            self._names = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
+        self._rounds += 1
+        self._names = sorted(n for n in self._names if n not in self._done)
+        return self._names
+
+    def _take(self, name: str, beat: Callable[[], None]) -> bool:
+        folder = self._here.acquisition(name)
+        try:
+            return self._advance(name, folder, beat)
+        except Held as error:
+            self._hold(name, folder, holding.REFUSED, error.message, error.fix)
+        except (Fatal, Retry, OSError):
+            raise
+        except Exception as error:
+            log.exception("recording %s: a defect of this program", name)
+            words = f"this program failed on it ({type(error).__name__}: {error})"
+            self._hold(name, folder, holding.DEFECT, words, "report this; after an upgrade: gateway queue release")
+        return False
+
+    def _advance(self, name: str, folder: Path, beat: Callable[[], None]) -> bool:
+        held = holding.reason(folder)
+        if held is not None and held.kind not in holding.ENDS_BY_ITSELF:
+            self._note_held(name, folder, held)
+            return False
+        facts = holding.facts(folder)
+        if facts is None or not self._ended(name, folder, facts):
+            return False
+        final = layout.folder(self._here, name)
+        if not final.exists():
+            found_exam = self._exam(name, folder, facts)
+            if found_exam is None or not self._clock_allows(name, folder, facts):
+                return False
+            if held is not None:
+                holding.release(folder)
+            make(folder, final, found_exam, self._settings, self._wrap, self._check)
+        origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
+        found = read_again(self._here, final, beat)
+        instances.add(self._ledger, origin, found, wanted(self._settings), self._clock.wall())
+        self._done.add(name)
+        log.info("recording %s is wrapped and queued", name)
+        return True
+
+    def _ended(self, name: str, folder: Path, facts: Facts) -> bool:
+        """Whether the records have their END; what was cut off gets one. Empty recordings are held."""
+        path = folder / RECORDS
+        size = path.stat().st_size if path.exists() else 0
+        if size < len(records.HEADER) and self._newborn(facts):
+            return False
+        if not path.exists():
+            self._done.add(name)
+            log.warning("recording %s was cut off before its first sample; there is nothing to send", name)
+            return False
+        instances.see(self._ledger, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
+        if records.being_written(path):
+            return False
+        end = records.finish_interrupted(path, len(facts.groups))
+        instances.ended(self._ledger, name, end.interrupted)
+        if not end.frames and not any(g.samples - g.missing for g in end.groups):
+            raise Held("nothing was recorded: the device sent no sample", "nothing needs to be done, it is only kept")
+        return True
+
+    def _newborn(self, facts: Facts) -> bool:
+        """Whether its capture may just be making the files: the lock that says so comes a moment after them."""
+        age = self._clock.monotonic() - facts.started.monotonic
+        return facts.started.boot == boot_id() and age < _NEWBORN
+
+    def _exam(self, name: str, folder: Path, facts: Facts) -> Exam | None:
+        """The exam, if it is somebody's; else the recording is held until a person says whose it is."""
+        exam_id = holding.exam_of(folder, facts)
+        found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
+        if found is not None and found.attribution.how is not Attributed.NOBODY:
+            return found
+        fix = f"gateway exam attribute {exam_id}" if found else f"gateway queue show {name}, then attribute it"
+        self._hold(name, folder, holding.UNATTRIBUTED, "it belongs to nobody yet", fix)
+        return None
+
+    def _clock_allows(self, name: str, folder: Path, facts: Facts) -> bool:
+        """A recording dated by an untrusted clock waits a while for a better one (settings section clock).
+
+        When trust comes within the same boot, the monotonic clock tells when the recording really began.
+        """
+        now = self._clock.now()
+        if facts.started.trusted:
+            return True
+        if now.trusted and now.boot == facts.started.boot:
+            began = now.wall - (now.monotonic - facts.started.monotonic)
+            log.info("recording %s began %+.0f s from what the clock said then", name, began - facts.started.wall)
+            started = dataclasses.replace(facts.started, wall=began, trusted=True)
+            fsops.write_json(folder / FACTS, to_json(dataclasses.replace(facts, started=started)))
+            return True
+        if not now.trusted and now.monotonic - self._waits_since.setdefault(name, now.monotonic) < self._patience:
+            return False
+        if self._settings.clock.untrusted == "hold":
+            fix = "let the box reach a time server, or set clock.untrusted to send"
+            self._hold(name, folder, holding.CLOCK, "it was dated by a clock that nobody had set", fix)
+            return False
+        return True
+
+    def _hold(self, name: str, folder: Path, kind: str, words: str, fix: str) -> None:
+        reason = holding.Reason(kind, words, fix, self._clock.wall())
+        before = holding.reason(folder)
+        if before is None or (before.kind, before.words) != (kind, words):
+            holding.hold(folder, reason)
+            log.warning("recording %s is held: %s", name, reason)
+        self._note_held(name, folder, reason)
+
+    def _note_held(self, name: str, folder: Path, reason: holding.Reason) -> None:
+        try:
+            facts = holding.facts(folder)
+        except Held:
+            facts = None
+        device, test = (facts.device, facts.test) if facts else ("", False)
+        exam_id = (holding.exam_of(folder, facts) if facts else None) or ""
+        rows = self._ledger.query("SELECT held, exam FROM acquisitions WHERE id = ?", name)
+        if not rows or rows[0]["held"] != str(reason) or rows[0]["exam"] != exam_id:
+            instances.see(self._ledger, name, exam_id, device, test)
+            instances.hold_acquisition(self._ledger, name, str(reason))
+
+
+def make(
+    folder: Path, final: Path, found_exam: Exam, settings: Settings, wrap: Wrap, check: Check, iod: str | None = None
+) -> None:
+    """Wrap one recording so that all its instances appear in ``final`` at once, each free of errors.
+
+    Raises Held, leaving nothing behind, if it cannot be wrapped or the check finds an error.
+    """
+    workplace = layout.unfinished(final)
+    fsops.remove_folder(workplace)
+    fsops.make_folder(workplace)
+    try:
+        for made in wrap(folder, found_exam, settings, workplace, iod):
+            errors = [f for f in check(Path(made.path)) if f.severity == "error"]
+            if errors:
+                more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+                raise Held(f"the instance made of it is not valid: {errors[0]}{more}", "report this; nothing is sent")
+        if not any(layout.files(workplace)):
+            raise Held("no instance could be made of it", "report this")
+    except Exception:
+        fsops.remove_folder(workplace)
+        raise
+    fsops.rename(workplace, final)
+
+
+def read_again(
+    here: Places, final: Path, beat: Callable[[], None] = lambda: None
+) -> list[tuple[layout.Described, str | None]]:
+    """What the instances in a finished folder say of themselves, with their SHA-256, as they lie on the disk."""
+    return [(layout.describe(here, path), layout.sha256(path, beat)) for path in layout.files(final)]

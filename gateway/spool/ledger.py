@@ -1,0 +1,162 @@
+"""The ledger: what has become of each instance, in SQLite. Progress only; the files are the truth about data.
+
+One connection, one lock: changes are few and short, and a change must be on the medium (synchronous=FULL)
+before the next thing happens, so more connections would only wait for each other. The forward process is its
+only writer. Every change of a state goes through :mod:`gateway.spool.states`, inside one SQL transaction.
+
+A ledger of a newer format is refused untouched. A damaged one is set aside and a new one begun: everything still
+spooled is sent again, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway import fsops
+from gateway.errors import Fatal
+
+log = logging.getLogger(__name__)
+VERSION = 1
+_VERSION_AT = 60  # offset of user_version in the file header (sqlite.org/fileformat2.html, 1.3)
+
+SCHEMA = """
+CREATE TABLE acquisitions (
+    id TEXT PRIMARY KEY, exam TEXT NOT NULL, device TEXT NOT NULL, test INTEGER NOT NULL,
+    state TEXT NOT NULL, interrupted INTEGER NOT NULL DEFAULT 0, held TEXT
+) WITHOUT ROWID;
+CREATE INDEX acquisitions_by_exam ON acquisitions (exam);
+CREATE INDEX acquisitions_held ON acquisitions (id) WHERE held IS NOT NULL;
+
+CREATE TABLE instances (
+    uid TEXT PRIMARY KEY, class TEXT NOT NULL, syntax TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
+    sha256 TEXT, folder TEXT NOT NULL, acquisition TEXT NOT NULL, exam TEXT NOT NULL, device TEXT NOT NULL,
+    series_uid TEXT NOT NULL, series_description TEXT NOT NULL, protocol_name TEXT NOT NULL, modality TEXT NOT NULL,
+    test INTEGER NOT NULL, wrapped_at REAL NOT NULL, state TEXT NOT NULL,
+    corrupt TEXT, discarded INTEGER NOT NULL DEFAULT 0,
+    settled_at REAL  -- when every destination had taken responsibility; 0 = under an untrusted clock; NULL = not yet
+) WITHOUT ROWID;
+CREATE INDEX instances_by_acquisition ON instances (acquisition);
+CREATE INDEX instances_by_exam ON instances (exam);
+CREATE INDEX instances_by_folder ON instances (folder);
+CREATE INDEX instances_settled ON instances (settled_at) WHERE state <> 'PURGED';
+CREATE INDEX instances_purging ON instances (state) WHERE state = 'PURGING';
+CREATE INDEX instances_corrupt ON instances (uid) WHERE corrupt IS NOT NULL;
+CREATE INDEX instances_discarded ON instances (uid) WHERE discarded AND state = 'SPOOLED';
+
+CREATE TABLE deliveries (
+    instance TEXT NOT NULL REFERENCES instances (uid), destination TEXT NOT NULL, policy TEXT NOT NULL,
+    state TEXT NOT NULL, held TEXT, waived TEXT, superseded_by TEXT, transaction_uid TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+    code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', sent_sha256 TEXT,
+    queued_at REAL NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (instance, destination)
+) WITHOUT ROWID;
+CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
+    WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL;
+CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
+    WHERE state = 'STORED' AND policy = 'commitment' AND held IS NULL AND waived IS NULL;
+CREATE INDEX deliveries_held ON deliveries (destination) WHERE held IS NOT NULL AND waived IS NULL;
+CREATE INDEX deliveries_by_transaction ON deliveries (transaction_uid) WHERE transaction_uid IS NOT NULL;
+CREATE INDEX deliveries_superseded ON deliveries (superseded_by) WHERE superseded_by IS NOT NULL;
+
+CREATE TABLE transactions (
+    uid TEXT PRIMARY KEY, destination TEXT NOT NULL, requested_at REAL NOT NULL, finished TEXT
+) WITHOUT ROWID;
+CREATE INDEX transactions_open ON transactions (destination, requested_at) WHERE finished IS NULL;
+
+CREATE TABLE steps (
+    exam TEXT NOT NULL, ris TEXT NOT NULL, state TEXT NOT NULL, held TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+    code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', changed_at REAL NOT NULL, PRIMARY KEY (exam, ris)
+) WITHOUT ROWID;
+"""
+
+
+class Ledger:
+    """The open ledger. :meth:`query` reads, :meth:`change` is one durable SQL transaction; any thread may use both."""
+
+    def __init__(self, path: Path) -> None:
+        fsops.make_folder(path.parent)
+        self.path = path
+        self._lock = threading.RLock()
+        _refuse_newer(path, _version_in_header(path))
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise Fatal(
+                    f"{path} cannot be opened ({error})", "check the disk and the rights of its folder"
+                ) from error
+            _set_aside(path, str(error))
+            self._open()
+
+    def _open(self) -> None:
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            connection.row_factory = sqlite3.Row
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            _refuse_newer(self.path, version)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("its pages contradict each other")
+            if version == 0:
+                connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
+        except BaseException:
+            connection.close()
+            raise
+        for file in self.path.parent.glob(f"{self.path.name}*"):
+            file.chmod(fsops.FILE_MODE)
+        self._connection = connection
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: on the medium when the block is left without an error, undone otherwise."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk has rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+        fsops.committed(self.path)
+
+    def query(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+def _version_in_header(path: Path) -> int:
+    try:
+        with path.open("rb") as stream:
+            return int.from_bytes(stream.read(_VERSION_AT + 4)[_VERSION_AT:], "big")
+    except FileNotFoundError:
+        return 0
+
+
+def _refuse_newer(path: Path, version: int) -> None:
+    if version > VERSION:
+        raise Fatal(
+            f"{path} has format version {version}, newer than {VERSION}; it is left untouched",
+            "upgrade the gateway, or move the file away: then everything still spooled is sent again",
+        )
+
+
+def _set_aside(path: Path, why: str) -> None:
+    number = 1 + len(list(path.parent.glob(f"{path.name}.damaged-*")))
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    fsops.rename(path, aside)
+    for end in ("-wal", "-shm"):
+        fsops.unlink(path.with_name(path.name + end))
+    log.error("the ledger was damaged (%s) and is set aside as %s: everything still spooled is sent again", why, aside)

@@ -1,0 +1,57 @@
+"""Another wrapping of the same recording, for a destination that refuses the class of the first.
+
+Only from the lossless 32-bit class to a 16-bit one, and only where the configuration or a person says so. The new
+instances have UIDs of their own, derived, so that a repetition after a crash makes the same ones.
+"""
+
+from __future__ import annotations
+
+from gateway import exam
+from gateway.clock import Clock
+from gateway.dicom import iods
+from gateway.errors import Held, Misuse
+from gateway.settings import Settings
+from gateway.spool import audit, deliveries, holding, instances, layout
+from gateway.spool.instances import Origin, Wanted
+from gateway.spool.intake import Check, Wrap, make, read_again
+from gateway.spool.ledger import Ledger
+
+FROM = "general-32"
+INSTEAD = ("twelve-lead", "general")  # the first that the recording fits into
+
+
+def rewrap(
+    settings: Settings, ledger: Ledger, clock: Clock, wrap: Wrap, check: Check, uid: str, destination: str, who: str
+) -> str:
+    """Wrap the recording behind ``uid`` again and queue that to ``destination`` in its place; returns the IOD's key.
+
+    Raises Held if no other class carries it or the raw recording is gone, Misuse for an unknown instance.
+    """
+    row = instances.instance(ledger, uid)
+    if row is None:
+        raise Misuse(f"there is no instance {uid}", "gateway queue list shows all")
+    if row["class"] != iods.TABLE[FROM].sop_class_uid:
+        raise Held("only 32-bit instances can be wrapped again, as 16-bit ones", "ask the PACS to accept this class")
+    here = settings.places
+    raw = here.acquisition(row["acquisition"])
+    facts = holding.facts(raw)
+    if facts is None:
+        raise Held(f"the raw recording {row['acquisition']} is gone", "ask the PACS to accept the 32-bit class")
+    found_exam = exam.load(here, row["exam"])
+    refusals = []
+    for iod in INSTEAD:
+        final = layout.folder(here, row["acquisition"], iod)
+        try:
+            if not final.exists():
+                make(raw, final, found_exam, settings, wrap, check, iod)
+        except Held as error:
+            refusals.append(f"{iod}: {error.message}")
+            continue
+        policy = settings.destination(destination).policy
+        origin = Origin(final.name, row["acquisition"], row["exam"], row["device"], facts.test)
+        words = f"{destination} refuses the class; sent as {iod} instead"
+        audit.append(here.audit, clock.now(), who, "rewrap", uid, words)
+        found = read_again(here, final)
+        deliveries.supersede(ledger, uid, Wanted(destination, policy), origin, found, words, clock.wall())
+        return iod
+    raise Held("no 16-bit class carries it (" + "; ".join(refusals) + ")", "ask the PACS to accept the 32-bit class")

@@ -1,0 +1,81 @@
+"""Rows of performed procedure steps, one per exam and RIS, and what each exam has brought forth."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from gateway.model import InstanceRef
+from gateway.spool.ledger import Ledger
+from gateway.spool.states import STEP, Acquisition, Step, advance
+
+
+def done(ledger: Ledger, ris: str) -> frozenset[str]:
+    """Exams of which this RIS needs to hear nothing more."""
+    rows = ledger.query("SELECT exam FROM steps WHERE ris = ? AND state = ?", ris, Step.DONE)
+    return frozenset(r["exam"] for r in rows)
+
+
+def open_step(ledger: Ledger, exam: str, ris: str, now: float) -> sqlite3.Row:
+    """The row of this step, made if it is new."""
+    found = ledger.query("SELECT * FROM steps WHERE exam = ? AND ris = ?", exam, ris)
+    if not found:
+        with ledger.change() as c:
+            c.execute(
+                "INSERT INTO steps (exam, ris, state, changed_at) VALUES (?, ?, ?, ?)", (exam, ris, Step.QUEUED, now)
+            )
+        found = ledger.query("SELECT * FROM steps WHERE exam = ? AND ris = ?", exam, ris)
+    return found[0]
+
+
+def advance_step(ledger: Ledger, exam: str, ris: str, event: str, code: str, words: str, now: float) -> None:
+    """ "created" after the N-CREATE, "finished" after the final N-SET."""
+    with ledger.change() as c:
+        row = c.execute("SELECT state FROM steps WHERE exam = ? AND ris = ?", (exam, ris)).fetchone()
+        c.execute(
+            "UPDATE steps SET state = ?, attempts = 0, next_try = 0, held = NULL, code = ?, words = ?,"
+            " changed_at = ?"
+            " WHERE exam = ? AND ris = ?",
+            (advance(STEP, Step(row["state"]), event), code, words, now, exam, ris),
+        )
+
+
+def postpone_step(ledger: Ledger, exam: str, ris: str, until: float, words: str, now: float) -> None:
+    with ledger.change() as c:
+        c.execute(
+            "UPDATE steps SET attempts = attempts + 1, next_try = ?, words = ?, changed_at = ?"
+            " WHERE exam = ? AND ris = ?",
+            (until, words, now, exam, ris),
+        )
+
+
+def hold_step(ledger: Ledger, exam: str, ris: str, words: str | None, now: float) -> None:
+    """Hold the step for a person, or (None) release it."""
+    with ledger.change() as c:
+        c.execute(
+            "UPDATE steps SET held = ?, words = coalesce(?, words), next_try = 0, changed_at = ?"
+            " WHERE exam = ? AND ris = ?",
+            (words, words, now, exam, ris),
+        )
+
+
+def known_acquisitions(ledger: Ledger) -> frozenset[str]:
+    return frozenset(r["id"] for r in ledger.query("SELECT id FROM acquisitions"))
+
+
+def unsettled_acquisitions(ledger: Ledger, exam: str) -> list[str]:
+    """Acquisitions of the exam that are neither wrapped nor held: the final N-SET waits for them."""
+    rows = ledger.query(
+        "SELECT id FROM acquisitions WHERE exam = ? AND state <> ? AND held IS NULL", exam, Acquisition.WRAPPED
+    )
+    return [r["id"] for r in rows]
+
+
+def series(ledger: Ledger, data: Path, exam: str) -> list[tuple[sqlite3.Row, list[InstanceRef]]]:
+    """What the exam brought forth: one row that describes each series, with its instances."""
+    rows = ledger.query("SELECT * FROM instances WHERE exam = ? ORDER BY series_uid, wrapped_at, uid", exam)
+    found: dict[str, tuple[sqlite3.Row, list[InstanceRef]]] = {}
+    for r in rows:
+        reference = InstanceRef(r["class"], r["uid"], r["syntax"], str(data / r["path"]), r["size"])
+        found.setdefault(r["series_uid"], (r, []))[1].append(reference)
+    return list(found.values())

@@ -1,0 +1,88 @@
+"""How the spool is doing, in numbers and in one line of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.acquire.admission import free_mebibytes
+from gateway.clock import Clock
+from gateway.settings import Settings
+from gateway.spool.ledger import Ledger
+
+_COUNTS = {
+    "recording": "SELECT count(*) FROM acquisitions WHERE state = 'RECORDING' AND held IS NULL",
+    "to_wrap": "SELECT count(*) FROM acquisitions WHERE state = 'KEPT' AND held IS NULL",
+    "held_recordings": "SELECT count(*) FROM acquisitions WHERE held IS NOT NULL",
+    "instances": "SELECT count(*) FROM instances WHERE state = 'SPOOLED'",
+    "unfinished": "SELECT count(*) FROM instances WHERE state = 'SPOOLED' AND settled_at IS NULL",
+    "corrupt": "SELECT count(*) FROM instances WHERE corrupt IS NOT NULL",
+    "held_deliveries": "SELECT count(*) FROM deliveries WHERE held IS NOT NULL AND waived IS NULL",
+    "held_steps": "SELECT count(*) FROM steps WHERE held IS NOT NULL",
+}
+_PER_DESTINATION = """
+    SELECT destination, state, count(*) AS number, sum(held IS NOT NULL) AS held, min(queued_at) AS oldest
+    FROM deliveries WHERE waived IS NULL GROUP BY destination, state
+"""
+
+
+def queue(ledger: Ledger) -> dict[str, Any]:
+    """Counts, and since when (wall clock) the oldest instance waits that not every destination has taken."""
+    counts: dict[str, Any] = {name: ledger.query(sql)[0][0] for name, sql in _COUNTS.items()}
+    oldest = ledger.query("SELECT min(wrapped_at) FROM instances WHERE state = 'SPOOLED' AND settled_at IS NULL")
+    return counts | {"oldest": oldest[0][0]}
+
+
+def destinations(ledger: Ledger) -> dict[str, dict[str, int]]:
+    """Per destination: deliveries by state, and how many are held."""
+    found: dict[str, dict[str, int]] = {}
+    for row in ledger.query(_PER_DESTINATION):
+        counts = found.setdefault(row["destination"], {"held": 0})
+        counts[row["state"]] = row["number"]
+        counts["held"] += row["held"]
+    return found
+
+
+def space(settings: Settings) -> dict[str, Any]:
+    """Room on the disk in MiB, and whether it is enough for a new recording to begin."""
+    free = free_mebibytes(settings.box.data)
+    return {"free": free, "reserve": settings.spool.reserve, "admits": free >= settings.spool.reserve}
+
+
+def troubles(settings: Settings, ledger: Ledger, clock: Clock, counts: dict[str, Any]) -> list[str]:
+    """What is not well in the spool, the worst first, each with what to do."""
+    found = []
+    if counts["corrupt"]:
+        found.append(f"{counts['corrupt']} instances are damaged on the disk: gateway queue list")
+    if not (room := space(settings))["admits"]:
+        found.append(f"no recording can begin: {room['free']} MiB are free, {room['reserve']} MiB must be")
+    held = counts["held_recordings"] + counts["held_deliveries"] + counts["held_steps"]
+    if held:
+        found.append(f"{held} held, a person must look: gateway queue list")
+    known = {d.name for d in settings.destinations} | ({"media"} if settings.media else set())
+    if gone := _unfinished_at(ledger, known):
+        names = ", ".join(sorted(gone))
+        found.append(f"instances wait for {names}, no longer configured: configure it, or gateway queue waive")
+    if not clock.trusted():
+        found.append("the clock is not synchronized: nothing is deleted, and recordings are marked so")
+    if not settings.destinations:
+        found.append("no destination is configured: nothing leaves the box")
+    return found
+
+
+def in_words(troubles: Iterable[str], counts: dict[str, Any]) -> str:
+    """The one line."""
+    troubles = list(troubles)
+    if troubles:
+        more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+        return f"{troubles[0]}{more}"
+    waiting = counts["unfinished"] + counts["to_wrap"]
+    return f"all is well; {waiting} on their way" if waiting else "all is well; nothing waits"
+
+
+def _unfinished_at(ledger: Ledger, known: set[str]) -> set[str]:
+    rows = ledger.query(
+        "SELECT DISTINCT d.destination FROM deliveries d JOIN instances i ON i.uid = d.instance"
+        " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL AND d.policy <> 'copy'"
+    )
+    return {r["destination"] for r in rows} - known

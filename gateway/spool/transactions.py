@@ -1,0 +1,134 @@
+"""Storage commitment in the ledger (PS3.4 J): which Transaction UID asked for what, and what a report changes.
+
+A Transaction UID is on the medium before its N-ACTION is sent, and the report is answered after its changes are.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.spool.deliveries import happen, settle
+from gateway.spool.ledger import Ledger
+from gateway.spool.states import DELIVERY, Delivery, may
+
+log = logging.getLogger(__name__)
+Later = Callable[[int], float]  # attempts so far -> wall time of the next one
+FAR_AHEAD = 3600.0  # seconds: a request dated so far in the future shows a clock that jumped back
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the peer does not commit one instance, and what follows: "missing", "unanswered" (ask again) or "held"."""
+
+    event: str
+    code: str
+    words: str
+
+
+_LEFT_OUT = Failure("unanswered", "", "the report does not mention it; asked again")
+
+
+def ask(ledger: Ledger, transaction_uid: str, destination: str, uids: Iterable[str], now: float) -> None:
+    """Note the request before it is sent: the instances are REQUESTED under this Transaction UID."""
+    with ledger.change() as c:
+        c.execute(
+            "INSERT INTO transactions (uid, destination, requested_at) VALUES (?, ?, ?)",
+            (transaction_uid, destination, now),
+        )
+        for uid in uids:
+            happen(c, uid, destination, "asked", now, transaction_uid=transaction_uid)
+
+
+def give_up(ledger: Ledger, transaction_uid: str, why: str, now: float, later: Later, held: str | None = None) -> None:
+    """No report will be waited for: what it asked for is asked for again, under another Transaction UID."""
+    with ledger.change() as c:
+        destination = _finish(c, transaction_uid, why)
+        for uid in _still_asked(c, transaction_uid):
+            _again(c, uid, destination, "unanswered", now, later, held=held, words=why)
+
+
+def overdue(ledger: Ledger, destination: str, now: float, patience: float) -> list[str]:
+    """Transaction UIDs whose report is overdue, or whose date only a clock jump explains."""
+    rows = ledger.query(
+        "SELECT uid FROM transactions WHERE destination = ? AND finished IS NULL"
+        " AND (requested_at <= ? OR requested_at > ?)",
+        destination,
+        now - patience,
+        now + FAR_AHEAD,
+    )
+    return [r["uid"] for r in rows]
+
+
+def report(
+    ledger: Ledger,
+    transaction_uid: str,
+    committed: frozenset[str],
+    failed: Mapping[str, Failure],
+    now: float,
+    later: Later,
+) -> bool:
+    """Take a report, from whichever association it came; False if the transaction is unknown.
+
+    A report that comes late or twice is welcome as far as it says "committed"; its failures then mean nothing,
+    because another transaction asks again. An instance in neither list, or in both, is not committed.
+    """
+    with ledger.change() as c:
+        row = c.execute("SELECT * FROM transactions WHERE uid = ?", (transaction_uid,)).fetchone()
+        if row is None:
+            return False
+        destination, first = row["destination"], row["finished"] is None
+        for uid in sorted(committed - failed.keys()):
+            _commit(c, uid, destination, now)
+        if first:
+            _finish(c, transaction_uid, "reported")
+            for uid in _still_asked(c, transaction_uid):
+                _fail(c, uid, destination, failed.get(uid, _LEFT_OUT), now, later)
+    return True
+
+
+def _commit(c: sqlite3.Connection, uid: str, destination: str, now: float) -> None:
+    row = c.execute(
+        "SELECT state FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
+    ).fetchone()
+    if row is None or not may(DELIVERY, Delivery(row["state"]), "committed"):
+        if row is None or Delivery(row["state"]) is not Delivery.COMMITTED:
+            log.warning("%s committed to instance %s, which it was not asked for; ignored", destination, uid)
+        return
+    happen(c, uid, destination, "committed", now, held=None, code="", words="committed")
+    settle(c, uid)
+
+
+def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, now: float, later: Later) -> None:
+    """The peer does not commit: send again what it lacks, ask again, or hold."""
+    held = failure.words if failure.event == "held" else None
+    event = "unanswered" if held else failure.event
+    _again(c, uid, destination, event, now, later, held=held, code=failure.code, words=failure.words)
+    level = logging.ERROR if held else logging.WARNING
+    log.log(level, "%s does not commit to instance %s: %s", destination, uid, failure.words)
+
+
+def _again(
+    c: sqlite3.Connection, uid: str, destination: str, event: str, now: float, later: Later, **columns: object
+) -> None:
+    """One more failed attempt at this delivery; the next one waits longer."""
+    row = c.execute(
+        "SELECT attempts FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
+    ).fetchone()
+    attempts = row["attempts"] + 1
+    happen(c, uid, destination, event, now, attempts=attempts, next_try=later(attempts), **columns)
+
+
+def _finish(c: sqlite3.Connection, transaction_uid: str, how: str) -> str:
+    c.execute("UPDATE transactions SET finished = ? WHERE uid = ? AND finished IS NULL", (how, transaction_uid))
+    row = c.execute("SELECT destination FROM transactions WHERE uid = ?", (transaction_uid,)).fetchone()
+    return str(row["destination"])
+
+
+def _still_asked(c: sqlite3.Connection, transaction_uid: str) -> list[str]:
+    rows = c.execute(
+        "SELECT instance FROM deliveries WHERE transaction_uid = ? AND state = ?", (transaction_uid, Delivery.REQUESTED)
+    ).fetchall()
+    return [r["instance"] for r in rows]

@@ -1,0 +1,81 @@
+"""The worker that copies instances to removable media: a destination like the others, without a network."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError, Held
+from gateway.model import InstanceRef
+from gateway.settings import Media
+from gateway.spool import backoff, deliveries, layout
+from gateway.spool.deliveries import TO_SEND, Due
+from gateway.spool.intake import MEDIA
+from gateway.spool.ledger import Ledger
+from gateway.transfer import media
+
+log = logging.getLogger(__name__)
+_BATCH = 32
+_IDLE = 5.0  # seconds
+_RETRY_FIRST = 5.0
+_RETRY_MOST = 60.0
+
+Add = Callable[[Path, InstanceRef, str], str]  # root, instance, file-set ID -> File ID
+
+
+class Carrier:
+    """Owned by one thread, which calls :meth:`turn` again and again."""
+
+    def __init__(self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add = media.add) -> None:
+        self._to = to
+        self._data = data
+        self._ledger = ledger
+        self._clock = clock
+        self._add = add
+        self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
+        self.words = "not tried yet"
+        self.answers: bool | None = None
+
+    def turn(self, beat: Callable[[], None] = lambda: None) -> float:
+        """Copy what is due; returns the seconds after which to look again."""
+        if (left := self.pause.left()) > 0:
+            return min(left, _IDLE)
+        if not self._to.folder.is_dir():
+            self._away(f"no medium at {self._to.folder}; plug one in, or mount it there")
+            return min(self.pause.left(), _IDLE)
+        found = deliveries.due(self._ledger, self._data, TO_SEND, MEDIA, self._clock.wall(), _RETRY_MOST, _BATCH)
+        for one in found:
+            beat()
+            if not self._copy(one):
+                return min(self.pause.left(), _IDLE)
+        return 0.0 if len(found) == _BATCH else _IDLE
+
+    def _copy(self, one: Due) -> bool:
+        """Copy one instance; False if the medium as a whole does not work now."""
+        uid, now = one.instance.sop_instance_uid, self._clock.wall()
+        try:
+            file_id = self._add(self._to.folder, one.instance, self._to.file_set_id)
+        except Held as error:
+            deliveries.hold(self._ledger, uid, MEDIA, "", str(error), now)
+            log.error("instance %s is held for the medium: %s", uid, error)
+            return True
+        except (GatewayError, OSError) as error:
+            words = str(error)
+            deliveries.postpone(self._ledger, uid, MEDIA, 0.0, True, "", words, now)
+            self._away(words)
+            return False
+        sha256 = one.sha256 or layout.sha256(Path(one.instance.path))
+        words = f"file-set {self._to.file_set_id}, file {file_id}"
+        deliveries.stored(self._ledger, uid, MEDIA, sha256, "", words, self._clock.wall())
+        self.pause.worked()
+        self.answers, self.words = True, "takes copies"
+        return True
+
+    def _away(self, words: str) -> None:
+        """Said once, not at every try."""
+        seconds = self.pause.failed()
+        if self.words != words:
+            log.warning("media: %s; tried again in %.0f s, then at longer intervals", words, seconds)
+        self.answers, self.words = False, words

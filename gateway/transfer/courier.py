@@ -1,0 +1,214 @@
+"""One destination's worker: joins the ledger and the network.
+
+It takes what is due, sends it, asks for the commitment of what the destination has stored, and asks again where no
+report comes. What each answer means is said by :mod:`gateway.transfer.outcomes`, what state follows by the ledger. A
+refusal concerns one instance and is held; a peer that does not answer is left alone for a while, all of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError, Held
+from gateway.identifiers import new_uid
+from gateway.model import InstanceRef
+from gateway.settings import Destination, Settings
+from gateway.spool import backoff, deliveries, instances, layout, transactions
+from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
+from gateway.spool.ledger import Ledger
+from gateway.transfer import commitment, peers, reports, store
+from gateway.transfer.commitment import Report
+from gateway.transfer.outcomes import Outcome
+from gateway.transfer.peers import Peer
+from gateway.transfer.store import Progress
+
+log = logging.getLogger(__name__)
+_BATCH = 32  # instances on one association: so many outcomes are outstanding at most
+_ASK_AT_ONCE = 100  # instances in one N-ACTION
+_LINGER = 5.0  # seconds in which a report may come on the association of its request
+_IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
+
+Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
+Request = Callable[[Peer, str, Sequence[InstanceRef], Callable[[Report], None], float], Outcome]
+Rewrap = Callable[[str, str, str], str]  # instance, destination, who -> the IOD it was wrapped as
+
+
+class Courier:
+    """Owned by one thread, which calls :meth:`turn` over and over. ``rewrap`` is the spool's, bound to its wrapper."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        destination: Destination,
+        ledger: Ledger,
+        clock: Clock,
+        rewrap: Rewrap,
+        send: Send = store.send,
+        request: Request = commitment.request,
+    ) -> None:
+        self._settings = settings
+        self.destination = destination
+        self._ledger = ledger
+        self._clock = clock
+        self._rewrap = rewrap
+        self._send = send
+        self._request = request
+        self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
+        self._started = False
+        self.words = "not tried yet"  # for people: how it went the last time
+        self.answers: bool | None = None
+
+    def turn(self, beat: Callable[[], None] = lambda: None) -> float:
+        """Do what is due; returns the seconds after which to look again."""
+        if (left := self.pause.left()) > 0:
+            return min(left, _IDLE)
+        self._ask_again()
+        more = self._send_due(beat)
+        more = self._ask_due(beat) or more
+        return 0.0 if more and not self.pause.left() else _IDLE
+
+    def _due(self, which: str, most: int) -> list[Due]:
+        name, longest = self.destination.name, self.destination.retry_most
+        return deliveries.due(self._ledger, self._settings.box.data, which, name, self._clock.wall(), longest, most)
+
+    def _send_due(self, beat: Callable[[], None]) -> bool:
+        """Send one batch; True if there may be more."""
+        found = self._due(TO_SEND, _BATCH)
+        batch = {d.instance.sop_instance_uid: (d, hashed) for d in found if (hashed := self._hash(d, beat)) is not None}
+        if not batch:
+            return bool(found)
+        peer = peers.destination(self._settings.box, self.destination)
+        worked, broken = 0, None
+        for reference, outcome in self._send(peer, [d.instance for d, _ in batch.values()], lambda *_: beat()):
+            beat()
+            one, hashed = batch[reference.sop_instance_uid]
+            if outcome.kind == "retry":
+                # A broken association gives one and the same outcome to the instance on its way and to all behind it,
+                # which were not tried: the one that may have broken it must not bar the way of the others.
+                self._postpone(one, outcome, counts=outcome is not broken)
+                broken = outcome
+            else:
+                worked += 1
+                self._settle(one, hashed, outcome)
+        self._judge(bool(worked), broken)
+        return len(found) == _BATCH or (broken is not None and worked > 0)
+
+    def _hash(self, one: Due, beat: Callable[[], None]) -> str | None:
+        """The file's SHA-256, read again before the first offer; None, and an alarm, if the file is not as it was."""
+        path = Path(one.instance.path)
+        if one.attempts and one.sha256:
+            return one.sha256
+        try:
+            found = layout.sha256(path, beat)
+        except OSError as error:
+            self._alarm(one, f"its file cannot be read ({error.strerror})")
+            return None
+        if one.sha256 is None:
+            instances.keep_hash(self._ledger, one.instance.sop_instance_uid, found)
+        elif one.sha256 != found:
+            self._alarm(one, "its file is not what was written")
+            return None
+        return found
+
+    def _alarm(self, one: Due, words: str) -> None:
+        uid = one.instance.sop_instance_uid
+        instances.mark_corrupt(self._ledger, uid, words)
+        log.error("instance %s is not sent: %s; check the disk: gateway queue show %s", uid, words, uid)
+
+    def _settle(self, one: Due, sha256: str, outcome: Outcome) -> None:
+        uid, name = one.instance.sop_instance_uid, self.destination.name
+        if outcome.good:
+            if outcome.kind == "warned":
+                log.warning("instance %s: %s", uid, outcome.words)
+            deliveries.stored(self._ledger, uid, name, sha256, outcome.code, outcome.words, self._clock.wall())
+            return
+        words = outcome.words
+        if outcome.code == "class-refused" and self._may_rewrap(one):
+            try:
+                iod = self._rewrap(uid, name, "rule")
+                log.warning("%s refuses the class of instance %s: sent as %s instead", name, uid, iod)
+                return
+            except Held as error:
+                words = f"{words}; {error}"
+        deliveries.hold(self._ledger, uid, name, outcome.code, words, self._clock.wall())
+        log.error("instance %s is held for %s: %s", uid, name, words)
+
+    def _may_rewrap(self, one: Due) -> bool:
+        return any(d.name == one.device and d.refused_class == "rewrap" for d in self._settings.devices)
+
+    def _postpone(self, one: Due, outcome: Outcome, counts: bool) -> None:
+        until = self._later(one.attempts + 1) if counts else 0.0
+        uid, now = one.instance.sop_instance_uid, self._clock.wall()
+        deliveries.postpone(self._ledger, uid, self.destination.name, until, counts, outcome.code, outcome.words, now)
+
+    def _later(self, attempts: int) -> float:
+        """The wall time of the next try after so many."""
+        step = backoff.wait(attempts, self.destination.retry_first, self.destination.retry_most)
+        return self._clock.wall() + step
+
+    def _judge(self, worked: bool, broken: Outcome | None) -> None:
+        """Whether the peer as a whole is to be left alone for a while; said once per change."""
+        words = "answers" if worked or broken is None else broken.words
+        if not worked and broken is not None:
+            seconds = self.pause.failed()
+            if self.words != words:
+                log.warning(
+                    "%s: %s; tried again in %.0f s, then at longer intervals", self.destination.name, words, seconds
+                )
+        else:
+            self.pause.worked()
+            if self.answers is False:
+                log.info("%s answers again", self.destination.name)
+        self.answers, self.words = worked or broken is None, words
+
+    def _ask_again(self) -> None:
+        """Give up the requests that no report has answered in time.
+
+        At the start that is all of them: nobody knows whether they were sent, or whether the report came while the
+        box was down. A report that comes yet is taken all the same.
+        """
+        name = self.destination.name
+        patience = self.destination.commitment_timeout if self._started else 0
+        words = (
+            f"no commitment report within {patience} s; asked again" if self._started else "asked again after a restart"
+        )
+        for transaction in transactions.overdue(self._ledger, name, self._clock.wall(), patience):
+            later = self._later if self._started else _at_once
+            transactions.give_up(self._ledger, transaction, words, self._clock.wall(), later)
+            log.warning("%s: %s (transaction %s)", name, words, transaction)
+        self._started = True
+
+    def _ask_due(self, beat: Callable[[], None]) -> bool:
+        """Ask for the commitment of one batch of what is stored; True if there may be more."""
+        found = self._due(TO_ASK, _ASK_AT_ONCE)
+        if not found or self.pause.left():
+            return False
+        name, transaction = self.destination.name, new_uid()
+        transactions.ask(
+            self._ledger, transaction, name, [d.instance.sop_instance_uid for d in found], self._clock.wall()
+        )
+        beat()
+        peer = peers.commitment(self._settings.box, self.destination)
+
+        def take(report: Report) -> None:
+            reports.take(self._ledger, self._settings, self._clock, report, peer.ae_title)
+
+        try:
+            outcome = self._request(peer, transaction, [d.instance for d in found], take, _LINGER)
+        except GatewayError as error:
+            outcome = Outcome("hold" if isinstance(error, Held) else "retry", "", str(error))
+        beat()
+        if not outcome.good:
+            # A refused N-ACTION uses up its Transaction UID too (PS3.4 J.3.2).
+            held = outcome.words if outcome.kind == "hold" else None
+            transactions.give_up(self._ledger, transaction, outcome.words, self._clock.wall(), self._later, held)
+            level = logging.ERROR if held else logging.WARNING
+            log.log(level, "%s did not take the commitment request: %s", name, outcome.words)
+        return len(found) == _ASK_AT_ONCE and outcome.good
+
+
+def _at_once(_attempts: int) -> float:
+    return 0.0

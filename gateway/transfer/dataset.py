@@ -1,0 +1,62 @@
+"""Data sets between pydicom and the wire: the only place of the sender that knows pydicom."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+
+from gateway.transfer.pdu import ProtocolError
+from gateway.transfer.requestor import Pair, Requestor
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
+SYNTAXES = (EXPLICIT, IMPLICIT)  # what we propose for anything but storage, the better first
+
+
+def pairs(*sop_class_uids: str) -> list[Pair]:
+    """Each class in each of our syntaxes."""
+    return [(uid, syntax) for uid in sop_class_uids for syntax in SYNTAXES]
+
+
+def context(requestor: Requestor, sop_class_uid: str) -> tuple[int, str] | None:
+    """(id, transfer syntax UID) of the best accepted context of the class, or None."""
+    for syntax in SYNTAXES:
+        if (found := requestor.context(sop_class_uid, syntax)) is not None:
+            return found, syntax
+    return None
+
+
+def encode(dataset: Dataset, syntax: str) -> bytes:
+    """The data set's bytes in Implicit or Explicit VR Little Endian, in its own character set."""
+    stream = DicomBytesIO()
+    stream.is_little_endian, stream.is_implicit_VR = True, syntax == IMPLICIT
+    write_dataset(stream, dataset)
+    return bytes(stream.getvalue())
+
+
+def decode(data: bytes, syntax: str) -> Dataset:
+    """The data set in ``data``. Raises ProtocolError if it is none."""
+    try:
+        dataset = read_dataset(BytesIO(data), syntax == IMPLICIT, True)
+        _refuse_cut(dataset)
+        for _ in dataset.iterall():  # pydicom decodes late: what is broken must show here
+            pass
+    except ProtocolError:
+        raise
+    except Exception as error:  # pydicom raises many kinds on broken input
+        raise ProtocolError(f"a data set that cannot be read ({type(error).__name__}: {error})") from error
+    return dataset
+
+
+def _refuse_cut(dataset: Dataset) -> None:
+    """pydicom takes what is left of a value that was cut short; half an identity is worse than none."""
+    for tag in dataset.keys():  # noqa: SIM118  iterating over the data set itself would decode it
+        raw = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.length != UNDEFINED and len(raw.value or b"") != raw.length:
+            raise ProtocolError(f"a data set that cannot be read: {tag} is cut short")

@@ -1,0 +1,62 @@
+"""C-ECHO (PS3.4 annex A), and which kinds of exchange a peer accepts from this box."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from gateway.transfer import dimse, outcomes
+from gateway.transfer.dimse import Field
+from gateway.transfer.peers import Peer
+from gateway.transfer.requestor import Requestor
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+CLASSES: dict[str, str] = {
+    VERIFICATION: "Verification",
+    "1.2.840.10008.5.1.4.31": "Modality Worklist",
+    "1.2.840.10008.3.1.2.3.3": "Modality Performed Procedure Step",
+    "1.2.840.10008.1.20.1": "Storage Commitment",
+    "1.2.840.10008.5.1.4.1.1.9.1.1": "12-Lead ECG",
+    "1.2.840.10008.5.1.4.1.1.9.1.2": "General ECG",
+    "1.2.840.10008.5.1.4.1.1.9.1.4": "General 32-bit ECG",
+}
+SYNTAXES: dict[str, str] = {
+    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
+    "1.2.840.10008.1.2": "Implicit VR Little Endian",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What the peer answered; ``str()`` is for a person. ``accepted``: transfer syntaxes by class, empty = refused."""
+
+    peer: Peer
+    seconds: float
+    accepted: dict[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        lines = [f"{self.peer} answers in {self.seconds * 1000:.0f} ms"]
+        for uid, syntaxes in self.accepted.items():
+            words = ", ".join(SYNTAXES[s] for s in syntaxes) or "refused"
+            lines.append(f"  {CLASSES[uid]:<34} {words}")
+        return "\n".join(lines)
+
+
+def echo(peer: Peer) -> Echo:
+    """Propose all that the box can do, and C-ECHO. Raises Failed (Retry) or Held with the reason in words."""
+    began = time.monotonic()
+    with Requestor(peer, [(uid, syntax) for uid in CLASSES for syntax in SYNTAXES]) as requestor:
+        granted = requestor.accepted()
+        accepted = {uid: tuple(s for u, s in granted if u == uid) for uid in CLASSES}
+        if not accepted[VERIFICATION]:
+            raise outcomes.error(requestor.refusal(VERIFICATION, next(iter(SYNTAXES))))
+        message_id = requestor.next_id()
+        context_id = requestor.context(VERIFICATION, accepted[VERIFICATION][0])
+        assert context_id is not None
+        requestor.send(context_id, dimse.request(Field.C_ECHO, message_id, VERIFICATION, data=False))
+        response = requestor.response(message_id)
+        outcome = outcomes.of_status(outcomes.COMMON, response.status, peer, response.comment)
+        if not outcome.good:
+            raise outcomes.error(outcome)
+        return Echo(peer, time.monotonic() - began, accepted)

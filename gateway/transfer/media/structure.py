@@ -1,0 +1,175 @@
+"""What a DICOMDIR says, read without believing it (PS3.3 F.3): top level, and its directory records one by one.
+
+Reads any DICOMDIR, ours or not, with defined or undefined lengths. Links are handed on as numbers; who follows
+them must expect lies.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.transfer.media.elements import (
+    ITEM_END,
+    PADDING,
+    SEQUENCE_END,
+    UNDEFINED,
+    Element,
+    Malformed,
+    Window,
+    element_at,
+    elements,
+    item_at,
+    name,
+    tag_at,
+)
+from gateway.transfer.media.records_table import EXPLICIT_LITTLE
+
+DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
+MOST_RECORDS = 400_000  # 100 000 instances, each with its own patient, study and series; bounds the memory used
+_LONGEST = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The top level. ``*_at`` are offsets of 4-byte values in the file."""
+
+    file_set_id: str
+    first: int  # offset of the first record of the root entity, 0 if none
+    first_at: int
+    last: int
+    records_at: int  # where the first item starts
+    records_end: int  # behind the last item; of an undefined sequence the limit, not the end
+    undefined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One directory record. ``padding``: (offset, length) of its trailing padding's value, (0, 0) if none."""
+
+    at: int
+    next: int
+    lower: int
+    in_use: bool
+    type: str
+    values: dict[int, bytes]  # without padding characters; sequences as b"SQ" if they have items, else b""
+    padding: tuple[int, int]
+
+    def text(self, tag: int) -> str:
+        return self.values.get(tag, b"").decode("ascii", "replace")
+
+
+def read_top(source: Window) -> Top:
+    """Raises Malformed if this is no DICOMDIR."""
+    if source.read(0, 132)[128:] != b"DICM":
+        raise Malformed("there is no DICM at 128")
+    length = element_at(source, 132, source.size)
+    if length.tag != 0x00020000 or length.length != 4:
+        raise Malformed("the file meta information does not start with its length")
+    start = length.end + _number(source, length)
+    meta = {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}
+    if meta.get(0x00020002) != DIRECTORY_CLASS.encode():
+        raise Malformed("the file is not of the class Media Storage Directory")
+    if meta.get(0x00020010) != EXPLICIT_LITTLE.encode():
+        raise Malformed("the transfer syntax is not Explicit VR Little Endian")
+    found: dict[int, Element] = {}
+    at = start
+    while at < source.size:  # the sequence is the last; its inside is read record by record, not here
+        head = source.read(at, 8)
+        if head[:6] == b"\x04\x00\x20\x12SQ":
+            return _top(source, found, at)
+        element = element_at(source, at, source.size)
+        found[element.tag] = element
+        at = element.end
+    raise Malformed("there is no Directory Record Sequence (0004,1220)")
+
+
+def _top(source: Window, found: dict[int, Element], at: int) -> Top:
+    for tag, size in ((0x00041200, 4), (0x00041202, 4), (0x00041212, 2)):
+        if tag not in found or found[tag].length != size:
+            raise Malformed(f"{name(tag)} is missing or not {size} bytes long")
+    (length,) = struct.unpack("<I", source.read(at + 8, 4))
+    undefined = length == UNDEFINED
+    end = source.size if undefined else at + 12 + length
+    if end > source.size:
+        raise Malformed(f"the Directory Record Sequence says {length} bytes, that is beyond the file's end")
+    title = found.get(0x00041130)
+    return Top(
+        file_set_id=source.read(title.value, title.length).decode("ascii", "replace").strip() if title else "",
+        first=_number(source, found[0x00041200]),
+        first_at=found[0x00041200].value,
+        last=_number(source, found[0x00041202]),
+        records_at=at + 12,
+        records_end=end,
+        undefined=undefined,
+    )
+
+
+def read_records(source: Window, top: Top) -> Iterator[Record]:
+    """Every item of the sequence in the order of the file. Raises Malformed, at the latest at the end."""
+    at, count = top.records_at, 0
+    while at < top.records_end:
+        if top.undefined and tag_at(source, at)[0] == SEQUENCE_END:
+            at += 8
+            break
+        count += 1
+        if count > MOST_RECORDS:
+            raise Malformed(f"there are more than {MOST_RECORDS} directory records")
+        record, at = _record(source, at, top.records_end)
+        yield record
+    else:
+        if top.undefined:
+            raise Malformed("the Directory Record Sequence has no end")
+    for element in elements(source, at, source.size):
+        if element.tag != PADDING:
+            raise Malformed(f"at {at}: {name(element.tag)} behind the Directory Record Sequence")
+        at = element.end
+    if at != source.size:
+        raise Malformed(f"at {at}: {source.size - at} bytes that are no element")
+
+
+def record_at(source: Window, at: int) -> Record:
+    """The record whose item starts at ``at``."""
+    return _record(source, at, source.size)[0]
+
+
+def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
+    undefined = tag_at(source, at)[1] == UNDEFINED
+    start, end = (at + 8, limit) if undefined else item_at(source, at, limit)[:2]
+    values: dict[int, bytes] = {}
+    padding, behind, previous = (0, 0), start, -1
+    for element in elements(source, start, end):
+        if element.tag <= previous:
+            raise Malformed(f"at {behind}: {name(element.tag)} is out of order")
+        previous, behind = element.tag, element.end
+        if element.tag == PADDING:
+            padding = (element.value, element.length)
+        elif element.vr == b"SQ":
+            values[element.tag] = b"SQ" if element.end - element.value > 8 else b""
+        elif element.length <= _LONGEST:
+            raw = source.read(element.value, element.length)
+            values[element.tag] = raw if element.vr in (b"UL", b"US") else raw.strip(b" \0")
+    if undefined:
+        if behind + 8 > limit or tag_at(source, behind) != (ITEM_END, 0):
+            raise Malformed(f"at {at}: the directory record has no end")
+        behind += 8
+    kind = sys.intern(values.get(0x00041430, b"").decode("ascii", "replace"))
+    for tag, size in ((0x00041400, 4), (0x00041410, 2), (0x00041420, 4)):
+        if len(values.get(tag, b"")) != size:
+            raise Malformed(f"at {at}: the directory record's {name(tag)} is missing or not {size} bytes long")
+    record = Record(
+        at=at,
+        next=int.from_bytes(values[0x00041400], "little"),
+        lower=int.from_bytes(values[0x00041420], "little"),
+        in_use=values[0x00041410] != b"\0\0",
+        type=kind,
+        values=values,
+        padding=padding,
+    )
+    return record, behind
+
+
+def _number(source: Window, element: Element) -> int:
+    return int.from_bytes(source.read(element.value, element.length), "little")

@@ -1,0 +1,200 @@
+"""Protocol data units of the DICOM upper layer (PS3.8 section 9.3), as bytes and as plain values.
+
+Values and how they are written; :mod:`gateway.transfer.reader` reads them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from gateway.errors import Retry
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+IMPLEMENTATION_UID = "2.25.302463087917374118936458403115421049013"
+IMPLEMENTATION_VERSION = "MODALITYGATEWAY"
+
+LARGEST_DATA = 1 << 17  # bytes of a P-DATA-TF we announce to receive
+
+
+class ProtocolError(Retry):
+    """The peer does not speak the upper layer protocol as PS3.8 says."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the peer breaks the DICOM protocol: {message}", "is this port a DICOM port?")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A presentation context as proposed: odd ``id`` from 1 to 255, one class, its transfer syntaxes."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextResult:
+    """The answer to one context: ``result`` 0 = accepted with ``transfer_syntax`` (PS3.8 table 9-18)."""
+
+    id: int
+    result: int
+    transfer_syntax: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """SCP/SCU role selection (PS3.7 D.3.3.4)."""
+
+    sop_class_uid: str
+    scu: bool
+    scp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserInformation:
+    """Maximum length 0 = no limit; ``window`` = operations (invoked, performed) at a time, 0 = no limit."""
+
+    max_length: int = LARGEST_DATA
+    implementation_uid: str = IMPLEMENTATION_UID
+    implementation_version: str = IMPLEMENTATION_VERSION
+    roles: tuple[Role, ...] = ()
+    window: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateRequest:
+    called: str
+    calling: str
+    contexts: tuple[Context, ...]
+    user: UserInformation = UserInformation()
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateAccept:
+    called: str
+    calling: str
+    results: tuple[ContextResult, ...]
+    user: UserInformation = UserInformation()
+
+
+@dataclass(frozen=True, slots=True)
+class AssociateReject:
+    """Result 1 = permanent, 2 = transient; source and reason by PS3.8 table 9-21."""
+
+    result: int
+    source: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pdv:
+    """A presentation data value: one fragment of a command set or data set."""
+
+    context_id: int
+    command: bool
+    last: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    pdvs: tuple[Pdv, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReply:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Source 0 = service user, 2 = service provider; reason by PS3.8 table 9-26."""
+
+    source: int
+    reason: int
+
+
+Pdu = AssociateRequest | AssociateAccept | AssociateReject | Data | ReleaseRequest | ReleaseReply | Abort
+
+NAMES = {
+    1: "A-ASSOCIATE-RQ",
+    2: "A-ASSOCIATE-AC",
+    3: "A-ASSOCIATE-RJ",
+    4: "P-DATA-TF",
+    5: "A-RELEASE-RQ",
+    6: "A-RELEASE-RP",
+    7: "A-ABORT",
+}
+
+
+def encode(pdu: Pdu) -> bytes:
+    """The PDU as bytes, header included."""
+    match pdu:
+        case AssociateRequest():
+            proposed = b"".join(_proposed(c) for c in pdu.contexts)
+            return _pdu(1, _associate(pdu.called, pdu.calling, proposed, pdu.user))
+        case AssociateAccept():
+            answered = b"".join(_answered(r) for r in pdu.results)
+            return _pdu(2, _associate(pdu.called, pdu.calling, answered, pdu.user))
+        case AssociateReject():
+            return _pdu(3, bytes((0, pdu.result, pdu.source, pdu.reason)))
+        case Data():
+            return _pdu(4, b"".join(pdv_header(p, len(p.data)) + p.data for p in pdu.pdvs))
+        case ReleaseRequest():
+            return _pdu(5, bytes(4))
+        case ReleaseReply():
+            return _pdu(6, bytes(4))
+        case Abort():
+            return _pdu(7, bytes((0, 0, pdu.source, pdu.reason)))
+
+
+def pdv_header(pdv: Pdv, length: int) -> bytes:
+    """The six bytes before a fragment of ``length`` bytes (PS3.8 table 9-23 and E.2)."""
+    return struct.pack(">IBB", length + 2, pdv.context_id, pdv.command | pdv.last << 1)
+
+
+def data_header(context_id: int, command: bool, last: bool, length: int) -> bytes:
+    """The twelve bytes before a P-DATA-TF that carries one fragment of ``length`` bytes."""
+    return struct.pack(">BBIIBB", 4, 0, length + 6, length + 2, context_id, command | last << 1)
+
+
+def _pdu(kind: int, body: bytes) -> bytes:
+    return struct.pack(">BBI", kind, 0, len(body)) + body
+
+
+def _item(kind: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", kind, 0, len(body)) + body
+
+
+def _proposed(context: Context) -> bytes:
+    syntaxes = b"".join(_item(0x40, s.encode("ascii")) for s in context.transfer_syntaxes)
+    return _item(0x20, bytes((context.id, 0, 0, 0)) + _item(0x30, context.abstract_syntax.encode("ascii")) + syntaxes)
+
+
+def _answered(result: ContextResult) -> bytes:
+    syntax = _item(0x40, result.transfer_syntax.encode("ascii"))
+    return _item(0x21, bytes((result.id, 0, result.result, 0)) + syntax)
+
+
+def _associate(called: str, calling: str, contexts: bytes, user: UserInformation) -> bytes:
+    titles = called.encode("ascii").ljust(16)[:16] + calling.encode("ascii").ljust(16)[:16]
+    fixed = struct.pack(">HH", 1, 0) + titles + bytes(32)
+    return fixed + _item(0x10, APPLICATION_CONTEXT.encode()) + contexts + _item(0x50, _user(user))
+
+
+def _user(user: UserInformation) -> bytes:
+    items = [_item(0x51, struct.pack(">I", user.max_length)), _item(0x52, user.implementation_uid.encode("ascii"))]
+    if user.window is not None:
+        items.append(_item(0x53, struct.pack(">HH", *user.window)))
+    for role in user.roles:
+        uid = role.sop_class_uid.encode("ascii")
+        items.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
+    if user.implementation_version:
+        items.append(_item(0x55, user.implementation_version.encode("ascii")))
+    return b"".join(items)

@@ -1,0 +1,39 @@
+"""Modality Performed Procedure Step, as the SCU (PS3.4 annex F): N-CREATE when it begins, N-SET when it ends."""
+
+from __future__ import annotations
+
+from pydicom import Dataset
+
+from gateway.transfer import dataset as encoding
+from gateway.transfer import dimse, outcomes
+from gateway.transfer.dimse import Field
+from gateway.transfer.outcomes import Failed, Outcome
+from gateway.transfer.peers import Peer
+from gateway.transfer.requestor import Requestor
+
+MPPS = "1.2.840.10008.3.1.2.3.3"
+
+
+def create(peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
+    """N-CREATE the step ``step_uid``; one that is there already (0111H) is done. Raises nothing."""
+    return _say(peer, Field.N_CREATE, step_uid, dataset, outcomes.CREATE_STEP)
+
+
+def finish(peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
+    """N-SET the step to its final state. Raises nothing."""
+    return _say(peer, Field.N_SET, step_uid, dataset, outcomes.SET_STEP)
+
+
+def _say(peer: Peer, field: Field, step_uid: str, dataset: Dataset, rows: tuple[outcomes.Row, ...]) -> Outcome:
+    try:
+        with Requestor(peer, encoding.pairs(MPPS)) as requestor:
+            context = encoding.context(requestor, MPPS)
+            if context is None:
+                return requestor.refusal(MPPS, encoding.IMPLICIT)
+            message_id = requestor.next_id()
+            command = dimse.request(field, message_id, MPPS, step_uid, data=True)
+            requestor.send(context[0], command, encoding.encode(dataset, context[1]))
+            response = requestor.response(message_id)
+            return outcomes.of_status(rows, response.status, peer, response.comment)
+    except Failed as failed:
+        return failed.outcome

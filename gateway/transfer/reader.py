@@ -1,0 +1,182 @@
+"""Reading protocol data units (PS3.8 section 9.3) from a stream of bytes.
+
+Nothing is believed: every length is checked against what is there, and a hostile or broken peer gives a
+ProtocolError, never another exception and never an unbounded buffer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from gateway.transfer.pdu import (
+    LARGEST_DATA,
+    NAMES,
+    Abort,
+    AssociateAccept,
+    AssociateReject,
+    AssociateRequest,
+    Context,
+    ContextResult,
+    Data,
+    Pdu,
+    Pdv,
+    ProtocolError,
+    ReleaseReply,
+    ReleaseRequest,
+    Role,
+    UserInformation,
+)
+
+HEADER = 6  # type, reserved, 32-bit length
+LARGEST_ASSOCIATE = 1 << 18  # bytes: 128 contexts with many syntaxes need less than 64 KiB
+LARGEST = {1: LARGEST_ASSOCIATE, 2: LARGEST_ASSOCIATE, 3: 4, 4: LARGEST_DATA, 5: 4, 6: 4, 7: 4}
+
+
+def decode(kind: int, body: bytes) -> Pdu:
+    """The PDU of type ``kind`` with the bytes after its header. Raises ProtocolError."""
+    match kind:
+        case 1:
+            return _associate_request(body)
+        case 2:
+            return _associate_accept(body)
+        case 4:
+            return Data(tuple(_pdvs(body)))
+    if kind not in NAMES:
+        raise ProtocolError(f"unknown PDU type {kind:02X}H")
+    if len(body) != 4:
+        raise ProtocolError(f"{NAMES[kind]} of {len(body)} bytes instead of 4")
+    match kind:
+        case 3:
+            return AssociateReject(body[1], body[2], body[3])
+        case 5:
+            return ReleaseRequest()
+        case 6:
+            return ReleaseReply()
+    return Abort(body[2], body[3])
+
+
+class Reader:
+    """Cuts a stream of bytes into PDUs; holds at most one PDU of the size its type may have."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of a PDU that is not whole yet."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[Pdu]:
+        """The PDUs that ``data`` completes. Raises ProtocolError at the first that cannot be one."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER:
+            kind, _, length = struct.unpack_from(">BBI", self._buffer)
+            if kind not in LARGEST:
+                raise ProtocolError(f"unknown PDU type {kind:02X}H")
+            if length > LARGEST[kind]:
+                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {LARGEST[kind]}")
+            if len(self._buffer) < HEADER + length:
+                return
+            body = bytes(memoryview(self._buffer)[HEADER : HEADER + length])
+            del self._buffer[: HEADER + length]
+            yield decode(kind, body)
+
+
+def _items(body: bytes, where: str) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at < len(body):
+        if at + 4 > len(body):
+            raise ProtocolError(f"{where} ends within an item header")
+        kind, _, length = struct.unpack_from(">BBH", body, at)
+        at += 4
+        if at + length > len(body):
+            raise ProtocolError(f"an item {kind:02X}H in {where} says {length} bytes, {len(body) - at} are there")
+        yield kind, body[at : at + length]
+        at += length
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        return data.decode("ascii").strip(" \0")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"{where} is not ASCII") from error
+
+
+def _unpack(form: str, data: bytes, where: str) -> tuple[int, ...]:
+    if len(data) != struct.calcsize(form):
+        raise ProtocolError(f"{where} of {len(data)} bytes instead of {struct.calcsize(form)}")
+    return struct.unpack(form, data)
+
+
+def _titles(body: bytes, name: str) -> tuple[str, str]:
+    if len(body) < 68:
+        raise ProtocolError(f"{name} of only {len(body)} bytes")
+    return _text(body[4:20], "the called AE title"), _text(body[20:36], "the calling AE title")
+
+
+def _associate_request(body: bytes) -> AssociateRequest:
+    called, calling = _titles(body, NAMES[1])
+    contexts, user = [], UserInformation(0, "", "")
+    for kind, item in _items(body[68:], NAMES[1]):
+        if kind == 0x20:
+            if len(item) < 4:
+                raise ProtocolError("a presentation context item is cut short")
+            inner = [(k, _text(v, "a UID")) for k, v in _items(item[4:], "a presentation context")]
+            abstract = next((v for k, v in inner if k == 0x30), "")
+            contexts.append(Context(item[0], abstract, tuple(v for k, v in inner if k == 0x40)))
+        elif kind == 0x50:
+            user = _user_information(item)
+    return AssociateRequest(called, calling, tuple(contexts), user)
+
+
+def _associate_accept(body: bytes) -> AssociateAccept:
+    called, calling = _titles(body, NAMES[2])
+    results, user = [], UserInformation(0, "", "")
+    for kind, item in _items(body[68:], NAMES[2]):
+        if kind == 0x21:
+            if len(item) < 4:
+                raise ProtocolError("a presentation context item is cut short")
+            syntax = next((v for k, v in _items(item[4:], "a presentation context") if k == 0x40), b"")
+            # The syntax of a refused context is not significant (PS3.8 9.3.3.2): whatever stands there is not read.
+            results.append(ContextResult(item[0], item[2], "" if item[2] else _text(syntax, "a transfer syntax")))
+        elif kind == 0x50:
+            user = _user_information(item)
+    return AssociateAccept(called, calling, tuple(results), user)
+
+
+def _user_information(body: bytes) -> UserInformation:
+    length, uid, version, window = 0, "", "", None
+    roles = []
+    for kind, item in _items(body, "the user information"):
+        match kind:
+            case 0x51:
+                (length,) = _unpack(">I", item, "the maximum length")
+            case 0x52:
+                uid = _text(item, "the implementation class UID")
+            case 0x53:
+                invoked, performed = _unpack(">HH", item, "the asynchronous operations window")
+                window = (invoked, performed)
+            case 0x54:
+                roles.append(_role(item))
+            case 0x55:
+                version = _text(item, "the implementation version")
+    return UserInformation(length, uid, version, tuple(roles), window)
+
+
+def _role(item: bytes) -> Role:
+    if len(item) < 4 or len(item) != 4 + int.from_bytes(item[:2], "big"):
+        raise ProtocolError("a role selection item is cut short")
+    return Role(_text(item[2:-2], "a SOP class UID"), bool(item[-2]), bool(item[-1]))
+
+
+def _pdvs(body: bytes) -> Iterator[Pdv]:
+    at = 0
+    while at < len(body):
+        if at + 6 > len(body):
+            raise ProtocolError("P-DATA-TF ends within the header of a fragment")
+        length, context_id, control = struct.unpack_from(">IBB", body, at)
+        if length < 2 or at + 4 + length > len(body):
+            raise ProtocolError(f"a fragment in P-DATA-TF says {length} bytes, {len(body) - at - 4} are there")
+        yield Pdv(context_id, bool(control & 1), bool(control & 2), body[at + 6 : at + 4 + length])
+        at += 4 + length

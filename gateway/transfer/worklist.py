@@ -1,0 +1,179 @@
+"""The modality worklist, asked with C-FIND (PS3.4 annex K, IHE RAD-5)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from typing import Any
+
+from pydicom import Dataset
+
+from gateway.clock import EARLIEST_CREDIBLE
+from gateway.settings import Box, Ris
+from gateway.step import ScheduledStep
+from gateway.transfer import dataset, dimse, outcomes
+from gateway.transfer.dimse import Field, Message
+from gateway.transfer.pdu import ProtocolError
+from gateway.transfer.peers import Peer
+from gateway.transfer.requestor import Requestor
+
+log = logging.getLogger(__name__)
+
+FIND = "1.2.840.10008.5.1.4.31"
+AFTER_CANCEL = 1000  # answers a RIS may still have on the way when we cancel
+UTF_8 = "ISO_IR 192"
+
+# Return keys of RAD-5 (IHE RAD TF-2 table 4.5-3) by keyword; a tuple names the keys of a sequence's item.
+KEYS: dict[str, tuple[str, ...] | None] = {
+    "AccessionNumber": None,
+    "ReferringPhysicianName": None,
+    "ReferencedStudySequence": ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
+    "ReferencedPatientSequence": ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
+    "PatientName": None,
+    "PatientID": None,
+    "IssuerOfPatientID": None,
+    "PatientBirthDate": None,
+    "PatientSex": None,
+    "PatientSize": None,
+    "PatientWeight": None,
+    "MedicalAlerts": None,
+    "Allergies": None,
+    "PregnancyStatus": None,
+    "StudyInstanceUID": None,
+    "RequestingPhysician": None,
+    "RequestedProcedureDescription": None,
+    "RequestedProcedureCodeSequence": ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning"),
+    "AdmissionID": None,
+    "SpecialNeeds": None,
+    "CurrentPatientLocation": None,
+    "PatientState": None,
+    "RequestedProcedureID": None,
+    "RequestedProcedurePriority": None,
+    "PatientTransportArrangements": None,
+    "ConfidentialityConstraintOnPatientDataDescription": None,
+}
+STEP_KEYS = (
+    "Modality",
+    "ScheduledStationAETitle",
+    "ScheduledProcedureStepStartDate",
+    "ScheduledProcedureStepStartTime",
+    "ScheduledPerformingPhysicianName",
+    "ScheduledProcedureStepDescription",
+    "ScheduledStationName",
+    "ScheduledProcedureStepLocation",
+    "ScheduledProcedureStepID",
+)
+PROTOCOL_KEYS = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
+
+
+def broad(box: Box, ris: Ris) -> dict[str, Any]:
+    """Arguments of :func:`query` for today's worklist of this box.
+
+    A clock that is plainly wrong (no battery, no NTP yet) names no day: better too many items than none.
+    """
+    now = time.time()
+    return {
+        "start_date": time.strftime("%Y%m%d", time.localtime(now)) if now >= EARLIEST_CREDIBLE else "",
+        "modality": ris.modality,
+        "station": "" if ris.any_station else box.ae_title,
+        "most": ris.most,
+    }
+
+
+def query(
+    peer: Peer,
+    *,
+    start_date: str = "",
+    modality: str = "",
+    station: str = "",
+    patient_name: str = "",
+    patient_id: str = "",
+    accession_number: str = "",
+    requested_procedure_id: str = "",
+    most: int = 500,
+) -> tuple[ScheduledStep, ...]:
+    """The scheduled steps that match all given keys, at most ``most`` of them, in the RIS's order.
+
+    Items come as DICOM JSON (PS3.18 F) with text in Unicode, whatever their character set was; an item that lacks
+    attributes is kept as it is. Raises Failed (Retry) when the RIS cannot be reached, Held when it refuses.
+    """
+    patient = {
+        "PatientName": patient_name,
+        "PatientID": patient_id,
+        "AccessionNumber": accession_number,
+        "RequestedProcedureID": requested_procedure_id,
+    }
+    step = {
+        "ScheduledProcedureStepStartDate": start_date,
+        "Modality": modality,
+        "ScheduledStationAETitle": station,
+    }
+    with Requestor(peer, dataset.pairs(FIND)) as requestor:
+        context = dataset.context(requestor, FIND)
+        if context is None:
+            raise outcomes.error(requestor.refusal(FIND, dataset.IMPLICIT))
+        return _find(requestor, context, identifier(patient, step), most)
+
+
+def identifier(patient: dict[str, str], step: dict[str, str]) -> Dataset:
+    """The query: all return keys, and the given matching keys (empty ones match everything)."""
+    asked = Dataset()
+    for keyword, inner in KEYS.items():
+        setattr(asked, keyword, patient.get(keyword) or None if inner is None else [_item(inner, {})])
+    scheduled = _item(STEP_KEYS, step)
+    scheduled.ScheduledProtocolCodeSequence = [_item(PROTOCOL_KEYS, {})]
+    asked.ScheduledProcedureStepSequence = [scheduled]
+    if not all(value.isascii() for value in (*patient.values(), *step.values())):
+        asked.SpecificCharacterSet = UTF_8
+    return asked
+
+
+def _item(keywords: tuple[str, ...], values: dict[str, str]) -> Dataset:
+    item = Dataset()
+    for keyword in keywords:
+        setattr(item, keyword, values.get(keyword) or None)
+    return item
+
+
+def _find(requestor: Requestor, context: tuple[int, str], asked: Dataset, most: int) -> tuple[ScheduledStep, ...]:
+    context_id, syntax = context
+    message_id = requestor.next_id()
+    requestor.send(context_id, dimse.request(Field.C_FIND, message_id, FIND, data=True), dataset.encode(asked, syntax))
+    steps: list[ScheduledStep] = []
+    for count in range(most + AFTER_CANCEL):
+        response = requestor.response(message_id)
+        if response.status not in dimse.PENDING:
+            outcome = outcomes.of_status(outcomes.WORKLIST, response.status, requestor.peer, response.comment)
+            if not outcome.good:
+                raise outcomes.error(outcome)
+            return tuple(steps)
+        if count < most:
+            steps += _step(requestor.peer, response, syntax)
+        if count + 1 == most:
+            log.warning("%s has %d worklist items or more; those beyond are left out", requestor.peer, most)
+            requestor.send(context_id, dimse.cancel(message_id))
+    raise outcomes.error(outcomes.violated(requestor.peer, "it goes on sending worklist items after C-CANCEL"))
+
+
+def _step(peer: Peer, response: Message, syntax: str) -> list[ScheduledStep]:
+    """The answer's item; one that cannot be read is left out with a warning, the others stay."""
+    try:
+        return [ScheduledStep(to_unicode(dataset.decode(response.data or b"", syntax)))]
+    except ProtocolError as error:
+        log.warning("%s: a worklist item is left out: %s", peer, error.message)
+        return []
+
+
+def to_unicode(item: Dataset) -> dict[str, Any]:
+    """The item as DICOM JSON; text is decoded, so its character set is now UTF-8 (PS3.18 F.2)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's words about odd values mean nothing to a biomed engineer
+        try:
+            data: dict[str, Any] = item.to_json_dict(suppress_invalid_tags=True)
+        except Exception as error:  # broken text or numbers, in many kinds
+            raise ProtocolError(f"an item that cannot be decoded ({type(error).__name__})") from error
+    if "00080005" in data or not json.dumps(data, ensure_ascii=False).isascii():
+        data["00080005"] = {"vr": "CS", "Value": [UTF_8]}
+    return data

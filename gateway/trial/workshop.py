@@ -1,0 +1,144 @@
+"""Everything the demo and the end-to-end tests stand on: a folder, a configuration, a device, real processes.
+
+The processes are the ones systemd runs, started by hand. They end with the workshop, even if it is killed
+(PR_SET_PDEATHSIG): nothing is left running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway import configuration, fsops, local
+from gateway.errors import Misuse, Retry
+from gateway.settings import Settings
+
+MARK = ".made-by-gateway-demo"
+_PR_SET_PDEATHSIG = 1
+TO_START = 30.0  # seconds a process may take until it answers
+TO_STOP = 15.0
+
+
+class Process:
+    """One of the gateway's processes, with its output in a log file."""
+
+    def __init__(self, arguments: list[str], config: Path, answers_at: Path | None, log: Path) -> None:
+        self.name = " ".join(arguments)
+        self.log = log
+        self._answers_at = answers_at
+        self._stream: BinaryIO = log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "--config", str(config), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches the workshop, which stops its processes in order
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads touch this before exec
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_ready(self) -> None:
+        """Raises Retry with the end of its log if it does not answer in time."""
+        deadline = time.monotonic() + TO_START
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self._answers_at is None or local.ask_if_there(self._answers_at, {"do": "ping"}, 2.0) is not None:
+                return
+            time.sleep(0.05)
+        said = self.log.read_text(errors="replace").strip().splitlines()[-3:]
+        raise Retry(f"the process '{self.name}' did not start: {' | '.join(said) or 'no word'}", f"see {self.log}")
+
+    def kill(self) -> None:
+        """kill -9, as the kernel or a test would."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, as systemd would; returns its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(TO_STOP)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._stream.close()
+        return self._process.returncode
+
+
+class Workshop:
+    """The folder ``out`` with a configuration, and the processes started on it."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = fresh_folder(out)
+        self.config = self.out / "gateway.toml"
+        self._log = fsops.make_folder(self.out / "log")
+        self._stack = contextlib.ExitStack()
+        # Unix socket paths are short (108 bytes), the demo's folder may be deep.
+        self.runtime = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-")))
+        self.processes: dict[str, Process] = {}
+        self.settings: Settings | None = None
+
+    def configure(self, text: str) -> Settings:
+        """Write the configuration and read it back, checked."""
+        fsops.write_file(self.config, text.encode())
+        self.settings = configuration.load(self.config)
+        return self.settings
+
+    def start(self, *arguments: str) -> Process:
+        """Start ``gateway ARGUMENTS``, one of the three processes."""
+        name = "-".join(arguments)
+        answers_at = None if arguments[0] == "console" else self.runtime / f"{name}.sock"
+        process = Process(list(arguments), self.config, answers_at, self._log / f"{name}.log")
+        self.processes[name] = process
+        return process
+
+    def close(self) -> None:
+        """Stop everything, capture first, so that what it holds is still taken in."""
+        for name in sorted(self.processes):
+            self.processes[name].stop()
+        self.processes.clear()
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def workshop(out: Path) -> Iterator[Workshop]:
+    """A workshop that is closed whatever happens."""
+    made = Workshop(out)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def fresh_folder(out: Path) -> Path:
+    """``out``, empty. Only what an earlier demo made is removed; anything else is refused."""
+    out = out.absolute()
+    if out.exists() and any(out.iterdir()):
+        if not (out / MARK).exists():
+            raise Misuse(f"{out} is not empty and no earlier demo made it", "choose another folder with --out")
+        fsops.remove_folder(out)
+    fsops.make_folder(out)
+    fsops.write_file(out / MARK, b"")
+    return out
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,71 @@
+"""``gateway acquire DEVICE``: one exam, one recording. Asks a running capture; without one, captures itself."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from gateway import capture, configuration, exam, local
+from gateway.clock import Clock
+from gateway.errors import Misuse, Retry
+from gateway.settings import Settings
+from gateway.verbs import identity, tell
+from gateway.verbs.exams import stop_exam
+
+DEFAULT_SECONDS = 10.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", metavar="DEVICE")
+    parser.add_argument("--seconds", type=float, default=DEFAULT_SECONDS, metavar="N", help="length (default 10)")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    identity.arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = configuration.load(args.config)
+    settings.device(args.device)
+    if not 0 < args.seconds <= 7 * 86400:
+        raise Misuse(f"--seconds {args.seconds:g} makes no recording", "more than 0, at most a week")
+    named = identity.from_arguments(settings.places, args)
+    found = exam.current(settings.places, args.device)
+    if named is None and found is None:
+        raise Misuse("whose recording is this?", "name a patient (--step, --patient-id, --emergency) or start an exam")
+    own = None
+    if named is not None:
+        own = exam.open_exam(settings.places, Clock(settings.clock.trust), (args.device,), *named)
+    exam_id = (own or found).exam  # type: ignore[union-attr]
+    status = "DISCONTINUED"
+    try:
+        acquisition = record(settings, args.device, exam_id, args.seconds, quiet=args.json)
+        status = "COMPLETED"
+    finally:
+        if own is not None:
+            stop_exam(settings, own.exam, status)
+    if args.json:
+        tell.as_json({"exam": exam_id, "acquisition": acquisition, "device": args.device})
+    else:
+        print(f"kept: acquisition {acquisition} of exam {exam_id}")
+    return 0
+
+
+def record(settings: Settings, device: str, exam_id: str, seconds: float, quiet: bool = False) -> str:
+    """One recording of ``seconds`` by the running capture or by ourselves; returns the acquisition's id."""
+    progress = tell.Progress()
+
+    def show(done: float) -> None:
+        if not quiet:
+            progress.show(f"{device}: recording {min(done, seconds):.0f} of {seconds:.0f} s")
+
+    socket = settings.places.socket(f"capture-{device}")
+    if local.ask_if_there(socket, {"do": "ping"}, timeout=2) is None:
+        return capture.record(settings, device, exam_id, seconds, show)
+    local.ask(socket, {"do": "start", "exam": exam_id, "seconds": seconds})
+    deadline = time.monotonic() + seconds + 30
+    while time.monotonic() < deadline:
+        answer = local.ask(socket, {"do": "status"})
+        if not answer["recording"] and answer.get("kept"):
+            return str(answer["kept"])
+        show(float(answer.get("seconds") or 0))
+        time.sleep(0.1)
+    raise Retry(f"device {device!r} did not finish its recording", "gateway status says why")

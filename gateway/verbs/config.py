@@ -1,0 +1,28 @@
+"""``gateway config check`` and ``gateway config reference``."""
+
+from __future__ import annotations
+
+import argparse
+
+from gateway import configuration
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("check", help="read the configuration file and say what is wrong, where, and what is allowed")
+    what.add_parser("reference", help="every setting as Markdown")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.what == "reference":
+        print(configuration.reference())
+        return 0
+    settings = configuration.load(args.config)
+    devices = ", ".join(f"{d.name} ({d.adapter})" for d in settings.devices) or "none"
+    print(f"{args.config}: all right")
+    print(f"  AE title      {settings.box.ae_title}")
+    print(f"  devices       {devices}")
+    print(f"  RIS           {', '.join(r.name for r in settings.ris) or 'none: every exam is unscheduled'}")
+    print(f"  destinations  {', '.join(d.name for d in settings.destinations) or 'none: nothing is ever deleted'}")
+    print(f"  medium        {settings.media.folder if settings.media else 'none'}")
+    return 0

@@ -1,0 +1,119 @@
+"""``gateway exam``: start, stop, list, show, attribute. The page uses the same two functions."""
+
+from __future__ import annotations
+
+import argparse
+
+from gateway import configuration, exam, local
+from gateway.clock import Clock
+from gateway.errors import Misuse
+from gateway.model import Exam, to_json
+from gateway.settings import Settings
+from gateway.step import ScheduledStep
+from gateway.verbs import identity, tell
+
+
+def start_exam(
+    settings: Settings,
+    devices: tuple[str, ...],
+    step_id: str | None = None,
+    patient: dict[str, str] | None = None,
+    emergency: bool = False,
+    operator: str = "",
+) -> Exam:
+    """Open an exam on ``devices`` for one patient. ``patient`` has the keys of identity.PATIENT_FIELDS."""
+    for device in devices:
+        settings.device(device)
+    how, item = identity.identify(settings.places, step_id, patient, emergency)
+    return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, how, item, operator)
+
+
+def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Exam:
+    """Stop what its devices still record, then close the exam."""
+    here = settings.places
+    for device in exam.load(here, exam_id).devices:
+        local.ask_if_there(here.socket(f"capture-{device}"), {"do": "stop"})
+    return exam.close_exam(here, Clock(settings.clock.trust), exam_id, status)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True)
+    start = what.add_parser("start", help="open an exam: what its devices record belongs to this patient")
+    start.add_argument("devices", nargs="+", metavar="DEVICE")
+    start.add_argument("--operator", default="")
+    identity.arguments(start)
+    stop = what.add_parser("stop", help="close an exam")
+    stop.add_argument("exam", nargs="?", help="its id; may be left out when just one is open")
+    stop.add_argument("--discontinued", action="store_true", help="it was broken off")
+    what.add_parser("list", help="all exams, the newest last")
+    show = what.add_parser("show", help="one exam, whole")
+    attribute = what.add_parser("attribute", help="give an exam that belongs to nobody yet to a patient")
+    for one in (show, attribute):
+        one.add_argument("exam")
+    identity.arguments(attribute)
+    for each in what.choices.values():
+        each.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = configuration.load(args.config)
+    return _WHAT[args.what](settings, args)
+
+
+def _start(settings: Settings, args: argparse.Namespace) -> int:
+    for device in args.devices:
+        settings.device(device)
+    named = identity.from_arguments(settings.places, args) or identity.identify(settings.places)
+    clock = Clock(settings.clock.trust)
+    return _say(exam.open_exam(settings.places, clock, tuple(args.devices), *named, args.operator), args.json)
+
+
+def _stop(settings: Settings, args: argparse.Namespace) -> int:
+    status = "DISCONTINUED" if args.discontinued else "COMPLETED"
+    return _say(stop_exam(settings, args.exam or _only_open(settings), status), args.json)
+
+
+def _only_open(settings: Settings) -> str:
+    still = [e for e in exam.exams(settings.places) if e.closed is None]
+    if len(still) != 1:
+        raise Misuse(f"{len(still)} exams are open", "name one: gateway exam list")
+    return still[0].exam
+
+
+def _attribute(settings: Settings, args: argparse.Namespace) -> int:
+    named = identity.from_arguments(settings.places, args) or identity.identify(settings.places)
+    return _say(exam.attribute(settings.places, Clock(settings.clock.trust), args.exam, *named), args.json)
+
+
+def _list(settings: Settings, args: argparse.Namespace) -> int:
+    found = exam.exams(settings.places)
+    if args.json:
+        tell.as_json({"exams": [to_json(e) for e in found]})
+        return 0
+    rows = [(e.exam, tell.when(e.opened.wall), _state(e), ",".join(e.devices), _whose(e)) for e in found]
+    tell.table(("EXAM", "OPENED", "STATE", "DEVICES", "PATIENT"), rows)
+    return 0
+
+
+def _show(settings: Settings, args: argparse.Namespace) -> int:
+    return _say(exam.load(settings.places, args.exam), args.json)
+
+
+def _say(found: Exam, as_json: bool) -> int:
+    if as_json:
+        tell.as_json(to_json(found))
+    else:
+        print(f"exam {found.exam}: {_state(found)}, {', '.join(found.devices)}, {_whose(found)}")
+    return 0
+
+
+def _state(found: Exam) -> str:
+    return found.closed.status if found.closed else "open"
+
+
+def _whose(found: Exam) -> str:
+    patient = ScheduledStep(found.attribution.item)
+    return f"{patient.patient_name} [{patient.patient_id}]" if patient.patient_id else "nobody yet"
+
+
+_WHAT = {"start": _start, "stop": _stop, "list": _list, "show": _show, "attribute": _attribute}

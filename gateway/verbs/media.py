@@ -1,0 +1,47 @@
+"""``gateway media``: what is on the medium, is it sound, rebuild its DICOMDIR."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gateway import configuration
+from gateway.errors import Misuse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True)
+    for name, words in (
+        ("status", "what is on the medium"),
+        ("verify", "read it back: structure, links, files, hashes"),
+        ("repair", "rebuild the DICOMDIR from the files"),
+        ("import", "bring a medium's instances into the spool (not yet)"),
+    ):
+        one = what.add_parser(name, help=words)
+        one.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="root of the file-set")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.what == "import":
+        raise Misuse("media import is not built yet", "send the files instead: gateway send --to AET@HOST:PORT DIR")
+    from gateway.transfer import media
+
+    root = _root(args)
+    if args.what == "repair":
+        print(media.repair(root))
+        return 0
+    if args.what == "status":
+        print(media.status(root))
+        return 0
+    report = media.verify(root)
+    print(report)
+    return 0 if report.sound else 1
+
+
+def _root(args: argparse.Namespace) -> Path:
+    if args.folder is not None:
+        return Path(args.folder)
+    settings = configuration.load(args.config)
+    if settings.media is None:
+        raise Misuse("no medium is configured", "name its folder, or add a [media] section")
+    return settings.media.folder

@@ -1,0 +1,198 @@
+"""What the box is doing, gathered from its processes and folders: the one answer behind page and ``status.json``.
+
+The console opens no database. It asks forward and each capture over their local sockets, reads the exams and the
+cached worklists, and says in words what does not answer. No patient's name stands in an overview; the worklist,
+which is made of them, is gathered apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gateway import exam, local
+from gateway.errors import GatewayError
+from gateway.model import Exam
+from gateway.settings import Settings
+from gateway.step import ScheduledStep, Worklist, cached_worklists
+
+PATIENCE = 2.0  # seconds that one process has to answer
+LAST_EXAMS = 20
+STALE_POLLS = 5  # a worklist that missed so many polls is worth a word
+
+
+class Light(StrEnum):
+    """How the box is: ordered from good to bad."""
+
+    WELL = "well"
+    LOOK = "look"  # it works, but a person should look at something
+    FAILED = "failed"  # something does not work
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be, and what to do about it."""
+
+    light: Light
+    words: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """One configured device. ``answer`` is what its capture said; None if none runs."""
+
+    name: str
+    adapter: str
+    answer: dict[str, Any] | None
+
+    @property
+    def recording(self) -> bool:
+        return bool(self.answer and self.answer.get("recording"))
+
+    @property
+    def problem(self) -> str:
+        return str((self.answer or {}).get("problem") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class ExamLine:
+    """An exam without its patient."""
+
+    exam: str
+    opened: float  # wall clock
+    state: str  # open, COMPLETED, DISCONTINUED
+    how: str  # how it came to its patient
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything but patients. ``forward`` is that process's own status answer."""
+
+    findings: tuple[Finding, ...]
+    devices: tuple[DeviceState, ...]
+    exams: tuple[ExamLine, ...]
+    forward: dict[str, Any] | None
+    at: float
+
+    @property
+    def light(self) -> Light:
+        order = list(Light)
+        return max((f.light for f in self.findings), key=order.index, default=Light.WELL)
+
+    @property
+    def words(self) -> str:
+        if not self.findings:
+            return "All is well"
+        worst = next(f for f in self.findings if f.light is self.light)
+        more = len(self.findings) - 1
+        return worst.words + (f" (and {more} more)" if more else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of ``status.json``."""
+        data = dataclasses.asdict(self)
+        return {"light": self.light.value, "words": self.words, **data}
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """The worklist as a person chooses from it, and why it may be incomplete."""
+
+    steps: tuple[tuple[str, ScheduledStep], ...]  # (name of the RIS, step), by scheduled start
+    fetched: dict[str, float]  # wall clock of each RIS's last answer
+    problem: str = ""
+
+
+def overview(settings: Settings, now: float | None = None) -> Overview:
+    """Ask everybody; takes at most about PATIENCE seconds for each process that hangs."""
+    at = time.time() if now is None else now
+    devices = tuple(DeviceState(d.name, d.adapter, _ask(settings, f"capture-{d.name}")) for d in settings.devices)
+    forward = _ask(settings, "forward")
+    exams, damaged = _exams(settings)
+    lists = worklist(settings)
+    findings = (*_of_forward(forward), *_of_devices(devices), *damaged, *_of_worklist(settings, lists, at))
+    return Overview(findings, devices, exams, forward, at)
+
+
+def worklist(settings: Settings) -> Patients:
+    """The scheduled procedure steps of all RIS, from the cache."""
+    found: list[Worklist] = []
+    problem = ""
+    try:
+        found.extend(cached_worklists(settings.places.worklist))
+    except GatewayError as error:
+        problem = str(error)
+    steps = sorted(((w.source, s) for w in found for s in w.steps), key=lambda pair: pair[1].start)
+    return Patients(tuple(steps), {w.source: w.fetched for w in found}, problem)
+
+
+def _ask(settings: Settings, process: str) -> dict[str, Any] | None:
+    try:
+        return local.ask_if_there(settings.places.socket(process), {"do": "status"}, PATIENCE)
+    except GatewayError as error:
+        return {"well": False, "words": error.message, "problem": error.message, "fix": error.fix}
+
+
+def _of_forward(answer: dict[str, Any] | None) -> Iterator[Finding]:
+    if answer is None:
+        yield Finding(
+            Light.FAILED,
+            "The process that sends and keeps recordings (forward) is not running",
+            "systemctl restart forward, then: journalctl -u forward",
+        )
+    elif not answer.get("well", True):
+        troubles = answer.get("troubles") or [answer.get("words") or "forward reports a problem"]
+        yield from (Finding(Light.LOOK, str(words), "gateway queue list") for words in troubles)
+
+
+def _of_devices(devices: Iterable[DeviceState]) -> Iterator[Finding]:
+    for device in devices:
+        if device.answer is None:
+            yield Finding(
+                Light.FAILED,
+                f"No capture process runs for device {device.name}: nothing from it would be recorded",
+                f"systemctl enable --now capture@{device.name}, then: journalctl -u capture@{device.name}",
+            )
+        elif device.problem:
+            yield Finding(Light.LOOK, f"Device {device.name}: {device.problem}", str(device.answer.get("fix") or ""))
+
+
+def _of_worklist(settings: Settings, lists: Patients, at: float) -> Iterator[Finding]:
+    if lists.problem:
+        yield Finding(Light.LOOK, lists.problem)
+    for ris in settings.ris:
+        if not ris.worklist:
+            continue
+        fetched = lists.fetched.get(ris.name)
+        if fetched is None:
+            yield Finding(Light.LOOK, f"RIS {ris.name} has not given a worklist yet", f"gateway echo {ris.name}")
+        elif at - fetched > STALE_POLLS * ris.poll:
+            minutes = (at - fetched) / 60
+            yield Finding(
+                Light.LOOK,
+                f"The worklist of RIS {ris.name} is {minutes:.0f} min old: it does not answer",
+                f"gateway echo {ris.name}",
+            )
+
+
+def _exams(settings: Settings) -> tuple[tuple[ExamLine, ...], list[Finding]]:
+    """The last exams, newest first: their ids begin with the time, so only those few are read."""
+    here = settings.places
+    names = sorted((path.parent.name for path in here.exams.glob("*/exam.json")), reverse=True)
+    lines, damaged = [], []
+    for name in names[:LAST_EXAMS]:
+        try:
+            lines.append(_line(exam.load(here, name)))
+        except GatewayError as error:
+            damaged.append(Finding(Light.LOOK, error.message, error.fix))
+    return tuple(lines), damaged
+
+
+def _line(found: Exam) -> ExamLine:
+    state = found.closed.status if found.closed else "open"
+    return ExamLine(found.exam, found.opened.wall, state, found.attribution.how.value, found.devices)

@@ -1,0 +1,96 @@
+"""What the console answers: the page, and the local API for those who start and stop exams.
+
+``GET /``, ``/page.css``, ``/status.json`` (no patients in it), ``/worklist.json``, ``/live/DEVICE.json``;
+``POST /exam/start`` with ``{"step": ID, "devices": [NAME, …]}`` (or ``"emergency": true`` instead of the step) and
+``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from gateway import local
+from gateway.errors import Misuse
+from gateway.model import Exam
+from gateway.settings import Settings
+from gateway.step import ScheduledStep
+from gateway.verbs.exams import start_exam, stop_exam
+from gateway.web.overview import overview, worklist
+from gateway.web.page import page
+from gateway.web.server import Reply, Route, as_json
+
+_START = {"step", "devices", "emergency", "operator"}
+_STOP = {"exam", "discontinued"}
+
+
+def routes(settings: Settings) -> Mapping[str, Route]:
+    """The table of the console's routes for one configured box."""
+    style = resources.files("gateway.web").joinpath("page.css").read_bytes()
+    station = settings.box.station_name or f"{settings.box.ae_title} on {socket.gethostname()}"
+
+    def shown(_rest: str) -> Reply:
+        return Reply(page(station, overview(settings), worklist(settings)).encode(), "text/html; charset=utf-8")
+
+    return {
+        "GET /": shown,
+        "GET /page.css": lambda _rest: Reply(style, "text/css; charset=utf-8"),
+        "GET /status.json": lambda _rest: as_json(overview(settings).as_json()),
+        "GET /worklist.json": lambda _rest: as_json(_worklist(settings)),
+        "GET /live/*": lambda rest: _live(settings, rest),
+        "POST /exam/start": lambda given: _start(settings, given),
+        "POST /exam/stop": lambda given: _stop(settings, given),
+    }
+
+
+def _worklist(settings: Settings) -> dict[str, Any]:
+    found = worklist(settings)
+    steps = [{"source": source, **_step(step)} for source, step in found.steps]
+    return {"fetched": found.fetched, "problem": found.problem, "steps": steps}
+
+
+def _step(step: ScheduledStep) -> dict[str, Any]:
+    shown = ("step_id", "start", "modality", "procedure", "accession_number")
+    patient = ("patient_name", "patient_id", "birth_date", "sex")
+    return {name: getattr(step, name) for name in (*shown, *patient)} | {"missing": list(step.missing)}
+
+
+def _live(settings: Settings, rest: str) -> Reply:
+    device = settings.device(rest.removesuffix(".json")).name
+    return as_json(local.ask(settings.places.socket(f"capture-{device}"), {"do": "live"}, timeout=2.0))
+
+
+def _start(settings: Settings, given: dict[str, Any]) -> Reply:
+    _only(given, _START)
+    devices = given.get("devices")
+    if not isinstance(devices, list) or not devices or not all(isinstance(d, str) for d in devices):
+        raise Misuse("'devices' must be a list of device names")
+    if len(set(devices)) < len(devices):
+        raise Misuse("'devices' names a device twice")
+    step, emergency = given.get("step"), given.get("emergency", False)
+    if not isinstance(emergency, bool) or not isinstance(step, str | None) or (step is None) is not emergency:
+        raise Misuse("whose exam is it?", "give either 'step' (a text) or 'emergency': true")
+    operator = given.get("operator", "")
+    if not isinstance(operator, str) or len(operator) > 64:
+        raise Misuse("'operator' must be a text of at most 64 characters")
+    return _exam(start_exam(settings, tuple(devices), step_id=step, emergency=emergency, operator=operator))
+
+
+def _stop(settings: Settings, given: dict[str, Any]) -> Reply:
+    _only(given, _STOP)
+    exam, discontinued = given.get("exam"), given.get("discontinued", False)
+    if not isinstance(exam, str) or not isinstance(discontinued, bool):
+        raise Misuse("'exam' must be the id of an exam, 'discontinued' true or false")
+    return _exam(stop_exam(settings, exam, "DISCONTINUED" if discontinued else "COMPLETED"))
+
+
+def _only(given: dict[str, Any], known: set[str]) -> None:
+    if unknown := set(given) - known:
+        raise Misuse(f"unknown key {sorted(unknown)[0]!r}", "known: " + ", ".join(sorted(known)))
+
+
+def _exam(found: Exam) -> Reply:
+    state = found.closed.status if found.closed else "open"
+    return as_json({"exam": found.exam, "state": state, "devices": list(found.devices), "study_uid": found.study_uid})

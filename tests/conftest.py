@@ -1,0 +1,42 @@
+"""What all tests share: a configured box on an empty folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway import configuration
+from gateway.settings import Settings
+
+CONFIGURATION = """
+[gateway]
+ae_title = "GATEWAY"
+data = "{folder}/data"
+runtime = "{folder}/run"
+[clock]
+trust = "always"
+[listener]
+port = 0
+[spool]
+reserve = 0
+[[device]]
+name = "ecg1"
+adapter = "simulated"
+[[device]]
+name = "ecg2"
+adapter = "simulated"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration file with two simulated devices and nobody to talk to."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(CONFIGURATION.format(folder=tmp_path))
+    return path
+
+
+@pytest.fixture
+def settings(config: Path) -> Settings:
+    return configuration.load(config)

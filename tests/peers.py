@@ -1,0 +1,60 @@
+"""Real programs as peers of the tests: is it there, a port for it, its life."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+
+def need(program: str) -> str:
+    """Path of an installed program. Without it the test is skipped, or fails where CI promises to have it."""
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        words = f"{program} is not installed"
+        if os.environ.get("CI"):
+            pytest.fail(words)
+        pytest.skip(words)
+    return path
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 30.0) -> None:
+    """Return when somebody listens; fail with the end of the log if the process died or is too slow."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"{process.args!r} did not start: {log.read_text(errors='replace')[-500:]}")
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], port: int, log: Path, nodelay: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that listens on ``port``, stopped at the end whatever happens."""
+    environment = dict(os.environ) | ({"TCP_NODELAY": "1"} if nodelay else {})
+    with log.open("wb") as stream:
+        process = subprocess.Popen(list(command), stdout=stream, stderr=subprocess.STDOUT, env=environment)
+        try:
+            wait_for_port(port, process, log)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,150 @@
+"""What a person asks and decides: it happens, it is in the audit trail, and it never overrides a law."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from spooling import CLOCK, Box, Pacs, record, somebodys_exam
+
+from gateway.errors import Held, Misuse
+from gateway.settings import Settings
+from gateway.spool import audit
+from gateway.spool.desk import Desk
+from gateway.transfer.outcomes import Outcome
+
+
+class Ask:
+    """A person at the local socket."""
+
+    def __init__(self, settings: Settings, pacs: Pacs) -> None:
+        self.box = Box(settings, pacs)
+        self.rung = 0
+        self.desk = Desk(settings, self.box.ledger, CLOCK, self.box.rewrap, self.ring)
+
+    def ring(self) -> None:
+        self.rung += 1
+
+    def __call__(self, do: str, **request: Any) -> dict[str, Any]:
+        return self.desk.handlers[do]({"do": do, "who": "Ann", **request})
+
+
+@pytest.fixture
+def ask(settings: Settings, pacs: Pacs) -> Ask:
+    return Ask(settings, pacs)
+
+
+def trail(settings: Settings) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in settings.places.audit.read_text().splitlines()]
+
+
+def test_the_queue_lists_what_is_not_finished(settings: Settings, pacs: Pacs, ask: Ask) -> None:
+    held, spooled = record(settings, None), record(settings, somebodys_exam(settings).exam)
+    ask.box.take_in()
+    answer = ask("queue")
+    assert [a["id"] for a in answer["acquisitions"]] == [held]
+    assert [(d["acquisition"], d["destination"], d["state"]) for d in answer["deliveries"]] == [
+        (spooled, "pacs", "QUEUED")
+    ]
+    ask.box.deliver()
+    assert ask("queue")["deliveries"] == []
+    json.dumps(answer)
+
+
+def test_show_says_why_an_instance_is_still_here(settings: Settings, ask: Ask) -> None:
+    record(settings, somebodys_exam(settings).exam)
+    ask.box.take_in()
+    (uid,) = ask.box.states()
+    assert ask("queue-show", instance=uid)["words"] == "not every destination has taken responsibility"
+    ask.box.deliver()
+    assert ask("queue-show", instance=uid)["words"] == "the retention time is not over"
+    with pytest.raises(Misuse, match="no instance and no recording"):
+        ask("queue-show", instance="nothing")
+
+
+def test_held_then_released_a_delivery_goes_on_where_it_stood(settings: Settings, pacs: Pacs, ask: Ask) -> None:
+    record(settings, somebodys_exam(settings).exam)
+    ask.box.take_in()
+    (uid,) = ask.box.states()
+    ask("hold", instance=uid, why="wrong lead")
+    ask.box.deliver()
+    assert not pacs.stores
+    ask("release", instance=uid)
+    ask.box.deliver()
+    assert pacs.committed == {uid}
+    assert [(t["who"], t["what"], t["subject"]) for t in trail(settings)] == [
+        ("Ann", "hold", uid),
+        ("Ann", "release", uid),
+    ]
+    assert ask.rung == 2
+
+
+def test_a_held_recording_is_wrapped_after_its_release(settings: Settings, pacs: Pacs, ask: Ask) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    ask.box.ledger.query("SELECT 1")
+    with pytest.raises(Misuse):
+        ask("hold", instance=name)
+    other = record(settings, None)
+    ask.box.take_in()
+    ask("hold", instance=other, why="no idea whose")
+    ask("attribute", instance=other, to=somebodys_exam(settings, "ecg2").exam)
+    ask.box.take_in()
+    assert len(ask.box.states()) == 1
+    ask("release", instance=other)
+    ask.box.take_in()
+    assert len(ask.box.states()) == 2
+
+
+def test_what_belongs_to_an_exam_is_not_given_to_another(settings: Settings, ask: Ask) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    ask.box.take_in()
+    with pytest.raises(Held, match="belongs to an exam already"):
+        ask("attribute", instance=name, to=somebodys_exam(settings, "ecg2").exam)
+
+
+def test_a_waived_destination_is_not_waited_for(settings: Settings, pacs: Pacs, ask: Ask) -> None:
+    record(settings, somebodys_exam(settings).exam)
+    ask.box.take_in()
+    (uid,) = ask.box.states()
+    pacs.refuse[uid] = Outcome("hold", "C000", "no")
+    ask.box.deliver()
+    assert ask.box.purger.turn() == 0
+    ask("waive", instance=uid, destination="pacs", why="printed on paper")
+    assert ask.box.purger.turn() == 1
+    assert trail(settings)[0]["why"] == "printed on paper"
+
+
+def test_only_a_test_recording_can_be_discarded(settings: Settings, ask: Ask) -> None:
+    real, test = record(settings, somebodys_exam(settings).exam), record(settings, None, test=True)
+    ask.box.take_in()
+    (uid,) = ask.box.states()
+    for subject in (real, uid):
+        with pytest.raises(Held, match="test recording"):
+            ask("discard", instance=subject)
+    assert ask.box.purger.turn() == 0
+    ask("discard", instance=test)
+    assert not settings.places.acquisition(test).exists()
+    assert settings.places.acquisition(real).exists()
+
+
+def test_a_discarded_test_instance_goes_at_the_next_purge(settings: Settings, ask: Ask) -> None:
+    name = record(settings, somebodys_exam(settings).exam, test=True)
+    ask.box.take_in()
+    (uid,) = ask.box.states()
+    assert ask.box.purger.turn() == 0
+    ask("discard", instance=uid)
+    assert ask.box.purger.turn() == 1
+    assert not settings.places.acquisition(name).exists()
+
+
+def test_the_audit_trail_survives_a_torn_line(settings: Settings) -> None:
+    path = settings.places.audit
+    settings.box.data.mkdir(exist_ok=True)
+    audit.append(path, CLOCK.now(), "Ann", "hold", "1")
+    with path.open("ab") as stream:
+        stream.write(b'{"at": 1')
+    audit.append(path, CLOCK.now(), "Ann", "release", "1")
+    lines = path.read_text().splitlines()
+    assert [json.loads(lines[0])["what"], lines[1], json.loads(lines[2])["what"]] == ["hold", '{"at": 1', "release"]
+    assert path.stat().st_mode & 0o077 == 0

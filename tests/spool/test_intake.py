@@ -1,0 +1,184 @@
+"""From the recording to the spooled instance: what is wrapped, what waits, what is held; nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from spooling import CLOCK, ITEM, Box, Pacs, record, somebodys_exam
+
+from gateway import configuration, exam, fsops, records
+from gateway.clock import Clock
+from gateway.dicom.check import check
+from gateway.dicom.wrap import wrap
+from gateway.model import Attributed
+from gateway.settings import Settings
+from gateway.spool import holding
+from gateway.spool.intake import Intake
+
+
+def held(settings: Settings, name: str) -> holding.Reason | None:
+    return holding.reason(settings.places.acquisition(name))
+
+
+def test_a_kept_recording_becomes_an_instance_queued_to_every_destination(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    assert box.intake.turn() == 1
+    (path,) = (settings.places.instances / name).glob("*.dcm")
+    assert box.states() == {path.stem: "QUEUED"}
+    assert [tuple(r) for r in box.ledger.query("SELECT state, held FROM acquisitions")] == [("WRAPPED", None)]
+    assert box.intake.turn() == 0
+
+
+def test_a_recording_that_is_still_written_is_left_alone(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam, end=False)
+    path = settings.places.acquisition(name) / "records"
+    path.unlink()
+    writer = records.Writer(path, 1)
+    assert box.intake.turn() == 0
+    assert box.ledger.query("SELECT state FROM acquisitions")[0]["state"] == "RECORDING"
+    writer.close("stopped")
+    box.intake.turn()
+    assert "no sample" in str(held(settings, name))
+
+
+def test_a_recording_that_was_cut_off_is_wrapped_and_known_as_interrupted(settings: Settings, box: Box) -> None:
+    record(settings, somebodys_exam(settings).exam, end=False)
+    assert box.intake.turn() == 1
+    assert box.ledger.query("SELECT interrupted FROM acquisitions")[0]["interrupted"] == 1
+
+
+def test_a_recording_of_nobody_is_held_until_its_exam_is_attributed(settings: Settings, box: Box) -> None:
+    whose = somebodys_exam(settings, how=Attributed.NOBODY)
+    name = record(settings, whose.exam)
+    assert box.intake.turn() == 0
+    reason = held(settings, name)
+    assert reason is not None
+    assert reason.kind == holding.UNATTRIBUTED
+    assert f"gateway exam attribute {whose.exam}" in reason.fix
+    assert not settings.places.instances.exists() or not list(settings.places.instances.iterdir())
+    exam.attribute(settings.places, CLOCK, whose.exam, Attributed.MANUAL, ITEM)
+    assert box.intake.turn() == 1
+    assert held(settings, name) is None
+    assert len(box.states()) == 1
+
+
+def test_a_recording_outside_any_exam_is_held_until_a_person_gives_it_to_one(settings: Settings, box: Box) -> None:
+    name = record(settings, None)
+    box.intake.turn()
+    assert box.ledger.query("SELECT held FROM acquisitions")[0]["held"].startswith("it belongs to nobody yet")
+    holding.attribute(settings.places.acquisition(name), somebodys_exam(settings).exam)
+    assert box.intake.turn() == 1
+    assert len(box.states()) == 1
+
+
+def with_wrap(settings: Settings, box: Box, wrap: Callable[..., Any]) -> Intake:
+    return Intake(settings, box.ledger, CLOCK, wrap, check)
+
+
+def test_a_defect_of_the_wrapper_holds_one_recording_and_is_not_tried_in_a_loop(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    calls = []
+
+    def broken(*arguments: Any) -> None:
+        calls.append(arguments)
+        raise ZeroDivisionError("boom")
+
+    intake = with_wrap(settings, box, broken)
+    for _ in range(3):
+        assert intake.turn() == 0
+    assert len(calls) == 1
+    assert "ZeroDivisionError: boom" in str(held(settings, name))
+    assert (settings.places.acquisition(name) / "records").exists()
+    assert not list(settings.places.instances.iterdir())
+    holding.release(settings.places.acquisition(name))
+    assert box.intake.turn() == 1
+
+
+def test_what_the_check_finds_wrong_is_held_and_never_spooled(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+
+    def damaging(folder: Path, whose: Any, configured: Settings, out: Path, iod: str | None) -> Any:
+        made = wrap(folder, whose, configured, out, iod)
+        for one in made:
+            Path(one.path).write_bytes(b"no DICOM at all")
+        return made
+
+    assert with_wrap(settings, box, damaging).turn() == 0
+    assert "not valid" in str(held(settings, name))
+    assert not box.states()
+
+
+def test_a_full_disk_is_no_reason_to_hold(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    assert with_wrap(settings, box, full).turn() == 0
+    assert held(settings, name) is None
+    assert box.intake.turn() == 1
+
+
+@pytest.mark.parametrize("file", ["facts.json", "records"])
+def test_damaged_or_newer_files_are_held_and_untouched(settings: Settings, box: Box, file: str) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    path = settings.places.acquisition(name) / file
+    if file == "facts.json":
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
+    else:
+        data = bytearray(path.read_bytes())
+        data[6], data[-3] = 99, 0
+        path.write_bytes(data)
+    before = path.read_bytes()
+    box.intake.turn()
+    assert "newer" in str(held(settings, name))
+    assert path.read_bytes() == before
+
+
+class Untrusted(Clock):
+    """Wakes up in 1970."""
+
+    def __init__(self) -> None:
+        super().__init__("always", wall=lambda: 1000.0, monotonic=lambda: self.time)
+        self.time = 1e6
+
+
+@pytest.mark.parametrize("then", ["send", "hold"])
+def test_an_untrusted_clock_makes_a_recording_wait_then_go_or_be_held(
+    settings: Settings, config: Path, pacs: Pacs, then: str
+) -> None:
+    config.write_text(
+        config.read_text().replace('trust = "always"', f'trust = "always"\nwait = 30\nuntrusted = "{then}"')
+    )
+    settings, clock = configuration.load(config), Untrusted()
+    whose = somebodys_exam(settings)
+    name = record(settings, whose.exam)
+    facts = settings.places.acquisition(name) / "facts.json"
+    data = json.loads(facts.read_text())
+    data["started"] |= {"trusted": False, "wall": 1000.0, "monotonic": 1e6 - 10}
+    fsops.write_json(facts, data)
+    box = Box(settings, pacs, clock=clock)
+    assert box.intake.turn() == 0
+    assert held(settings, name) is None
+    clock.time += 31
+    assert box.intake.turn() == (then == "send")
+    if then == "hold":
+        reason = held(settings, name)
+        assert reason is not None
+        assert reason.kind == holding.CLOCK
+        clock.wall = CLOCK.wall  # NTP answers at last
+        assert box.intake.turn() == 1
+        corrected = json.loads(facts.read_text())["started"]
+        assert corrected["trusted"]
+        assert abs(corrected["wall"] - (CLOCK.wall() - 41)) < 5
+
+
+def test_an_unreadable_reason_still_holds(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    (settings.places.acquisition(name) / "held.json").write_text("{")
+    assert box.intake.turn() == 0
+    assert "held.json cannot be read" in str(held(settings, name))

@@ -1,0 +1,110 @@
+"""The only fsync, rename and unlink: a file is whole or not there, and a failed fsync is not believed later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import fsops
+from gateway.errors import Fatal
+
+
+class Stop(BaseException):
+    """A power cut."""
+
+
+@pytest.fixture
+def steps() -> Iterator[list[tuple[str, str]]]:
+    seen: list[tuple[str, str]] = []
+    fsops.after_step = lambda what, where: seen.append((what, Path(where).name))
+    yield seen
+    fsops.after_step = None
+
+
+def test_a_new_file_is_synced_then_renamed_then_its_folder_synced(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
+    fsops.write_file(tmp_path / "a", b"data")
+    assert [what for what, _ in steps] == ["fsync", "rename", "fsync"]
+    assert steps[1:] == [("rename", "a"), ("fsync", tmp_path.name)]
+    assert (tmp_path / "a").stat().st_mode & 0o777 == fsops.FILE_MODE
+
+
+def test_wherever_it_is_cut_the_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    outcomes = []
+    for cut in range(1, 5):
+        path.write_bytes(b"old")
+        left = [cut]
+
+        def stop(what: str, where: str, left: list[int] = left) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise Stop
+
+        fsops.after_step = stop
+        try:
+            fsops.write_file(path, b"new")
+        except Stop:
+            pass
+        finally:
+            fsops.after_step = None
+        outcomes.append(path.read_bytes())
+    assert outcomes == [b"old", b"new", b"new", b"new"]
+    fsops.sweep(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with fsops.new_file(path) as stream:
+            stream.write(b"half of it")
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_failed_fsync_is_fatal_says_where_and_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(Fatal, match="the disk did not take the data"):
+        fsops.write_file(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_each_new_folder_is_named_durably(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
+    fsops.make_folder(tmp_path / "a" / "b")
+    assert steps == [("fsync", tmp_path.name), ("fsync", "a")]
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == fsops.FOLDER_MODE
+    fsops.make_folder(tmp_path / "a" / "b")
+    assert len(steps) == 2
+
+
+def test_a_rename_across_folders_syncs_both(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "x").write_bytes(b"")
+    fsops.rename(tmp_path / "a" / "x", tmp_path / "b" / "y")
+    assert steps == [("rename", "y"), ("fsync", "b"), ("fsync", "a")]
+
+
+def test_removing_what_is_gone_already_is_fine(tmp_path: Path) -> None:
+    fsops.unlink(tmp_path / "nothing")
+    fsops.remove_folder(tmp_path / "nothing")
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "file").write_bytes(b"")
+    fsops.remove_folder(tmp_path / "deep")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,200 @@
+"""The checker finds each fault that is planted, and no medium can hang or harm it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pydicom
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transfer.media.samples import GENERAL_32, Make, data_set, write
+
+from gateway.errors import GatewayError
+from gateway.transfer import media
+from gateway.transfer.media import fileset, layout
+from gateway.transfer.media.elements import Malformed, Window, element_at, encode
+
+
+@pytest.fixture
+def filled(make: Make, stick: Path) -> Path:
+    for patient in ("P1", "P2", "P2"):
+        media.add(stick, make(PatientID=patient), "WARD")
+    media.add(stick, make(GENERAL_32), "WARD")
+    assert media.verify(stick).sound
+    return stick
+
+
+def offset_of(root: Path, kind: str) -> int:
+    items = pydicom.dcmread(root / "DICOMDIR").DirectoryRecordSequence
+    return next(item.seq_item_tell for item in items if item.DirectoryRecordType == kind)
+
+
+def patch(root: Path, at: int, data: bytes) -> None:
+    with (root / "DICOMDIR").open("r+b") as stream:
+        stream.seek(at)
+        stream.write(data)
+
+
+def link(root: Path, kind: str, field: int, target: int) -> None:
+    patch(root, offset_of(root, kind) + field, struct.pack("<I", target))
+
+
+def replace(root: Path, old: bytes, new: bytes) -> None:
+    data = (root / "DICOMDIR").read_bytes()
+    assert len(old) == len(new)
+    assert old in data
+    (root / "DICOMDIR").write_bytes(data.replace(old, new, 1))
+
+
+def _last_at(root: Path) -> int:
+    return (root / "DICOMDIR").read_bytes().index(b"\x04\0\x02\x12UL") + 8
+
+
+def _change_uid(root: Path) -> None:
+    items = pydicom.dcmread(root / "DICOMDIR").DirectoryRecordSequence
+    uid = next(i for i in items if i.DirectoryRecordType == "WAVEFORM").ReferencedSOPInstanceUIDInFile
+    replace(root, uid.encode(), (uid[:-1] + str((int(uid[-1]) + 1) % 10)).encode())
+
+
+NEXT, LOWER = 16, layout.LOWER_AT
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a file is missing": (lambda r: next(r.glob("PA*/*/*/*")).unlink(), "there is no such file"),
+    "a file has a flipped bit": (
+        lambda r: (p := next(r.glob("PA*/*/*/*"))).write_bytes(p.read_bytes()[:-1] + b"\x7f"),
+        "its content is not what was written",
+    ),
+    "a file became a link": (
+        lambda r: ((p := next(r.glob("PA*/*/*/*"))).rename(r / "X"), p.symlink_to(r / "X")),
+        "there is no such file",
+    ),
+    "a file nobody names": (
+        lambda r: (r / "PA000001/ST000001/SE000001/IN000099").write_bytes(b""),
+        "the DICOMDIR does not name it",
+    ),
+    "the hashes are gone": (lambda r: (r / "GATEWAY/SHA256.TXT").unlink(), "its hash is not remembered"),
+    "a link into a record": (
+        lambda r: link(r, "STUDY", LOWER, offset_of(r, "STUDY") + 8),
+        "no directory record",
+    ),
+    "a link beyond the file": (lambda r: link(r, "SERIES", LOWER, 0xFFFFFFF0), "no directory record"),
+    "a cycle of siblings": (lambda r: link(r, "STUDY", NEXT, offset_of(r, "STUDY")), "reached a second time"),
+    "a cycle to the top": (lambda r: link(r, "WAVEFORM", LOWER, offset_of(r, "PATIENT")), "reached a second time"),
+    "a series below nothing": (lambda r: link(r, "STUDY", LOWER, 0), "nothing refers to the SERIES record"),
+    "a wrong last record": (lambda r: patch(r, _last_at(r), b"\x02\0\0\0"), "as (0004,1202) says"),
+    "another file's UID": (_change_uid, "holds another object than its record says"),
+    "a File ID that climbs out": (lambda r: replace(r, b"PA000001\\ST000001", b"PA000001\\..000001"), "is not allowed"),
+    "a wrong record type": (lambda r: replace(r, b"WAVEFORM", b"RAW DATA"), "lacks the record type of its SOP class"),
+    "a key is empty": (lambda r: replace(r, b"\x08\0\x60\0CS\4\0ECG ", b"\x08\0\x60\0CS\4\0    "), "lacks Modality"),
+    "a Patient ID twice": (
+        lambda r: replace(r, b"LO\2\0P2", b"LO\2\0P1"),
+        "1 Patient IDs stand in more than",
+    ),
+    "the end is cut off": (
+        lambda r: (r / "DICOMDIR").write_bytes((r / "DICOMDIR").read_bytes()[:-9]),
+        "the file ends at",
+    ),
+    "no DICOMDIR": (lambda r: (r / "DICOMDIR").unlink(), "there are files of a gateway, but no DICOMDIR"),
+    "not DICOM": (lambda r: (r / "DICOMDIR").write_bytes(b"hello" * 99), "there is no DICM"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_and_said(fault: str, filled: Path) -> None:
+    plant, words = FAULTS[fault]
+    plant(filled)
+    report = media.verify(filled)
+    assert not report.sound
+    assert words in str(report)
+
+
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"a File ID that climbs out"}))
+def test_repair_makes_it_sound_but_for_what_is_lost(fault: str, filled: Path) -> None:
+    FAULTS[fault][0](filled)
+    done = media.repair(filled)
+    report = media.verify(filled)
+    unnamed = [problem for problem in report.problems if "does not name it" not in problem]
+    assert not unnamed
+    damaged = {"a file is missing", "a file has a flipped bit", "a file became a link"}
+    assert done.instances == (3 if fault in damaged else 4)
+
+
+def test_a_damaged_file_is_never_written_over(make: Make, filled: Path) -> None:
+    file = max(filled.glob("PA*/*/*/*"), key=lambda path: path.name)
+    file.write_bytes(file.read_bytes() + b"\0\0")
+    damaged = file.read_bytes()
+    media.repair(filled)
+    fileset._open.clear()
+    for _ in range(3):
+        media.add(filled, make(PatientID=file.parts[-4]), "WARD")
+    assert file.read_bytes() == damaged
+
+
+def test_a_report_names_no_patient(filled: Path) -> None:
+    for file in filled.glob("PA*/*/*/*"):
+        file.unlink()
+    assert "Doe" not in str(media.verify(filled))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fuzz")
+    (root / "stick").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(layout, "SMALLEST_RESERVE", 2000)
+        for patient in ("P1", "P2"):
+            media.add(root / "stick", write(root, data_set(PatientID=patient)), "FUZZ")
+    return root / "stick"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_mutated_dicomdir_neither_hangs_nor_crashes_anything(sample: Path, data: st.DataObject) -> None:
+    path = sample / "DICOMDIR"
+    whole = path.read_bytes()
+    try:
+        mutated = bytearray(whole)
+        for _ in range(data.draw(st.integers(1, 6))):
+            at = data.draw(st.integers(128, len(mutated) - 1))
+            mutated[at : at + 1] = data.draw(st.binary(max_size=5))
+        path.write_bytes(mutated)
+        media.verify(sample)
+        for judged in (media.status, media.repair):
+            try:
+                judged(sample)
+            except GatewayError as error:
+                assert error.fix
+    finally:
+        path.write_bytes(whole)
+
+
+@given(
+    st.integers(0, 0xFFFB_FFFF), st.sampled_from([b"LO", b"UI", b"OB", b"US", b"SQ", b"UT"]), st.binary(max_size=300)
+)
+def test_an_element_reads_back_as_it_was_encoded(tag: int, vr: bytes, value: bytes) -> None:
+    data = encode(tag, vr, value)
+    assert len(data) % 2 == 0
+    element = element_at(_Bytes(data), 0, len(data))
+    assert (element.tag, element.vr, element.end) == (tag, vr, len(data))
+    assert data[element.value : element.value + element.length].startswith(value)
+
+
+@given(st.binary(max_size=64))
+def test_bytes_that_are_no_element_are_malformed_or_end_within_their_limit(data: bytes) -> None:
+    try:
+        element = element_at(_Bytes(data), 0, len(data))
+    except Malformed:
+        return
+    assert 8 <= element.end <= len(data)
+
+
+class _Bytes(Window):
+    def __init__(self, data: bytes) -> None:
+        self._data, self.size = data, len(data)
+
+    def read(self, at: int, count: int) -> bytes:
+        if at + count > self.size:
+            raise Malformed("short")
+        return self._data[at : at + count]

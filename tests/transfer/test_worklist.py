@@ -1,0 +1,169 @@
+"""The worklist of real and embedded RIS: all items, all names, whatever the character set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import hostile
+import pytest
+from dcmtk import worklist as wlmscpfs
+from hostile import Line
+from orthanc import orthanc
+from pydicom import Dataset
+
+from gateway.errors import Held, Retry
+from gateway.settings import Box, Ris
+from gateway.step import ScheduledStep, value
+from gateway.transfer import dataset, dimse, pdu, worklist
+from gateway.transfer.dimse import Tag
+from gateway.transfer.peers import Peer
+from gateway.trial import patients
+from gateway.trial.hospital import Hospital
+
+Call = Callable[..., Peer]
+RIS = Ris(name="ris", ae_title="HOSPITAL", host="127.0.0.1", port=1)
+LATIN = [i for i, p in zip(patients.items(), patients.PATIENTS, strict=True) if p.charset in ((), ("ISO_IR 100",))]
+
+
+def names(steps: tuple[ScheduledStep, ...]) -> dict[str, str]:
+    """All component groups of each patient's name, by Patient ID."""
+    groups = ("Alphabetic", "Ideographic", "Phonetic")
+    found = {s.patient_id: s.item["00100010"]["Value"][0] for s in steps}
+    return {uid: "=".join(name.get(g, "") for g in groups).rstrip("=") for uid, name in found.items()}
+
+
+EVERYBODY = {p.id: p.name for p in patients.PATIENTS}
+
+
+def test_the_broad_query_finds_todays_items_with_all_names_unharmed(tmp_path: Path, call: Call) -> None:
+    yesterday = patients.items(day="20200101")
+    with Hospital(tmp_path / "hospital", items=[*patients.items(), *yesterday]) as hospital:
+        steps = worklist.query(call(hospital.port), **worklist.broad(Box(), RIS))
+    assert names(steps) == EVERYBODY
+    assert len(steps) == len(EVERYBODY)
+    first = steps[0]
+    assert (first.accession_number, first.step_id, first.modality, first.missing) == ("ACC0001", "SPS0001", "ECG", ())
+    assert value(first.item, "00400100/00400008/00080100") == "11524-6"
+    assert value(first.item, "00080005") == "ISO_IR 192"
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"patient_id": "PAT-0002"}, {"PAT-0002"}),
+        ({"patient_name": "Müller*"}, {"PAT-0001"}),
+        ({"accession_number": "ACC0003"}, {"PAT-0003"}),
+        ({"requested_procedure_id": "RP0004"}, {"PAT-0004"}),
+        ({"patient_id": "PAT-0002", "accession_number": "ACC0003"}, set()),
+        ({"station": "ANOTHER"}, set()),
+        ({"modality": "CT"}, set()),
+        ({}, set(EVERYBODY)),
+    ],
+)
+def test_the_patient_query_matches_each_key_alone_and_all_together(
+    keys: dict[str, str], found: set[str], tmp_path: Path, call: Call
+) -> None:
+    with Hospital(tmp_path / "hospital") as hospital:
+        assert {s.patient_id for s in worklist.query(call(hospital.port), **keys)} == found  # type: ignore[arg-type]
+
+
+def test_wlmscpfs_gives_all_names_unharmed(tmp_path: Path, call: Call) -> None:
+    with wlmscpfs(tmp_path / "worklist", patients.items()) as port:
+        steps = worklist.query(call(port, "RIS"), **worklist.broad(Box(), RIS))
+    assert names(steps) == EVERYBODY
+    assert {s.missing for s in steps} == {()}
+
+
+def test_orthanc_gives_what_its_plug_in_can_say(tmp_path: Path, call: Call) -> None:
+    """Its worklist plug-in re-encodes everything to ISO_IR 100: only names within Latin 1 can be asked of it."""
+    with orthanc(tmp_path / "orthanc", worklist=LATIN) as peer:
+        steps = worklist.query(call(peer.port, peer.ae_title), **worklist.broad(Box(), RIS))
+    assert names(steps) == {str(i.PatientID): EVERYBODY[str(i.PatientID)] for i in LATIN}
+
+
+def test_a_worklist_without_end_is_cancelled_at_the_limit(tmp_path: Path, call: Call) -> None:
+    items = patients.items(patients=patients.PATIENTS * 40)
+    with Hospital(tmp_path / "hospital", items=items) as hospital:
+        assert len(worklist.query(call(hospital.port), most=10)) == 10
+
+
+def test_a_ris_that_ignores_the_cancellation_is_cut_off(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worklist, "AFTER_CANCEL", 20)
+
+    def script(line: Line) -> None:
+        asked = line.accept()
+        message = line.message()
+        assert message is not None
+        syntax = next(c.transfer_syntaxes[0] for c in asked.contexts if c.id == message.context_id)
+        while True:
+            line.say(pending(message, dataset.encode(patients.items()[0], syntax)))
+
+    with hostile.peer(script) as port, pytest.raises(Retry, match="goes on sending worklist items"):
+        worklist.query(call(port), most=5)
+
+
+def pending(message: dimse.Message, item: bytes) -> pdu.Data:
+    command = {
+        Tag.COMMAND_FIELD: dimse.Field.C_FIND | dimse.RESPONSE,
+        Tag.MESSAGE_ID_BEING_RESPONDED_TO: dimse.number(message.command, Tag.MESSAGE_ID),
+        Tag.DATA_SET_TYPE: 1,
+        Tag.STATUS: 0xFF00,
+    }
+    fragments = (pdu.Pdv(message.context_id, True, True, dimse.encode(command)),)
+    return pdu.Data((*fragments, pdu.Pdv(message.context_id, False, True, item)))
+
+
+def answering(*items: bytes) -> Callable[[Line], None]:
+    def script(line: Line) -> None:
+        line.accept()
+        message = line.message()
+        assert message is not None
+        line.say(*(pending(message, item) for item in items))
+        line.respond(message)
+        line.message()
+
+    return script
+
+
+def test_an_item_that_cannot_be_read_is_left_out_and_the_others_stay(call: Call) -> None:
+    good = dataset.encode(patients.items()[4], dataset.EXPLICIT)
+    with hostile.peer(answering(b"\x10\x00\x10\x00PN\xff\x7fgarbage", good, good)) as port:
+        assert [s.patient_id for s in worklist.query(call(port))] == ["PAT-0005", "PAT-0005"]
+
+
+def test_an_item_that_lacks_required_attributes_is_kept_and_says_what_it_lacks(call: Call) -> None:
+    item = Dataset()
+    item.PatientName = "Doe^John"
+    with hostile.peer(answering(dataset.encode(item, dataset.EXPLICIT))) as port:
+        (step,) = worklist.query(call(port))
+    assert step.patient_name == "Doe^John"
+    assert step.missing == ("Patient ID", "Study Instance UID", "Scheduled Procedure Step ID")
+
+
+@pytest.mark.parametrize(("status", "error"), [(0xA700, Retry), (0xA900, Held), (0xC001, Retry), (0x0124, Held)])
+def test_a_refused_query_says_why(status: int, error: type[Exception], call: Call) -> None:
+    def script(line: Line) -> None:
+        line.accept()
+        message = line.message()
+        assert message is not None
+        line.respond(message, status)
+        line.message()
+
+    with hostile.peer(script) as port, pytest.raises(error, match=f"answered {status:04X}H"):
+        worklist.query(call(port))
+
+
+def test_a_peer_without_worklist_is_held_with_words(call: Call) -> None:
+    def script(line: Line) -> None:
+        line.accept(refuse=(worklist.FIND,))
+        line.message()
+
+    with hostile.peer(script) as port, pytest.raises(Held, match="does not take this class"):
+        worklist.query(call(port))
+
+
+def test_a_clock_that_is_plainly_wrong_names_no_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    assert worklist.broad(Box(), RIS)["start_date"] == ""

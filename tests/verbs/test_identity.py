@@ -1,0 +1,96 @@
+"""Whose recording it is, is said by a person or the RIS, checked, and never guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import Held, Misuse
+from gateway.model import Attributed
+from gateway.settings import Settings
+from gateway.step import ScheduledStep, Worklist, keep_worklist
+from gateway.verbs import identity
+
+
+def item(step_id: str, patient_id: str = "P1", name: str = "Doe^Jane", study: str = "1.2.3") -> dict[str, Any]:
+    return {
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": name}] if name else []},
+        "00100020": {"vr": "LO", "Value": [patient_id] if patient_id else []},
+        "0020000D": {"vr": "UI", "Value": [study] if study else []},
+        "00400100": {"vr": "SQ", "Value": [{"00400009": {"vr": "SH", "Value": [step_id]}}]},
+    }
+
+
+def cache(settings: Settings, *items: dict[str, Any], source: str = "ris") -> None:
+    keep_worklist(settings.places.worklist, Worklist(source, 0.0, tuple(map(ScheduledStep, items))))
+
+
+def test_a_step_is_found_by_its_id(settings: Settings) -> None:
+    cache(settings, item("A"), item("B", "P2"))
+    how, found = identity.identify(settings.places, "B")
+    assert (how, ScheduledStep(found).patient_id) == (Attributed.SCHEDULED, "P2")
+
+
+def test_an_unknown_step_is_refused_with_the_way_to_refresh(settings: Settings) -> None:
+    cache(settings, item("A"))
+    with pytest.raises(Misuse, match="--refresh"):
+        identity.identify(settings.places, "Z")
+
+
+def test_one_step_id_with_two_patients_is_held_not_guessed(settings: Settings) -> None:
+    cache(settings, item("A", "P1"), source="one")
+    cache(settings, item("A", "P2"), source="two")
+    with pytest.raises(Held, match="2 worklist items"):
+        identity.identify(settings.places, "A")
+
+
+@pytest.mark.parametrize(("missing", "words"), [("patient_id", "Patient ID"), ("name", "Patient's Name")])
+def test_a_step_without_a_patient_is_held_and_says_what_it_lacks(settings: Settings, missing: str, words: str) -> None:
+    cache(settings, item("A", **{missing: ""}))
+    with pytest.raises(Held, match=words):
+        identity.identify(settings.places, "A")
+
+
+def test_a_step_without_a_study_uid_can_be_chosen(settings: Settings) -> None:
+    cache(settings, item("A", study=""))
+    assert identity.identify(settings.places, "A")[0] is Attributed.SCHEDULED
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        {"patient_id": "1"},
+        {"patient_name": "Doe^Jane"},
+        {"patient_id": "1", "patient_name": "^^"},
+        {"patient_id": "1" * 65, "patient_name": "Doe"},
+        {"patient_id": "1\\2", "patient_name": "Doe"},
+        {"patient_id": "1", "patient_name": "Doe", "birth_date": "20260230"},
+        {"patient_id": "1", "patient_name": "Doe", "birth_date": "1.2.1970"},
+        {"patient_id": "1", "patient_name": "Doe", "sex": "X"},
+        {"patient_id": "1", "patient_name": "a^b^c^d^e^f"},
+        {"patient_id": "1", "patient_name": "Doe", "shoe_size": "44"},
+    ],
+)
+def test_an_entered_identity_that_dicom_cannot_say_is_refused(settings: Settings, patient: dict[str, str]) -> None:
+    with pytest.raises(Misuse):
+        identity.identify(settings.places, patient=patient)
+
+
+def test_an_entered_name_keeps_its_ideographic_and_phonetic_groups(settings: Settings) -> None:
+    patient = {"patient_id": "1", "patient_name": "Yamada^Tarou=山田^太郎=やまだ^たろう"}
+    _, found = identity.identify(settings.places, patient=patient)
+    assert found["00100010"]["Value"] == [
+        {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
+    ]
+
+
+def test_an_emergency_gets_an_identity_that_cannot_be_taken_for_a_patient(settings: Settings) -> None:
+    how, found = identity.identify(settings.places, emergency=True)
+    assert how is Attributed.EMERGENCY
+    assert ScheduledStep(found).patient_id.startswith("EMERGENCY-")
+
+
+def test_nobody_named_is_refused(settings: Settings) -> None:
+    with pytest.raises(Misuse, match="needs a patient"):
+        identity.identify(settings.places)

@@ -1,0 +1,189 @@
+"""What the page shows and what the local API does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import exam
+from gateway.clock import Clock
+from gateway.model import Attributed
+from gateway.settings import Settings
+
+FORWARD = {
+    "well": True,
+    "words": "all is well",
+    "queue": {"queued": 3, "stored": 1, "oldest": "12 s"},
+    "destinations": [{"name": "pacs", "waiting": 4, "last": "stored"}],
+    "media": None,
+    "clock": {"trusted": True},
+}
+
+
+def test_when_everything_runs_all_is_well(client: Any, running: Any) -> None:
+    running("forward", FORWARD)
+    running("capture-ecg1", {"recording": False})
+    running("capture-ecg2", {"recording": True, "seconds": 4.2, "exam": "X1"})
+    status = json.loads(client.get("/status.json")[2])
+    assert (status["light"], status["words"], status["findings"]) == ("well", "All is well", [])
+    text = client.get("/")[2].decode()
+    for words in ("All is well", "recording, 4 s", "X1", "Queue", "Destinations", "pacs", "Clock"):
+        assert words in text
+
+
+def test_without_its_processes_the_page_says_so_and_what_to_do(client: Any) -> None:
+    text = client.get("/")[2].decode()
+    assert 'class="top failed"' in text
+    for words in ("Not working", "forward", "systemctl restart forward", "systemctl enable --now capture@ecg2"):
+        assert words in text
+
+
+def test_a_device_with_a_problem_and_an_unwell_forward_ask_for_a_look(client: Any, running: Any) -> None:
+    running("forward", FORWARD | {"well": False, "words": "2 recordings are held"})
+    running("capture-ecg1", {"recording": False, "problem": "no data for 5 s; check its cable"})
+    running("capture-ecg2", {"recording": False})
+    status = json.loads(client.get("/status.json")[2])
+    assert (status["light"], status["words"]) == ("look", "2 recordings are held (and 1 more)")
+    assert "no data for 5 s; check its cable" in client.get("/")[2].decode()
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_the_worklist_is_shown_in_its_own_script_and_escaped(client: Any) -> None:
+    text = client.get("/")[2].decode()
+    assert "Müller, Jürgen" in text
+    assert "1961-12-24" in text
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    steps = json.loads(client.get("/worklist.json")[2])["steps"]
+    assert [(s["source"], s["step_id"], s["patient_id"]) for s in steps] == [
+        ("ris", "SPS1", "4711"),
+        ("ris", "SPS2", "4712"),
+    ]
+
+
+def test_a_damaged_worklist_cache_is_said_and_does_not_break_the_page(client: Any, settings: Settings) -> None:
+    settings.places.worklist.mkdir(parents=True)
+    (settings.places.worklist / "ris.json").write_text("{")
+    status, _headers, body = client.get("/")
+    assert status == 200
+    assert "gateway worklist --refresh" in body.decode()
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_an_exam_is_started_for_the_scheduled_patient_and_stopped(client: Any, settings: Settings) -> None:
+    status, answer = client.post("/exam/start", {"step": "SPS1", "devices": ["ecg1"]})
+    assert (status, answer["state"], answer["study_uid"]) == (200, "open", "2.25.1234")
+    found = exam.current(settings.places, "ecg1")
+    assert found is not None
+    assert found.attribution.how is Attributed.SCHEDULED
+    status, answer = client.post("/exam/stop", {"exam": found.exam})
+    assert (status, answer["state"]) == (200, "COMPLETED")
+    assert exam.current(settings.places, "ecg1") is None
+
+
+def test_an_emergency_exam_needs_no_patient(client: Any, settings: Settings) -> None:
+    assert client.post("/exam/start", {"emergency": True, "devices": ["ecg1"]})[0] == 200
+    found = exam.current(settings.places, "ecg1")
+    assert found is not None
+    assert found.attribution.how is Attributed.EMERGENCY
+
+
+def test_a_second_exam_on_a_busy_device_is_refused_in_words(client: Any) -> None:
+    client.post("/exam/start", {"emergency": True, "devices": ["ecg1"]})
+    status, answer = client.post("/exam/start", {"emergency": True, "devices": ["ecg1", "ecg2"]})
+    assert (status, answer["exit_code"]) == (409, 4)
+    assert "gateway exam stop" in answer["fix"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"devices": [], "emergency": True},
+        {"devices": "ecg1", "emergency": True},
+        {"devices": [1], "emergency": True},
+        {"devices": ["ecg1", "ecg1"], "emergency": True},
+        {"devices": ["toaster"], "emergency": True},
+        {"devices": ["ecg1"]},
+        {"devices": ["ecg1"], "step": 1},
+        {"devices": ["ecg1"], "step": "NOBODY"},
+        {"devices": ["ecg1"], "step": "SPS1", "emergency": True},
+        {"devices": ["ecg1"], "emergency": "yes"},
+        {"devices": ["ecg1"], "emergency": True, "operator": "x" * 65},
+        {"devices": ["ecg1"], "emergency": True, "patient": "Doe"},
+    ],
+)
+@pytest.mark.usefixtures("scheduled")
+def test_a_start_that_is_not_clear_starts_nothing(client: Any, settings: Settings, given: dict[str, Any]) -> None:
+    status, answer = client.post("/exam/start", given)
+    assert (status, answer["exit_code"]) == (400, 2)
+    assert answer["error"]
+    assert exam.exams(settings.places) == []
+
+
+@pytest.mark.parametrize("given", [{}, {"exam": 1}, {"exam": "../x"}, {"exam": "none"}, {"exam": "x", "more": 1}])
+def test_a_stop_of_no_exam_is_refused(client: Any, given: dict[str, Any]) -> None:
+    assert client.post("/exam/stop", given)[0] == 400
+
+
+def test_the_last_exams_are_listed_without_their_patients(client: Any, settings: Settings) -> None:
+    opened = exam.open_exam(settings.places, Clock("always"), ("ecg1",), Attributed.NOBODY, {})
+    (settings.places.exams / "000000000000AAAA").mkdir()
+    (settings.places.exams / "000000000000AAAA" / "exam.json").write_text("{")
+    status = json.loads(client.get("/status.json")[2])
+    assert [e["exam"] for e in status["exams"]] == [opened.exam]
+    assert any("is damaged" in f["words"] for f in status["findings"])
+
+
+def test_live_asks_the_capture_and_says_when_there_is_none(client: Any, running: Any) -> None:
+    assert client.get("/live/ecg1.json")[0] == 503
+    running("capture-ecg1", {"rate": 125.0, "channels": []})
+    assert json.loads(client.get("/live/ecg1.json")[2])["rate"] == 125.0
+    assert client.get("/live/toaster.json")[0] == 400
+
+
+def _console(config: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", "console", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"},
+    )
+
+
+def test_the_console_process_says_where_its_page_is_and_stops_in_order(config: Path, free_port: int) -> None:
+    config.write_text(config.read_text() + f"\n[console]\nport = {free_port}\n")
+    with _console(config) as child:
+        assert child.stderr is not None
+        assert f"the page is at http://127.0.0.1:{free_port}/" in child.stderr.readline()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=30) == 0
+
+
+def test_a_console_for_others_is_refused_with_exit_code_2(config: Path) -> None:
+    config.write_text(config.read_text() + '\n[console]\nhost = "0.0.0.0"\n')
+    with _console(config) as child:
+        assert "there is no login yet" in child.communicate(timeout=30)[1]
+    assert child.returncode == 2
+
+
+def test_a_console_that_is_turned_off_ends_well(config: Path) -> None:
+    config.write_text(config.read_text() + "\n[console]\nport = 0\n")
+    with _console(config) as child:
+        assert "turned off" in child.communicate(timeout=30)[1]
+    assert child.returncode == 0
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
