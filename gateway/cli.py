@@ -41,9 +41,6 @@ VERBS = {
     "forward": ("gateway.forward", "process: wrap, keep, forward"),
     "console": ("gateway.console", "process: the status page and the local API"),
 }
-_SHARED = argparse.ArgumentParser(add_help=False)
-_SHARED.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="configuration file")
-_SHARED.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="say more")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -70,19 +67,26 @@ def _parse(words: list[str]) -> argparse.Namespace:
         description="DICOM modality gateway for devices that know no DICOM.",
         epilog="exit codes: 0 done; 1 findings or refusals; 2 wrong use or configuration; "
         "3 a device or peer cannot be reached; 4 held: a person must look",
-        parents=[_SHARED],
+        parents=[_shared()],
     )
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
-    parser.set_defaults(config=DEFAULT_FILE, verbose=False)
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     wanted = next((w for w in words if w in VERBS), None)
     for verb, (module, words_) in VERBS.items():
-        sub = commands.add_parser(verb, help=words_, description=words_.capitalize() + ".", parents=[_SHARED])
+        sub = commands.add_parser(verb, help=words_, description=words_.capitalize() + ".", parents=[_shared()])
         if verb == wanted:
             loaded = importlib.import_module(module)
             loaded.arguments(sub)
             sub.set_defaults(run=loaded.run)
-    return parser.parse_args(words)
+    return parser.parse_args(words, argparse.Namespace(config=DEFAULT_FILE, verbose=False))
+
+
+def _shared() -> argparse.ArgumentParser:
+    """Options that may stand before or behind the verb; made anew each time, since argparse shares what it is given."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="configuration file")
+    shared.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="say more")
+    return shared
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class Recording:
         fsops.make_folder(path)
         facts = Facts(
             acquisition=path.name,
-            root_uid="2.25.4711",
+            root_uid=f"2.25.4711{self.number}",
             device="ecg",
             adapter="simulated",
             adapter_version="1",

@@ -7,6 +7,7 @@ its last one is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
 from gateway.clock import Clock
-from gateway.errors import Held
+from gateway.errors import Fatal, Held
 from gateway.events import Frame, Gap, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id, new_uid
 from gateway.model import Facts, from_json, to_json
@@ -55,9 +56,10 @@ class Recorder:
             started=now,
             test=self._device.test,
         )
-        folder = fsops.make_folder(self._here.acquisition(facts.acquisition))
-        fsops.write_json(folder / places.FACTS, to_json(facts))
-        self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+        with self._disk():
+            folder = fsops.make_folder(self._here.acquisition(facts.acquisition))
+            fsops.write_json(folder / places.FACTS, to_json(facts))
+            self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
         self._synced = now.monotonic
         self.facts = facts
         return facts
@@ -69,11 +71,13 @@ class Recorder:
 
     def take(self, event: Samples | Frame | Marker | Gap) -> None:
         if self._writer is not None:
-            self._writer.append(event)
+            with self._disk():
+                self._writer.append(event)
 
     def take_bytes(self, data: bytes, time: float) -> None:
         if self._writer is not None:
-            self._writer.append_bytes(data, time)
+            with self._disk():
+                self._writer.append_bytes(data, time)
 
     @property
     def folder(self) -> Path:
@@ -84,7 +88,8 @@ class Recorder:
         """Bring what was appended to the medium, once an interval; whether that was now."""
         if self._writer is None or now - self._synced < self._device.sync_interval:
             return False
-        self._writer.sync()
+        with self._disk():
+            self._writer.sync()
         self._synced = self._clock.monotonic()
         return True
 
@@ -94,13 +99,19 @@ class Recorder:
         assert self.facts is not None
         writer, facts = self._writer, self.facts
         self._writer = self.facts = None
-        return facts, writer.close(reason)
+        with self._disk():
+            return facts, writer.close(reason)
 
-    def abandon(self) -> None:
-        """Leave the acquisition as a crash would; recovery gives it its END."""
-        if self._writer is not None:
-            self._writer.abandon()
-        self._writer = self.facts = None
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        """An error of the disk ends the process: systemd starts it again, recovery finishes what was synced."""
+        try:
+            yield
+        except OSError as error:
+            raise Fatal(
+                f"{self._here.acquisitions}: the disk takes no more data ({error.strerror})",
+                "check that it is neither full nor read-only; what was synced before is safe",
+            ) from error
 
 
 def read_facts(folder: Path) -> Facts:

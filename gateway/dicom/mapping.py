@@ -10,9 +10,11 @@ ISO_IR 192, whatever the RIS used, since UTF-8 covers every value that any other
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
+from typing import Any
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -24,6 +26,8 @@ from gateway.model import Attributed, Code, Exam
 SPS = "ScheduledProcedureStepSequence"
 REQUEST = "RequestAttributesSequence"
 SSAS = "ScheduledStepAttributesSequence"
+
+_ASCII = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +109,32 @@ def item(exam: Exam) -> Dataset:
         raise Held(
             f"exam {exam.exam} belongs to nobody yet", f"say whose it is: gateway exam attribute {exam.exam} ..."
         )
+    where = f"the worklist item of exam {exam.exam}"
     try:
+        if fault := _foreign(exam.attribution.item):
+            raise Held(f"{where} is no DICOM JSON: {fault}", "attribute it anew")
         return Dataset.from_json(exam.attribution.item)
-    except Exception as error:  # whatever pydicom says of foreign JSON: the item cannot be used, the data is kept
-        raise Held(
-            f"the worklist item of exam {exam.exam} cannot be read ({error})", "attribute the exam anew"
-        ) from error
+    except Held:
+        raise
+    except Exception as error:  # foreign JSON: whatever pydicom trips over means the same; no value goes into a log
+        raise Held(f"{where} is no DICOM JSON ({type(error).__name__})", "attribute it anew") from error
+
+
+def _foreign(found: dict[str, Any]) -> str:
+    """In words, the first value that pydicom would drop or trip over later; without the value. "" if all is well."""
+    for tag, element in found.items():
+        vr, number = str(element["vr"]), int(tag, 16)
+        if dictionary_has_tag(number) and vr not in dictionary_VR(number).split(" or "):
+            return f"({tag}) has the VR {vr}"
+        kind = dict if vr in ("PN", "SQ") else str if vr in conditions.TEXT | _ASCII else object
+        values: list[Any] = element.get("Value", [])
+        for value in values:
+            if value is not None and not isinstance(value, kind):
+                return f"a value of ({tag}) is of type {type(value).__name__}"
+            if vr == "SQ" and isinstance(value, dict) and (fault := _foreign(value)):
+                return fault
+    json.dumps(found, ensure_ascii=False).encode()  # text that is no Unicode is refused, not replaced
+    return ""
 
 
 def scheduled(exam: Exam) -> bool:

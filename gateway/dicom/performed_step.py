@@ -6,17 +6,14 @@ Patient attributes, the scheduled step, Study ID, station and start are never se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from gateway.dicom import mapping
 from gateway.dicom.header import date_of, study_id, time_of
-from gateway.dicom.iods import BY_CLASS, TABLE
-from gateway.dicom.reading import open_file
-from gateway.errors import Held
+from gateway.dicom.iods import TABLE
 from gateway.identifiers import derived_uid
 from gateway.model import Exam, InstanceRef
 from gateway.settings import Box
@@ -77,27 +74,6 @@ def final_dataset(exam: Exam, series: Sequence[PerformedSeries]) -> Dataset:
     step.PerformedSeriesSequence = [_series(one, exam) for one in series or [nothing]]
     _declare_character_set(step, exam)
     return step
-
-
-def performed_series(instances: Iterable[InstanceRef]) -> tuple[PerformedSeries, ...]:
-    """The series of these stored instances, from their own headers. Raises Held for a file that cannot be read."""
-    found: dict[str, PerformedSeries] = {}
-    for reference in instances:
-        head = open_file(Path(reference.path)).dataset
-        uid = str(head.get("SeriesInstanceUID", ""))
-        if not uid:
-            raise Held(f"{reference.path} has no Series Instance UID", "run 'gateway check' on it")
-        label = BY_CLASS[reference.sop_class_uid].label if reference.sop_class_uid in BY_CLASS else "none"
-        known = found.get(uid) or PerformedSeries(
-            uid,
-            str(head.get("ProtocolName") or label),
-            str(head.get("SeriesDescription") or ""),
-            str(head.get("Modality") or ""),
-        )
-        found[uid] = PerformedSeries(
-            known.series_uid, known.protocol_name, known.description, known.modality, (*known.instances, reference)
-        )
-    return tuple(found.values())
 
 
 def _series(series: PerformedSeries, exam: Exam) -> Dataset:

@@ -35,6 +35,15 @@ def svg(path: Path, identify: bool = False) -> str:
 
     Raises Held if the file holds no waveform that can be read.
     """
+    try:
+        return _sheet(path, identify)
+    except Held:
+        raise
+    except Exception as error:  # a header so broken that its numbers cannot be read
+        raise Held(f"{path} cannot be drawn ({type(error).__name__})", "gateway check says what is wrong") from error
+
+
+def _sheet(path: Path, identify: bool) -> str:
     file = open_file(path)
     group = groups_of(file)[0]
     names = [_name(trace.label) for trace in group.traces]

@@ -43,8 +43,8 @@ class Carrier:
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
         if not self._to.folder.is_dir():
-            self._away(f"no medium at {self._to.folder}; plug one in, or mount it there")
-            return min(self.pause.left(), _IDLE)
+            self._say(f"no medium at {self._to.folder}; plug one in, or mount it there")
+            return _IDLE  # looking costs nothing: a stick is noticed soon after it is plugged in
         found = deliveries.due(self._ledger, self._data, TO_SEND, MEDIA, self._clock.wall(), _RETRY_MOST, _BATCH)
         for one in found:
             beat()
@@ -64,7 +64,8 @@ class Carrier:
         except (GatewayError, OSError) as error:
             words = str(error)
             deliveries.postpone(self._ledger, uid, MEDIA, 0.0, True, "", words, now)
-            self._away(words)
+            self.pause.failed()
+            self._say(words)
             return False
         sha256 = one.sha256 or layout.sha256(Path(one.instance.path))
         words = f"file-set {self._to.file_set_id}, file {file_id}"
@@ -73,9 +74,8 @@ class Carrier:
         self.answers, self.words = True, "takes copies"
         return True
 
-    def _away(self, words: str) -> None:
+    def _say(self, words: str) -> None:
         """Said once, not at every try."""
-        seconds = self.pause.failed()
         if self.words != words:
-            log.warning("media: %s; tried again in %.0f s, then at longer intervals", words, seconds)
+            log.warning("media: %s", words)
         self.answers, self.words = False, words

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from gateway.transfer.pdu import Pdv, ProtocolError
+from gateway.transfer.pdu import Pdv, ProtocolError, data_header
 
 LARGEST_COMMAND = 1 << 16  # bytes
 LARGEST_DATA_SET = 1 << 24  # bytes: worklist items and commitment reports are far smaller
@@ -122,6 +122,21 @@ def encode(command: Command) -> bytes:
         parts.append(struct.pack("<HHI", 0, tag, len(raw)) + raw)
     body = b"".join(parts)
     return struct.pack("<HHII", 0, Tag.GROUP_LENGTH, 4, len(body)) + body
+
+
+def fragments(
+    context_id: int, command: bool, data: bytes | memoryview, size: int, last: bool = True
+) -> list[bytes | memoryview]:
+    """P-DATA-TF of at most ``size`` bytes of ``data`` each, header and slice by turns, nothing copied.
+
+    ``last``: the command set or data set ends with ``data``.
+    """
+    view, parts = memoryview(data), list[bytes | memoryview]()
+    for at in range(0, len(view), size):
+        piece = view[at : at + size]
+        ends = last and at + len(piece) == len(view)
+        parts += (data_header(context_id, command, ends, len(piece)), piece)
+    return parts
 
 
 def decode(data: bytes) -> dict[Tag, int | str]:

@@ -71,6 +71,7 @@ class Listener:
                 f"the listener cannot use {host}:{port}: {error.strerror}",
                 "choose another port under [listener], or stop who uses it",
             ) from error
+        log.info("listening on %s:%d for commitment reports and C-ECHO", self._address[0], self.port)
 
     def close(self) -> None:
         """Stop listening; calls in progress are aborted."""

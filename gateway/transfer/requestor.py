@@ -98,9 +98,8 @@ class Requestor:
         # Fragments are even (PS3.8 annex D); six bytes of a P-DATA-TF are the fragment's own header.
         self._fragment = (min(announced or OUR_LARGEST, OUR_LARGEST) - 6) & ~1
 
-    def context(self, *pair: str) -> int | None:
-        """Id of the accepted context for (SOP class UID, transfer syntax UID), or None."""
-        sop_class_uid, transfer_syntax_uid = pair
+    def context(self, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
+        """Id of the accepted context for the pair, or None."""
         return self._ids.get((sop_class_uid, transfer_syntax_uid))
 
     def accepted(self) -> list[Pair]:
@@ -120,8 +119,8 @@ class Requestor:
 
     def send(self, context_id: int, command: Command, data: bytes | None = None) -> None:
         """Send a message whose data set is in memory. Raises Failed when the association breaks."""
-        buffers = self._pdus(context_id, True, dimse.encode(command), True)
-        self._write(buffers + (self._pdus(context_id, False, data, True) if data else []))
+        buffers = dimse.fragments(context_id, True, dimse.encode(command), self._fragment)
+        self._write(buffers + dimse.fragments(context_id, False, data or b"", self._fragment))
 
     def send_file(
         self, context_id: int, command: Command, descriptor: int, offset: int, progress: Callable[[int], None] | None
@@ -134,7 +133,7 @@ class Requestor:
         size = os.fstat(descriptor).st_size - offset
         whole = max(1, BLOCK // self._fragment) * self._fragment
         block = memoryview(bytearray(min(whole, size)))
-        buffers, sent = self._pdus(context_id, True, dimse.encode(command), True), 0
+        buffers, sent = dimse.fragments(context_id, True, dimse.encode(command), self._fragment), 0
         while sent < size:
             count = min(size - sent, len(block))
             try:
@@ -143,7 +142,7 @@ class Requestor:
                 self.abort()
                 raise
             sent += count
-            self._write(buffers + self._pdus(context_id, False, block[:count], sent == size))
+            self._write(buffers + dimse.fragments(context_id, False, block[:count], self._fragment, sent == size))
             buffers = []
             if progress is not None:
                 progress(sent)
@@ -194,15 +193,6 @@ class Requestor:
             self.release()
         else:
             self.abort()
-
-    def _pdus(self, context_id: int, command: bool, data: Buffer, last: bool) -> list[Buffer]:
-        """P-DATA-TF of the peer's size: header and slice by turns; ``last``: the set ends with ``data``."""
-        view, parts = memoryview(data), list[Buffer]()
-        for at in range(0, len(view), self._fragment):
-            piece = view[at : at + self._fragment]
-            ends = last and at + len(piece) == len(view)
-            parts += (pdu.data_header(context_id, command, ends, len(piece)), piece)
-        return parts
 
     def _write(self, buffers: Sequence[Buffer]) -> None:
         """Send all of ``buffers``; what must be answered to the peer waits until they are out whole."""
@@ -278,7 +268,7 @@ class Requestor:
         if message.field != dimse.Field.N_EVENT_REPORT or self._on_request is None:
             raise ProtocolError(f"a request {message.field:04X}H that nobody here serves")
         answer = dimse.encode(dimse.event_report_response(message.command, self._on_request(message)))
-        for part in self._pdus(message.context_id, True, answer, True):
+        for part in dimse.fragments(message.context_id, True, answer, self._fragment):
             self._association.out += part
 
     def _flush(self) -> None:

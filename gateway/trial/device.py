@@ -56,7 +56,7 @@ class CytonPlayer:
         self.link = link
         self.position = 0  # of the next sample
         self.commands: list[bytes] = []  # as received
-        self._counts = counts
+        self.counts = counts
         self._speed = speed
         self._faults = faults or Faults()
         self._loop = loop
@@ -136,14 +136,14 @@ class CytonPlayer:
         due = sys.maxsize if not self._speed else first + int((time.monotonic() - began) * RATE * self._speed)
         while self.position < due and len(self._unsent) < 4096:
             i = self.position
-            if i >= len(self._counts):
+            if i >= len(self.counts):
                 if not self._loop:
                     return
-                i %= len(self._counts)
+                i %= len(self.counts)
             if self._faults.unplug is not None and self.position >= self._faults.unplug:
                 return
             self._unsent += self._faults.garbage.get(self.position, b"")
-            whole = packet(self._counter, self._counts[i])
+            whole = packet(self._counter, self.counts[i])
             times = 0 if self.position in self._faults.drop else 2 if self.position in self._faults.repeat else 1
             self._unsent += whole * times
             self._counter += 1

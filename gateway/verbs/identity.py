@@ -105,7 +105,7 @@ def _name_groups(text: str) -> dict[str, str]:
 
 def _is_date(text: str) -> bool:
     try:
-        dt.datetime.strptime(text, "%Y%m%d")  # noqa: DTZ007  a birth date has no time zone
+        dt.datetime.strptime(text, "%Y%m%d")
     except ValueError:
         return False
     return len(text) == 8

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway import configuration
 from gateway.errors import Misuse
+from gateway.transfer import media
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +25,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.what == "import":
         raise Misuse("media import is not built yet", "send the files instead: gateway send --to AET@HOST:PORT DIR")
-    from gateway.transfer import media
-
     root = _root(args)
     if args.what == "repair":
         print(media.repair(root))

@@ -9,6 +9,7 @@ from gateway import configuration
 from gateway.errors import Misuse
 from gateway.settings import Settings
 from gateway.step import ScheduledStep, Worklist, cached_worklists, keep_worklist
+from gateway.transfer import peers, worklist
 from gateway.verbs import tell
 
 
@@ -29,17 +30,15 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not lists:
         tell.note("no worklist yet: gateway worklist --refresh asks the RIS")
-    for worklist in lists:
-        tell.note(f"{worklist.source}: {tell.age(time.time() - worklist.fetched)} old")
-        rows = [_row(step) for step in worklist.steps if _wanted(step, args)]
+    for found in lists:
+        tell.note(f"{found.source}: {tell.age(time.time() - found.fetched)} old")
+        rows = [_row(step) for step in found.steps if _wanted(step, args)]
         tell.table(("STEP", "START", "PATIENT ID", "NAME", "BORN", "PROCEDURE", "LACKS"), rows)
     return 0
 
 
 def refresh(settings: Settings) -> None:
     """Ask every RIS that has a worklist, and keep the answers. Raises Retry naming the RIS that does not answer."""
-    from gateway.transfer import peers, worklist
-
     asked = [ris for ris in settings.ris if ris.worklist]
     if not asked:
         raise Misuse("no RIS with a worklist is configured", "add a [[ris]] section")
@@ -59,7 +58,7 @@ def _row(step: ScheduledStep) -> tuple[str, ...]:
     return (step.step_id or "?", step.start, *named, step.procedure, lacks)
 
 
-def _as_json(worklist: Worklist, args: argparse.Namespace) -> dict[str, object]:
+def _as_json(found: Worklist, args: argparse.Namespace) -> dict[str, object]:
     steps = [
         {
             "step_id": s.step_id,
@@ -72,7 +71,7 @@ def _as_json(worklist: Worklist, args: argparse.Namespace) -> dict[str, object]:
             "missing": list(s.missing),
             "item": s.item,
         }
-        for s in worklist.steps
+        for s in found.steps
         if _wanted(s, args)
     ]
-    return {"source": worklist.source, "fetched": worklist.fetched, "steps": steps}
+    return {"source": found.source, "fetched": found.fetched, "steps": steps}

@@ -147,7 +147,7 @@ def _of_forward(answer: dict[str, Any] | None) -> Iterator[Finding]:
         )
     elif not answer.get("well", True):
         troubles = answer.get("troubles") or [answer.get("words") or "forward reports a problem"]
-        yield from (Finding(Light.LOOK, str(words), "gateway queue list") for words in troubles)
+        yield from (Finding(Light.LOOK, str(words)) for words in dict.fromkeys(troubles))  # each says what to do itself
 
 
 def _of_devices(devices: Iterable[DeviceState]) -> Iterator[Finding]:

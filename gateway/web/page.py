@@ -119,11 +119,7 @@ def _forward(answer: dict[str, Any] | None) -> Iterable[str]:
 
 def _part(part: Any) -> str:
     if isinstance(part, dict):
-        return (
-            '<div class="pairs">'
-            + _table(("", ""), [(_word(k), _shown(v, k)) for k, v in part.items()], "Nothing.")
-            + "</div>"
-        )
+        part = [part]
     if isinstance(part, list) and all(isinstance(entry, dict) for entry in part):
         head = list(dict.fromkeys(key for entry in part for key in entry))
         rows = [[_shown(entry.get(key), key) for key in head] for entry in part]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -63,7 +62,8 @@ def test_a_planned_length_ends_by_itself(process, ask, open_exam, acquisition, u
     process("sim")
     ask("sim", do="start", exam=open_exam("sim").exam, seconds=1.0)
     kept = acquisition(until(lambda: not (s := ask("sim", do="status"))["recording"] and s["kept"]))
-    assert 500 <= len(kept.samples) < 700
+    assert len(kept.samples) >= 500
+    assert kept.end.reason == "the planned length was reached"
 
 
 def test_without_an_exam_a_recording_is_nobodys(process, ask, acquisition):
@@ -178,6 +178,7 @@ def test_a_second_process_for_the_same_device_refuses_to_start(process, config, 
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert second.returncode == Fatal.exit_code
     assert "another process captures from device 'sim' already" in second.stderr
@@ -204,7 +205,12 @@ def test_capture_loads_nothing_of_dicom_the_spool_or_the_network(config):
         "print(sorted(m for m in sys.modules if m.startswith(banned)))\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code, str(config)], capture_output=True, text=True, timeout=60, env=dict(os.environ)
+        [sys.executable, "-c", code, str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=dict(os.environ),
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "[]"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import numpy as np
 import pytest
 
-from gateway import capture, records
-from gateway.acquire.admission import only_capture
+from gateway import capture, configuration, records
+from gateway.acquire.admission import free_mebibytes, only_capture
 from gateway.errors import Fatal, Held, Retry
 from gateway.trial.device import CytonPlayer, Faults, synthetic, wfdb_counts
 
@@ -74,8 +75,6 @@ def test_garbage_on_the_line_is_skipped_and_said(settings, port, acquisition, ca
 
 
 def test_a_cable_pulled_and_put_back_is_a_gap_not_an_end(settings, port, acquisition, caplog, until):
-    import threading
-
     with caplog.at_level(logging.INFO), CytonPlayer(port, COUNTS, speed=2, faults=Faults(unplug=400)) as player:
         pulled = threading.Thread(target=lambda: (until(lambda: not port.is_symlink()), player.plug()))
         pulled.start()
@@ -111,7 +110,7 @@ def test_a_transcript_replayed_gives_the_same_recording(settings, port, acquisit
 
 
 def test_no_port_says_what_to_do(settings):
-    with pytest.raises(Retry, match="port .* does not exist; plug the device in"):
+    with pytest.raises(Retry, match=r"port .* does not exist; plug the device in"):
         capture.record(settings, "cyton", None, 1.0, nothing)
 
 
@@ -127,11 +126,9 @@ def test_two_captures_of_one_device_refuse_each_other(settings):
 
 
 def test_a_full_disk_refuses_a_new_recording_with_words(config, tmp_path):
-    from gateway import configuration
-
     config.write_text(config.read_text().replace("reserve = 0", f"reserve = {1 << 20}"))
     full = configuration.load(config)
-    if not __import__("gateway.acquire.admission", fromlist=["x"]).free_mebibytes(tmp_path) < 1 << 20:
+    if free_mebibytes(tmp_path) >= 1 << 20:
         pytest.skip("this disk has more than a TiB free")
     with pytest.raises(Held, match=r"no new recording: .* MiB are free .*spool\.reserve"):
         capture.record(full, "sim", None, 1.0, nothing)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
-from acquisitions import ITEM, Recording, an_exam, heartbeat, instant, named, settings_of
+from acquisitions import ITEM, an_exam, instant, named
 from pydicom.dataset import Dataset
 
 from gateway.dicom import mapping
-from gateway.dicom.performed_step import PerformedSeries, create_dataset, final_dataset, performed_series
-from gateway.dicom.wrap import wrap
+from gateway.dicom.performed_step import PerformedSeries, create_dataset, final_dataset
 from gateway.errors import Held
 from gateway.model import Attributed, Closing, Code, Exam, InstanceRef
 from gateway.settings import Box
@@ -137,16 +135,6 @@ def test_an_open_exam_has_no_final_state() -> None:
 def test_nobodys_exam_is_not_reported() -> None:
     with pytest.raises(Held, match="belongs to nobody yet"):
         create_dataset(an_exam(Attributed.NOBODY, {}), BOX)
-
-
-def test_series_are_read_from_the_stored_instances(tmp_path: Path, out: Path) -> None:
-    references: list[InstanceRef] = []
-    for number in (1, 2):
-        folder = Recording(number=number).with_samples(heartbeat(500, 8)).folder(tmp_path / f"acq{number}")
-        references += wrap(folder, an_exam(), settings_of(tmp_path), out)
-    (series,) = performed_series(references)
-    assert series.instances == tuple(references)
-    assert (series.protocol_name, series.modality) == ("Resting 12-lead", "ECG")
 
 
 def test_the_messages_are_encodable() -> None:

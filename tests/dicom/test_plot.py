@@ -106,6 +106,14 @@ def test_what_is_no_waveform_is_refused_with_words(tmp_path: Path) -> None:
         svg(path)
 
 
+def test_a_broken_header_is_refused_with_words(tmp_path: Path, out: Path) -> None:
+    folder = Recording().with_samples(heartbeat(500, 8)).folder(tmp_path / "acq")
+    path = Path(wrap(folder, an_exam(), settings_of(tmp_path), out)[0].path)
+    path.write_bytes(path.read_bytes().replace(b"500.0 ", b"5oo.0 "))
+    with pytest.raises(Held, match="gateway check"):
+        svg(path)
+
+
 @pytest.mark.parametrize("name", ["pydicom_waveform_ecg.dcm", "ECGToolkit_Example.dcm"])
 def test_real_ecgs_of_other_makers_can_be_drawn(name: str) -> None:
     path = Path(os.environ.get("GATEWAY_CASES", "../shared/cases")) / "dicom" / name

@@ -280,3 +280,25 @@ def test_an_unknown_label_stays_and_is_coded_as_unspecified(tmp_path: Path, out:
     channel = head.WaveformSequence[0].ChannelDefinitionSequence[0]
     assert channel.ChannelLabel == "Thumb"
     assert channel.ChannelSourceSequence[0].CodeValue == "2:0"
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"00100020": {"Value": ["no VR"]}},
+        {"00100020": {"vr": "DS", "Value": ["abc"]}},
+        {"00100020": {"vr": "LO", "Value": [12345]}},
+        {"00100020": {"vr": "LO", "Value": ["\udcff"]}},
+        {"00100010": {"vr": "PN", "Value": ["Doe^Jane"]}},
+        {"00400100": {"vr": "LO", "Value": ["abc"]}},
+        {"00400100": {"vr": "SQ", "Value": ["abc"]}},
+    ],
+    ids=["no VR", "another VR", "a number as text", "no Unicode", "a name as text", "a sequence as text", "no item"],
+)
+def test_a_worklist_item_that_would_lose_something_is_held_without_showing_it(
+    element: dict[str, object], tmp_path: Path, out: Path
+) -> None:
+    with pytest.raises(Held, match="is no DICOM JSON") as held:
+        wrapped(Recording().with_samples(RHYTHM), tmp_path, out, exam=an_exam(item=ITEM | element))
+    assert "Doe" not in str(held.value)
+    assert "abc" not in str(held.value)

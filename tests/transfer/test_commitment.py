@@ -9,7 +9,7 @@ from pathlib import Path
 import hostile
 import pytest
 from hostile import Line
-from orthanc import orthanc
+from orthanc import Orthanc
 from pydicom import Dataset
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import CTImageStorage, StorageCommitmentPushModel, Verification
@@ -56,8 +56,8 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture
-def listener(inbox: Inbox) -> Iterator[Listener]:
-    listening = Listener(Box(), ListenerSettings(host="127.0.0.1", port=0), ["HOSPITAL", "ORTHANC"], inbox.take)
+def listener(inbox: Inbox, box_port: int) -> Iterator[Listener]:
+    listening = Listener(Box(), ListenerSettings(host="127.0.0.1", port=box_port), ["HOSPITAL", "ORTHANC"], inbox.take)
     listening.start()
     yield listening
     listening.close()
@@ -123,16 +123,14 @@ def test_a_report_that_could_not_be_kept_is_answered_with_a_failure_and_comes_ag
 
 
 def test_orthanc_commits_what_it_has_and_names_what_it_has_not(
-    tmp_path: Path, ecg: Ecg, call: Call, inbox: Inbox, listener: Listener
+    ecg: Ecg, call: Call, inbox: Inbox, listener: Listener, pacs: Orthanc
 ) -> None:
     instance, missing, transaction = ecg(5000), ecg(), new_uid()
-    with orthanc(tmp_path / "orthanc", "GATEWAY", listener.port) as peer:
-        to = call(peer.port, peer.ae_title)
-        assert all(o.good for _, o in store.send(to, [instance]))
-        assert commitment.request(to, transaction, [instance, missing], inbox.take, linger=0.0).kind == "done"
-        report = inbox.next()
+    to = call(pacs.port, pacs.ae_title)
+    assert all(o.good for _, o in store.send(to, [instance]))
+    assert commitment.request(to, transaction, [instance, missing], inbox.take, linger=0.0).kind == "done"
     expected = Report(transaction, frozenset({instance.sop_instance_uid}), {missing.sop_instance_uid: 0x0112})
-    assert report == expected
+    assert inbox.next() == expected
     assert inbox.callers == ["ORTHANC"]
 
 

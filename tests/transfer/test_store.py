@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dcmtk import storescp
 from ecg_files import GENERAL_32
-from orthanc import orthanc
+from orthanc import Orthanc
 from pydicom import dcmread
 
 from gateway.model import InstanceRef
@@ -80,12 +80,10 @@ def test_a_storescp_that_takes_everything_takes_32_bit_ecg(tmp_path: Path, ecg: 
         assert [o.kind for _, o in store.send(call(port), [ecg(sop_class_uid=GENERAL_32)])] == ["done"]
 
 
-def test_orthanc_gives_back_the_waveform_it_was_sent(tmp_path: Path, ecg: Ecg, call: Call) -> None:
+def test_orthanc_gives_back_the_waveform_it_was_sent(tmp_path: Path, ecg: Ecg, call: Call, pacs: Orthanc) -> None:
     instances = [ecg(5000), ecg(sop_class_uid=GENERAL_32)]
-    with orthanc(tmp_path / "orthanc") as peer:
-        outcomes = [o for _, o in store.send(call(peer.port, peer.ae_title), instances)]
-        there = peer.instances()
-        raw = peer.bytes(f"/instances/{there[instances[0].sop_instance_uid]}/file")
+    outcomes = [o for _, o in store.send(call(pacs.port, pacs.ae_title), instances)]
+    raw = pacs.bytes(f"/instances/{pacs.instances()[instances[0].sop_instance_uid]}/file")
     assert [(o.kind, o.code) for o in outcomes] == [("done", "0000"), ("hold", "class-refused")]
     (tmp_path / "back.dcm").write_bytes(raw)
     back, sent = dcmread(tmp_path / "back.dcm"), dcmread(instances[0].path)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from peers import free_port
 
 from gateway import exam
 from gateway.clock import Clock
@@ -47,12 +47,13 @@ def test_without_its_processes_the_page_says_so_and_what_to_do(client: Any) -> N
 
 
 def test_a_device_with_a_problem_and_an_unwell_forward_ask_for_a_look(client: Any, running: Any) -> None:
-    running("forward", FORWARD | {"well": False, "words": "2 recordings are held"})
-    running("capture-ecg1", {"recording": False, "problem": "no data for 5 s; check its cable"})
+    held = "2 recordings are held"
+    running("forward", FORWARD | {"well": False, "words": held, "troubles": [held, held]})
+    running("capture-ecg1", {"recording": False, "problem": "no data for 5 s", "fix": "check its cable"})
     running("capture-ecg2", {"recording": False})
     status = json.loads(client.get("/status.json")[2])
     assert (status["light"], status["words"]) == ("look", "2 recordings are held (and 1 more)")
-    assert "no data for 5 s; check its cable" in client.get("/")[2].decode()
+    assert "Device ecg1: no data for 5 s<code>check its cable</code>" in client.get("/")[2].decode()
 
 
 @pytest.mark.usefixtures("scheduled")
@@ -159,11 +160,12 @@ def _console(config: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_the_console_process_says_where_its_page_is_and_stops_in_order(config: Path, free_port: int) -> None:
-    config.write_text(config.read_text() + f"\n[console]\nport = {free_port}\n")
+def test_the_console_process_says_where_its_page_is_and_stops_in_order(config: Path) -> None:
+    port = free_port()
+    config.write_text(config.read_text() + f"\n[console]\nport = {port}\n")
     with _console(config) as child:
         assert child.stderr is not None
-        assert f"the page is at http://127.0.0.1:{free_port}/" in child.stderr.readline()
+        assert f"the page is at http://127.0.0.1:{port}/" in child.stderr.readline()
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=30) == 0
 
@@ -180,10 +182,3 @@ def test_a_console_that_is_turned_off_ends_well(config: Path) -> None:
     with _console(config) as child:
         assert "turned off" in child.communicate(timeout=30)[1]
     assert child.returncode == 0
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

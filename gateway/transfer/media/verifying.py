@@ -77,8 +77,8 @@ def status(root: Path) -> Status:
         free = shutil.disk_usage(root).free
     except OSError as error:
         raise in_words(root, error) from error
-    if problems and top is None or len(problems) > 0 and not records:
-        raise Held(f"the DICOMDIR at {root} is damaged: {problems[0]}", "run 'gateway media repair'")
+    if problems:
+        raise Held(f"the DICOMDIR at {root} is not sound: {problems[0]}", "run 'gateway media verify', then repair")
     return Status(root, top.file_set_id if top else "", _counts(records.values()), free)
 
 
@@ -117,6 +117,7 @@ def _read(root: Path, problems: list[str]) -> tuple[Top | None, dict[int, Record
             records[record.at] = dataclasses.replace(record, values=kept)
     except Malformed as error:
         problems.append(f"DICOMDIR: {error}")
+        top = None  # its links and counts would only repeat it
     finally:
         os.close(descriptor)
     return top, records

@@ -77,8 +77,7 @@ def test_a_cut_after_any_step_leaves_the_old_or_the_new_state_readable_by_others
         media.add(root, new, "CUT")  # it goes on by itself ...
         assert uids(root) == {old.sop_instance_uid, new.sop_instance_uid}, step
         report = media.verify(root)
-        leftovers = [p for p in report.problems if "does not name it" not in p]
-        assert not leftovers, (step, str(report))
+        assert report.sound, (step, str(report))
         media.repair(root)  # ... and repair always ends sound
         assert media.verify(root).sound, (step, str(media.verify(root)))
         assert uids(root) == {old.sop_instance_uid, new.sop_instance_uid}, step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transfer.media.samples import GENERAL_32, Make, data_set, write
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Held
 from gateway.transfer import media
 from gateway.transfer.media import fileset, layout
 from gateway.transfer.media.elements import Malformed, Window, element_at, encode
@@ -86,7 +87,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a wrong last record": (lambda r: patch(r, _last_at(r), b"\x02\0\0\0"), "as (0004,1202) says"),
     "another file's UID": (_change_uid, "holds another object than its record says"),
     "a File ID that climbs out": (lambda r: replace(r, b"PA000001\\ST000001", b"PA000001\\..000001"), "is not allowed"),
-    "a wrong record type": (lambda r: replace(r, b"WAVEFORM", b"RAW DATA"), "lacks the record type of its SOP class"),
+    "a wrong record type": (lambda r: replace(r, b"WAVEFORM", b"RAW DATA"), "lacks the record type of"),
     "a key is empty": (lambda r: replace(r, b"\x08\0\x60\0CS\4\0ECG ", b"\x08\0\x60\0CS\4\0    "), "lacks Modality"),
     "a Patient ID twice": (
         lambda r: replace(r, b"LO\2\0P2", b"LO\2\0P1"),
@@ -119,6 +120,39 @@ def test_repair_makes_it_sound_but_for_what_is_lost(fault: str, filled: Path) ->
     assert not unnamed
     damaged = {"a file is missing", "a file has a flipped bit", "a file became a link"}
     assert done.instances == (3 if fault in damaged else 4)
+
+
+def test_links_and_pipes_on_a_medium_are_neither_followed_nor_waited_for(make: Make, filled: Path) -> None:
+    outside = filled.parent / "outside"
+    outside.mkdir()
+    os.mkfifo(filled / "PA000001" / "ST000001" / "SE000001" / "IN000009")
+    media.repair(filled)
+    assert "IN000009 is there" in str(media.verify(filled))
+    (filled / "DICOMDIR").unlink()
+    os.mkfifo(filled / "DICOMDIR")
+    assert "no regular file" in str(media.verify(filled))
+    assert media.repair(filled).instances == 4
+    for name in ("PA000001", "GATEWAY", "DICOMDIR"):
+        (filled / name).rename(outside / name)
+        (filled / name).symlink_to(outside / name)
+        before = sorted(outside.rglob("*"))
+        with pytest.raises(Held, match="is a link"):
+            media.add(filled, make(StudyInstanceUID="1.2.3"), "WARD")
+        assert sorted(outside.rglob("*")) == before
+        (filled / name).unlink()
+        (outside / name).rename(filled / name)
+
+
+def test_a_second_gateway_that_wrote_to_the_medium_meanwhile_is_noticed(
+    make: Make, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = dict(fileset._open)
+    fileset._open.clear()
+    media.add(filled, make(), "WARD")  # another process
+    theirs = fileset._open[filled][0]
+    fileset._open[filled] = (theirs, mine[filled][1])  # a file system with coarse times may not show it
+    media.add(filled, make(), "WARD")
+    assert media.verify(filled).sound
 
 
 def test_a_damaged_file_is_never_written_over(make: Make, filled: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -31,13 +32,13 @@ def started(decoder):
 class TestContract(AdapterContract):
     adapter = ADAPTER
     transcript = (b"Initiliziation is done\r\n", stream(COUNTS))
-    expected = {0: COUNTS}
+    expected: ClassVar = {0: COUNTS}
 
 
 class TestContractOfTheNewSketch(AdapterContract):
     adapter = ADAPTER
     transcript = (stream(COUNTS, 8),)
-    expected = {0: COUNTS}
+    expected: ClassVar = {0: COUNTS}
 
 
 class TestContractWithDamage(AdapterContract):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +40,7 @@ def samples(events):
 class TestContract(AdapterContract):
     adapter = ADAPTER
     transcript = (BANNER, ANSWERS, stream(range(300)))
-    expected = {0: COUNTS[:300]}
+    expected: ClassVar = {0: COUNTS[:300]}
 
 
 class TestContractWithLossesAndGarbage(AdapterContract):
@@ -92,7 +94,7 @@ def test_a_silent_board_is_asked_twice_and_then_named_with_what_to_do():
     list(decoder.start(0.0))
     assert list(decoder.tick(2.9)) == []
     assert list(decoder.tick(3.0)) == [Reply(b"s"), Reply(b"v")]
-    with pytest.raises(Retry, match="does not answer.*switch the board on"):
+    with pytest.raises(Retry, match=r"does not answer.*switch the board on"):
         list(decoder.tick(6.1))
 
 

@@ -1,0 +1,59 @@
+"""``gateway conformance``: what this box speaks (PS3.2), printed from the tables that it runs by."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from gateway import __version__
+from gateway.dicom import encode, iods, mapping
+from gateway.transfer.echo import CLASSES
+
+_WRITTEN = "1.2.840.10008.1.2.1 Explicit VR Little Endian"
+_OTHER_ROLES = (
+    ("SCU", "Modality Worklist: broad (date, modality, station) and patient-based queries (RAD-5)"),
+    ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7)"),
+    ("SCU", "Storage Commitment Push Model: N-ACTION; N-EVENT-REPORT on the same or a new association (RAD-10)"),
+    ("SCU and SCP", "Verification"),
+    ("FSC, FSU", "Removable media: file-set with DICOMDIR, Explicit VR Little Endian (PS3.10, PS3.11)"),
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
+def run(args: argparse.Namespace) -> int:  # noqa: ARG001  every verb takes them
+    print("\n".join(_statement()))
+    return 0
+
+
+def _statement() -> Iterator[str]:
+    yield f"# Conformance of the modality gateway {__version__}"
+    yield ""
+    yield "Printed from the program's own tables. A full statement in the form of PS3.2 is still to be written."
+    yield ""
+    yield f"Implementation Class UID {encode.IMPLEMENTATION_CLASS_UID}, version name {encode.IMPLEMENTATION_VERSION}."
+    yield ""
+    yield "## Instances it creates and stores (C-STORE SCU)"
+    yield ""
+    yield "| SOP class | UID | section of PS3.3 | transfer syntax |"
+    yield "|---|---|---|---|"
+    for iod in iods.TABLE.values():
+        yield f"| {iod.label} | {iod.sop_class_uid} | {iod.section} | {_WRITTEN} |"
+    yield ""
+    yield "## Other roles"
+    yield ""
+    for role, words in _OTHER_ROLES:
+        yield f"- {role}: {words}"
+    yield f"- `gateway echo` proposes: {', '.join(CLASSES.values())}"
+    yield ""
+    yield "## Where the header comes from"
+    yield ""
+    yield "| worklist | instance | MPPS (type) |"
+    yield "|---|---|---|"
+    for row in mapping.TABLE:
+        mpps = ", ".join(f"{path} ({kind})" for path, kind in row.mpps)
+        yield f"| {row.worklist} | {', '.join(row.instance) or '-'} | {mpps or '-'} |"
+    yield ""
+    yield "Values that need more than ASCII leave the box in ISO_IR 192 (UTF-8), whatever the RIS used."

@@ -1,0 +1,115 @@
+"""``gateway queue``: what waits, why, and what a person may decide about it.
+
+A subject is a SOP Instance UID, or the id of a recording that is no instance yet; a unique beginning will do. Every
+decision is written to the audit trail with the name of the user who made it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import time
+from typing import Any
+
+from gateway import configuration, local
+from gateway.errors import Misuse
+from gateway.places import Places
+from gateway.verbs import tell
+
+DECISIONS = {
+    "retry": "try its deliveries again now",
+    "release": "let what is held go on",
+    "hold": "do not send it for now",
+    "waive": "do not wait for one destination any more",
+    "rewrap": "send it to one destination as a class that it takes",
+    "discard": "delete a test recording",
+    "attribute": "give a recording made outside any exam to one",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("list", help="what is not finished yet")
+    what.add_parser("show", help="all that is known of one").add_argument("subject")
+    for name, words in DECISIONS.items():
+        one = what.add_parser(name, help=words)
+        one.add_argument("subject")
+        one.add_argument("--why", default="", help="for the audit trail")
+        if name in ("waive", "rewrap"):
+            one.add_argument("--destination", required=True, metavar="NAME")
+        elif name == "attribute":
+            one.add_argument("--to", required=True, metavar="EXAM")
+        elif name in ("retry", "release", "hold"):
+            one.add_argument("--destination", metavar="NAME", help="only this one")
+        if name in ("retry", "release"):
+            one.add_argument("--ris", metavar="NAME", help="the subject is an exam: tell this RIS again")
+    for each in what.choices.values():
+        each.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0, or 4 when ``list`` shows something that waits for a person."""
+    here = configuration.load(args.config).places
+    if args.what == "list":
+        return _list(here, args.json)
+    subject = args.subject if getattr(args, "ris", None) else _whole(here, args.subject)
+    if args.what == "show":
+        return _show(local.ask(here.socket("forward"), {"do": "queue-show", "instance": subject}), args.json)
+    request = {"do": args.what, "instance": subject, "who": getpass.getuser(), "why": args.why}
+    request |= {k: v for k in ("destination", "to", "ris") if (v := getattr(args, k, None))}
+    answer = local.ask(here.socket("forward"), request, timeout=60)
+    if args.json:
+        tell.as_json(answer)
+    else:
+        print(answer["words"])
+    return 0
+
+
+def _whole(here: Places, beginning: str) -> str:
+    """The one subject in the queue that begins so; a name that is not in the queue stays as it is."""
+    answer = local.ask(here.socket("forward"), {"do": "queue"})
+    subjects = {row["id"] for row in answer["acquisitions"]} | {row["instance"] for row in answer["deliveries"]}
+    fits = {s for s in subjects if s.startswith(beginning)}
+    if len(fits) > 1 and beginning not in fits:
+        raise Misuse(f"{len(fits)} in the queue begin with {beginning!r}", "write more of it")
+    return fits.pop() if len(fits) == 1 else beginning
+
+
+def _list(here: Places, as_json: bool) -> int:
+    answer = local.ask(here.socket("forward"), {"do": "queue"})
+    rows = answer["acquisitions"] + answer["deliveries"] + answer["steps"]
+    code = 4 if any(row["held"] for row in rows) else 0
+    if as_json:
+        tell.as_json(answer)
+        return code
+    if not rows:
+        print("nothing waits")
+        return code
+    shown = [(r["id"], "wrapping", r["state"], "", _why(r)) for r in answer["acquisitions"]]
+    shown += [
+        (r["instance"], r["destination"], r["state"], tell.age(time.time() - r["queued_at"]), _why(r))
+        for r in answer["deliveries"]
+    ]
+    shown += [(f"exam {r['exam']}", r["ris"], r["state"], "", _why(r)) for r in answer["steps"]]
+    tell.table(("WHAT", "TO", "STATE", "AGE", "WHY"), shown)
+    return code
+
+
+def _why(row: dict[str, Any]) -> str:
+    if row["held"]:
+        return f"HELD: {row['held']}"
+    tries = row.get("attempts") or 0
+    return f"{row['words']} ({tries} attempts)" if tries and row.get("words") else str(row.get("words") or "")
+
+
+def _show(answer: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        tell.as_json(answer)
+        return 0
+    for name, value in (answer.get("instance") or answer.get("acquisition") or {}).items():
+        print(f"{name:<20} {'' if value is None else value}")
+    for row in answer.get("deliveries", []):
+        print(f"to {row['destination']:<17} {row['state']}, {row['attempts']} attempts {_why(row)}")
+    if words := answer.get("words"):
+        print(f"{'purgeable':<20} {words}")
+    return 0

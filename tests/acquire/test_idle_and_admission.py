@@ -1,0 +1,131 @@
+"""Exams that nobody closed, live views, and lines that cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from firmware_adapters.simulated import ADAPTER
+from gateway import capture, exam, records
+from gateway.acquire.adapter import Serial
+from gateway.acquire.admission import admit
+from gateway.acquire.idle import close_if_idle
+from gateway.acquire.live import Live
+from gateway.acquire.recorder import Recorder, read_facts
+from gateway.acquire.shells import SerialShell
+from gateway.clock import Clock
+from gateway.errors import Fatal, Held, Retry
+from gateway.events import Samples, Started
+from gateway.model import Channel, Equipment, MultiplexGroup
+
+
+def later(seconds: float) -> Clock:
+    """A clock that is so far ahead."""
+    return Clock("always", lambda: time.time() + seconds, lambda: time.monotonic() + seconds)
+
+
+def test_an_idle_exam_without_a_recording_is_discontinued_with_a_reason(settings, open_exam):
+    opened = open_exam("sim").exam
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, later(device.exam_idle - 1), device) is None
+    assert close_if_idle(settings.places, later(device.exam_idle + 1), device) == opened
+    closed = exam.load(settings.places, opened).closed
+    assert closed.status == "DISCONTINUED"
+    assert closed.reason.scheme == "DCM"
+
+
+def test_an_idle_exam_with_a_recording_is_completed(settings, open_exam):
+    opened = open_exam("sim").exam
+    capture.record(settings, "sim", opened, 0.2, lambda _s: None)
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == opened
+    assert exam.load(settings.places, opened).closed.status == "COMPLETED"
+
+
+def test_an_exam_in_which_a_device_still_records_is_not_idle(settings, open_exam):
+    opened = open_exam("sim", "cyton").exam
+    recorder = Recorder(settings.places, Clock("always"), settings.device("cyton"), ADAPTER)
+    recorder.begin(Started(Equipment("A", "B"), (MultiplexGroup("g", 1.0, (Channel("I", "uV", 1.0),)),)), opened)
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) is None
+    recorder.close("over")
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == opened
+
+
+def test_facts_of_a_newer_format_are_refused_untouched(settings, acquisition):
+    kept = acquisition(capture.record(settings, "sim", None, 0.2, lambda _s: None))
+    path = kept.folder / "facts.json"
+    newer = path.read_text().replace('"version": 1', '"version": 2')
+    path.write_text(newer)
+    with pytest.raises(Held, match="newer than 1; upgrade"):
+        read_facts(kept.folder)
+    assert path.read_text() == newer
+
+
+def test_no_room_is_said_in_numbers(tmp_path):
+    with pytest.raises(Held, match=r"MiB are free"):
+        admit(tmp_path / "not" / "there", 1 << 40)
+
+
+def test_the_live_view_holds_the_last_five_seconds_only():
+    live = Live()
+    assert live.view() == {"rate": 0.0, "channels": []}
+    live.begin((MultiplexGroup("g", 500.0, (Channel("I", "uV", 2.0),)),))
+    counts = np.arange(10_000, dtype=np.int32).reshape(-1, 1)
+    for cut in range(0, 10_000, 7):
+        live.take(Samples(counts[cut : cut + 7], 0.0))
+    view = live.view()
+    assert view["rate"] == 125.0
+    assert view["channels"][0]["values"] == [2.0 * n for n in range(7500, 10_000, 4)]
+
+
+def test_a_port_without_permission_names_the_group_to_join(tmp_path, monkeypatch):
+    def denied(*_args, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("gateway.acquire.shells.serial.Serial", denied)
+    with pytest.raises(Retry, match=r"no permission.*dialout"):
+        SerialShell(Serial(baud=9600), str(tmp_path / "port")).open()
+
+
+def test_a_port_that_another_program_holds_is_named_so():
+    master, slave = os.openpty()
+    try:
+        first, second = (SerialShell(Serial(baud=9600), os.ttyname(slave)) for _ in range(2))
+        first.open()
+        with pytest.raises(Retry, match="in use by another program"):
+            second.open()
+        first.close()
+        second.open()
+        second.close()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_a_file_is_no_serial_port(tmp_path):
+    (tmp_path / "port").write_text("")
+    with pytest.raises(Retry, match="cannot be opened"):
+        SerialShell(Serial(baud=9600), str(tmp_path / "port")).open()
+
+
+def test_a_disk_that_takes_no_more_is_fatal_with_words_and_leaves_what_was_synced(settings, monkeypatch):
+    recorder = Recorder(settings.places, Clock("always"), settings.device("sim"), ADAPTER)
+    group = MultiplexGroup("g", 1.0, (Channel("I", "uV", 1.0),))
+    facts = recorder.begin(Started(Equipment("A", "B"), (group,)), None)
+    recorder.take(Samples(np.zeros((5, 1), np.int32), 1.0))
+    assert recorder.sync_if_due(time.monotonic() + 10)
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    recorder.take(Samples(np.zeros((5, 1), np.int32), 2.0))
+    monkeypatch.setattr(records.os, "write", full)
+    with pytest.raises(Fatal, match="takes no more data .No space left on device.; check that it is neither full"):
+        recorder.close("over")
+    monkeypatch.undo()
+    path = settings.places.acquisition(facts.acquisition) / "records"
+    assert sum(len(e.data) for e in records.events(path)) == 5

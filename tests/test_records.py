@@ -1,0 +1,183 @@
+"""The record file: what was synced is read back, a torn tail is cut at the last good record, nothing else is."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import records
+from gateway.errors import Fatal, Held
+from gateway.events import Frame, Gap, Marker, Samples
+from gateway.records import Type, Writer
+
+
+def block(*rows, time=1.0, group=0):
+    return Samples(np.array(rows, np.int32), time, group)
+
+
+def written(path, *events):
+    writer = Writer(path, 2)
+    for event in events:
+        writer.append(event)
+    return writer
+
+
+EVENTS = (
+    block([1, -2], [3, 4], time=1.0),
+    Gap("lost", 2.0, samples=5, seconds=0.5),
+    Marker("button", 2.5, sample=7),
+    Frame(b"\x00\x01jpeg", 2.6, "jpeg"),
+    block([-(2**31), 2**31 - 1], time=3.0, group=1),
+)
+
+
+def test_events_come_back_as_they_were_appended(tmp_path):
+    path = tmp_path / "records"
+    written(path, *EVENTS).close("done")
+    back = list(records.events(path))
+    assert [type(e) for e in back] == [type(e) for e in EVENTS]
+    assert np.array_equal(back[0].data, EVENTS[0].data)
+    assert np.array_equal(back[4].data, EVENTS[4].data)
+    assert back[1:4] == list(EVENTS[1:4])
+
+
+def test_end_holds_counts_gaps_and_each_channels_range(tmp_path):
+    path = tmp_path / "records"
+    written(path, *EVENTS).close("done")
+    end = records.ending(path)
+    first = end.groups[0]
+    assert (first.samples, first.missing) == (7, 5)
+    assert (first.minimum, first.maximum) == ([1, -2], [3, 4])
+    assert (end.gaps, end.markers, end.frames, end.reason, end.last_time) == (1, 1, 1, "done", 3.0)
+    assert not end.interrupted
+
+
+def test_bytes_as_received_are_no_events_but_are_there(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path)
+    writer.append_bytes(b"raw", 1.0)
+    writer.close("done")
+    assert list(records.events(path)) == []
+    assert [r.payload for r in records.read(path) if r.type is Type.BYTES] == [b"raw"]
+
+
+def test_a_tail_torn_at_any_byte_leaves_all_records_before_it(tmp_path):
+    path = tmp_path / "records"
+    written(path, *EVENTS[:3]).close("x")
+    ends = [r.end for r in records.read(path)]
+    whole = path.read_bytes()
+    before_last = ends[-2]
+    for size in range(before_last, len(whole)):
+        path.write_bytes(whole[:size])
+        assert [r.end for r in records.read(path)] == ends[:-1]
+        assert records.ending(path) is None
+        end = records.finish_interrupted(path, 2)
+        assert end.interrupted
+        assert end.groups[0].samples == 7
+        assert records.ending(path) == end
+        assert path.read_bytes()[:before_last] == whole[:before_last]
+
+
+def test_a_damaged_byte_in_the_last_record_is_noticed(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *EVENTS[:2])
+    writer.sync()
+    writer.abandon()
+    whole = path.read_bytes()
+    first = next(records.read(path)).end
+    for at in range(first, len(whole)):
+        path.write_bytes(whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :])
+        assert [r.end for r in records.read(path)] == [first]
+
+
+@pytest.mark.parametrize("size", range(len(records.HEADER)))
+def test_a_file_cut_off_in_its_header_becomes_an_empty_recording(tmp_path, size):
+    path = tmp_path / "records"
+    path.write_bytes(records.HEADER[:size])
+    assert list(records.read(path)) == []
+    end = records.finish_interrupted(path, 1)
+    assert end.interrupted
+    assert end.groups[0].samples == 0
+    assert records.ending(path) == end
+
+
+def test_finishing_twice_changes_nothing(tmp_path):
+    path = tmp_path / "records"
+    written(path, *EVENTS[:1]).abandon()
+    records.finish_interrupted(path, 2)
+    whole = path.read_bytes()
+    records.finish_interrupted(path, 2)
+    assert path.read_bytes() == whole
+
+
+def test_a_newer_format_is_refused_and_left_untouched(tmp_path):
+    path = tmp_path / "records"
+    newer = records.MAGIC + struct.pack("<H", records.VERSION + 1) + b"what nobody knows yet"
+    path.write_bytes(newer)
+    for refusing in (lambda: list(records.read(path)), lambda: records.finish_interrupted(path, 1)):
+        with pytest.raises(Held, match="newer than"):
+            refusing()
+    assert path.read_bytes() == newer
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    path = tmp_path / "records"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(Held, match="not a record file"):
+        list(records.read(path))
+
+
+def test_a_group_that_was_never_announced_is_refused(tmp_path):
+    writer = written(tmp_path / "records")
+    with pytest.raises(Fatal, match="never announced"):
+        writer.append(block([1], group=2))
+
+
+def test_a_file_is_being_written_as_long_as_its_writer_lives(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *EVENTS[:1])
+    assert records.being_written(path)
+    writer.abandon()
+    assert not records.being_written(path)
+
+
+def test_what_was_synced_is_in_the_file_before_it_is_closed(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *EVENTS[:3])
+    assert list(records.events(path)) == []
+    writer.sync()
+    assert len(list(records.events(path))) == 3
+    writer.abandon()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=9).map(lambda v: block(*[[x] for x in v])),
+            st.integers(1, 1000).map(lambda n: Gap("lost", 1.0, samples=n)),
+            st.text(max_size=20).map(lambda t: Marker(t, 1.0)),
+        ),
+        max_size=12,
+    ),
+    st.data(),
+)
+def test_any_recording_cut_anywhere_keeps_a_whole_beginning(tmp_path_factory, events, data):
+    path = tmp_path_factory.mktemp("cut") / "records"
+    writer = written(path, *events)
+    writer.sync()
+    writer.abandon()
+    whole = [r.payload for r in records.read(path)]
+    assert len(whole) == len(events)
+    size = data.draw(st.integers(0, path.stat().st_size))
+    path.write_bytes(path.read_bytes()[:size])
+    left = [r.payload for r in records.read(path)]
+    assert left == whole[: len(left)]
+    end = records.finish_interrupted(path, 2)
+    assert [r.payload for r in records.read(path, skip=(Type.END,))] == left
+    expected = sum(len(e.data) if isinstance(e, Samples) else getattr(e, "samples", 0) for e in events[: len(left)])
+    assert end.groups[0].samples == expected

@@ -1,0 +1,145 @@
+"""The units that systemd runs: understood by it, closed as far as they can be, and really started by it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from peers import need
+
+import gateway
+from gateway import configuration
+
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
+SERVICES = sorted(p.name for p in UNITS.glob("*.service"))
+MOST_EXPOSURE = 2.0
+PACKAGES = "systemd,systemd-sysv,python3,python3-systemd,iproute2"
+
+
+@pytest.fixture
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit whose program exists on this machine; a template becomes an instance."""
+    name: str = request.param
+    path = tmp_path / name.replace("@", "@ecg1")
+    path.write_text((UNITS / name).read_text().replace("/usr/bin/gateway", "/bin/true"))
+    return path
+
+
+def test_there_is_one_unit_for_each_process() -> None:
+    assert SERVICES == ["capture@.service", "console.service", "forward.service"]
+
+
+@pytest.mark.parametrize("unit", SERVICES, indirect=True)
+def test_systemd_understands_every_line(unit: Path) -> None:
+    done = subprocess.run([need("systemd-analyze"), "verify", unit], check=False, capture_output=True, text=True)
+    ours = [line for line in done.stderr.splitlines() if unit.name in line]
+    assert (done.returncode, ours) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("unit", SERVICES, indirect=True)
+def test_exposure_is_small(unit: Path) -> None:
+    command = [need("systemd-analyze"), "security", "--no-pager", "--offline=true", str(unit)]
+    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    exposure = re.search(r"exposure level for \S+: ([\d.]+)", said)
+    assert exposure is not None, said
+    print(unit.name, exposure[1])
+    assert float(exposure[1]) <= MOST_EXPOSURE, said
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_unit_is_watched_runs_as_the_one_user_and_never_gives_up(name: str) -> None:
+    text = (UNITS / name).read_text()
+    verb = name.split("@", maxsplit=1)[0].removesuffix(".service")
+    assert f"ExecStart=/usr/bin/gateway {verb}" in text
+    for line in ("Type=notify", "User=gateway", "StartLimitIntervalSec=0", "ProtectSystem=strict", "UMask=0077"):
+        assert f"\n{line}\n" in text
+    assert re.search(r"\nWatchdogSec=\d+\n", text)
+    assert "\nRuntimeDirectoryPreserve=yes\n" in text
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_hides_the_clocks_state_or_the_boot_id(name: str) -> None:
+    """Both would change what the box believes: time never trusted, another boot's exams taken for this one's."""
+    lines = (UNITS / name).read_text().splitlines()
+    assert "ProtectClock=yes" not in lines
+    assert "ProcSubset=pid" not in lines
+    assert "SystemCallFilter=adjtimex clock_adjtime" in lines
+
+
+def test_capture_outlives_its_device_and_has_no_network() -> None:
+    text = (UNITS / "capture@.service").read_text()
+    assert "BindsTo" not in text
+    assert "\nPrivateNetwork=yes\n" in text
+    assert "SYSTEMD_WANTS" not in (UNITS / "udev" / "70-gateway.rules").read_text()
+
+
+def test_the_sample_configuration_is_valid_and_so_is_what_it_has_commented_out() -> None:
+    text = (UNITS / "gateway.toml").read_text()
+    settings = configuration.parse(text, "gateway.toml")
+    assert [d.name for d in settings.devices] == ["ecg1"]
+    whole = configuration.parse(re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", text), "gateway.toml")
+    assert [d.name for d in whole.devices] == ["ecg1", "cyton"]
+    assert whole.media is not None
+    assert (whole.ris[0].port, whole.destinations[0].policy) == (104, "commitment")
+
+
+def test_sysusers_and_tmpfiles_are_understood(tmp_path: Path) -> None:
+    for program, folder in (("systemd-sysusers", "sysusers.d"), ("systemd-tmpfiles", "tmpfiles.d")):
+        (tmp_path / "etc").mkdir(exist_ok=True)
+        command = [need(program), f"--root={tmp_path}", str(UNITS / folder / "gateway.conf")]
+        if program == "systemd-tmpfiles":
+            command.insert(1, "--create")
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert "Unknown" not in done.stderr + done.stdout
+        assert not re.search(r"gateway\.conf:\d+", done.stderr), done.stderr
+    assert "gateway:x:" in (tmp_path / "etc" / "passwd").read_text()
+
+
+@pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1")
+@pytest.mark.timeout(900)
+def test_a_real_systemd_starts_watches_and_restarts_them(tmp_path: Path) -> None:
+    """In a Debian 12 root of its own, made by mmdebstrap or taken from GATEWAY_ROOTFS, booted in namespaces."""
+    if os.geteuid() != 0 or sys.version_info[:2] != (3, 11):
+        pytest.skip("needs root, and the Python of Debian 12")
+    root = Path(os.environ.get("GATEWAY_ROOTFS") or tmp_path / "root")
+    if not root.exists():
+        command = [need("mmdebstrap"), "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
+        subprocess.run(command, check=True, capture_output=True)
+    _install(root)
+    here = Path(__file__).parent
+    shutil.copy(here / "inside.sh", root / "usr/local/lib/inside.sh")
+    command = ["bash", str(here / "boot.sh"), str(root), "bash", "/usr/local/lib/inside.sh"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.endswith((": ok", ": WRONG"))]
+    assert len(lines) == 13, done.stdout + done.stderr
+    assert not [line for line in lines if line.endswith("WRONG")], "\n".join(lines) + done.stderr
+
+
+def _install(root: Path) -> None:
+    """What a package would do: code, its dependencies, the command, the units, a configuration."""
+    library = root / "usr/local/lib/python3.11/dist-packages"
+    ours = Path(sysconfig.get_path("purelib"))
+    for pattern in ("numpy*", "pydicom*", "pynetdicom*", "serial", "pyserial*", "modality_gateway*.dist-info"):
+        for found in ours.glob(pattern):
+            shutil.copytree(found, library / found.name, dirs_exist_ok=True)
+    for package in ("gateway", "firmware_adapters"):
+        shutil.rmtree(library / package, ignore_errors=True)
+        shutil.copytree(Path(gateway.__file__).parents[1] / package, library / package)
+    command = root / "usr/bin/gateway"
+    command.write_text("#!/usr/bin/python3\nimport sys\nfrom gateway.cli import main\nsys.exit(main())\n")
+    command.chmod(0o755)
+    for service in SERVICES:
+        shutil.copy(UNITS / service, root / "etc/systemd/system" / service)
+    for folder in ("sysusers.d", "tmpfiles.d"):
+        shutil.copy(UNITS / folder / "gateway.conf", root / "usr/lib" / folder / "gateway.conf")
+    (root / "etc/gateway").mkdir(exist_ok=True)
+    sample = (UNITS / "gateway.toml").read_text()
+    (root / "etc/gateway/gateway.toml").write_text(sample.replace('trust = "ntp"', 'trust = "always"'))
+    for folder in ("var/lib/gateway", "run/gateway"):
+        shutil.rmtree(root / folder, ignore_errors=True)
