@@ -25,11 +25,11 @@ SENSITIVITY = 0.5  # uV per count
 
 # wave: seconds from the R peak (at 60 beats/min), width (s), amplitude (mV) to the left, down and to the back
 WAVES = (
-    ("P", -0.165, 0.024, (0.07, 0.12, -0.02)),
+    ("P", -0.165, 0.024, (0.14, 0.13, -0.02)),
     ("Q", -0.026, 0.009, (-0.10, -0.08, -0.28)),
-    ("R", 0.000, 0.012, (1.05, 0.95, 0.10)),
+    ("R", 0.000, 0.012, (1.25, 0.85, 0.10)),
     ("S", 0.028, 0.012, (-0.08, -0.15, 0.62)),
-    ("T", 0.265, 0.052, (0.24, 0.24, -0.17)),
+    ("T", 0.265, 0.048, (0.38, 0.26, -0.15)),
 )
 # Dower's transform: the dipole's (left, down, back) components to the leads of MEASURED.
 DOWER = np.array(

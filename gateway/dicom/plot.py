@@ -157,6 +157,13 @@ def _when(head: Dataset) -> str:
 def _filters(group: Group) -> str:
     """The filters of the first channel, as the device stated them."""
     trace = group.traces[0]
-    band = [f"{edge:g}" if edge is not None else "?" for edge in (trace.low_cut, trace.high_cut)]
-    told = f"{band[0]} - {band[1]} Hz" if band != ["?", "?"] else "filters not stated"
+    match trace.low_cut, trace.high_cut:
+        case None, None:
+            told = "filters not stated"
+        case None, high:
+            told = f"up to {high:g} Hz"
+        case low, None:
+            told = f"from {low:g} Hz"
+        case low, high:
+            told = f"{low:g} - {high:g} Hz"
     return told + (f", notch {trace.notch:g} Hz" if trace.notch else "")

@@ -28,7 +28,7 @@ from gateway.transfer.store import Progress
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
 _ASK_AT_ONCE = 100  # instances in one N-ACTION
-_LINGER = 5.0  # seconds in which a report may come on the association of its request
+_LINGER = 2.0  # seconds in which a report may come on the association of its request
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]

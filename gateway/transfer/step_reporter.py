@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 
 from gateway import exam, places
 from gateway.clock import Clock
-from gateway.dicom import performed_step
+from gateway.dicom.iods import BY_CLASS
+from gateway.dicom.performed_step import PerformedSeries, create_dataset, final_dataset
 from gateway.errors import GatewayError, Held
 from gateway.model import Attributed, Exam
 from gateway.settings import Ris, Settings
@@ -81,7 +82,7 @@ class StepReporter:
             return
         state = Step(row["state"])
         if state is Step.QUEUED:
-            dataset = performed_step.create_dataset(found, self._settings.box)
+            dataset = create_dataset(found, self._settings.box)
             if not self._send(self._create, "created", found, row, dataset):
                 return
             row, state = steps.open_step(self._ledger, found.exam, self.ris.name, 0.0), Step.IN_PROGRESS
@@ -107,16 +108,16 @@ class StepReporter:
 
     def _final(self, found: Exam) -> Dataset:
         series = [
-            performed_step.PerformedSeries(
+            PerformedSeries(
                 series_uid=row["series_uid"],
-                protocol_name=row["protocol_name"],
+                protocol_name=row["protocol_name"] or BY_CLASS[row["class"]].label,
                 description=row["series_description"],
                 modality=row["modality"],
                 instances=tuple(references),
             )
             for row, references in steps.series(self._ledger, self._settings.box.data, found.exam)
         ]
-        return performed_step.final_dataset(found, series)
+        return final_dataset(found, series)
 
     def _send(self, message: Message, event: str, found: Exam, row: sqlite3.Row, dataset: Dataset) -> bool:
         peer, name = peers.ris(self._settings.box, self.ris), self.ris.name

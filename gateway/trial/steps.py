@@ -42,6 +42,9 @@ class Steps:
         """IN PROGRESS, COMPLETED or DISCONTINUED; "" if there is no such step."""
         return str(self._steps[uid].PerformedProcedureStepStatus) if uid in self._steps else ""
 
+    def file(self, uid: str) -> Path:
+        return self._folder / f"{uid}.json"
+
     def create(self, uid: str, attributes: Dataset) -> int:
         with self._lock:
             if uid in self._steps:
@@ -75,4 +78,4 @@ class Steps:
     def _keep(self, uid: str, step: Dataset) -> None:
         self._steps[uid] = step
         self.by_uid[uid] = step.to_json_dict()
-        fsops.write_json(self._folder / f"{uid}.json", self.by_uid[uid])
+        fsops.write_json(self.file(uid), self.by_uid[uid])

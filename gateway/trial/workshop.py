@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -35,7 +36,8 @@ class Process:
         self.name = " ".join(arguments)
         self.log = log
         self._answers_at = answers_at
-        self._stream: BinaryIO = log.open("ab")
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, fsops.FILE_MODE)
+        self._stream: BinaryIO = os.fdopen(descriptor, "ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "--config", str(config), *arguments],
             stdin=subprocess.DEVNULL,
@@ -103,11 +105,14 @@ class Workshop:
         self.processes[name] = process
         return process
 
-    def close(self) -> None:
-        """Stop everything, capture first, so that what it holds is still taken in."""
+    def stop(self) -> None:
+        """Stop the processes, capture first, so that what it holds is still taken in."""
         for name in sorted(self.processes):
             self.processes[name].stop()
         self.processes.clear()
+
+    def close(self) -> None:
+        self.stop()
         self._stack.close()
 
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gateway import local
+from gateway import local, places, records
 from gateway.errors import Held, Misuse, Retry
 from gateway.settings import Settings
 from gateway.step import ScheduledStep, cached_worklists
@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         tell.note(f"device    an OpenBCI Cyton, played on {device.link}")
         demo = Demo(shop, hospital, device.link, counts, args)
         demo.configure(real_pacs, real_ris)
+        stack.callback(shop.stop)  # before the device and the hospital, so that nobody misses them
         return demo.run()
 
 
@@ -153,8 +154,10 @@ class Demo:
         exam = start_exam(settings, (DEVICE,), step_id=step.step_id)
         self._row("exam", f"{exam.exam}: {step.patient_name} [{step.patient_id}], {step.procedure}")
         acquisition = record(settings, DEVICE, exam.exam, self._args.seconds)
-        kept = local.ask(settings.places.socket(f"capture-{DEVICE}"), {"do": "status"})
-        self._row("capture", f"{kept['samples']} samples x 8 channels, {kept['missing']} missing, kept: {acquisition}")
+        end = records.ending(settings.places.acquisition(acquisition) / places.RECORDS)
+        assert end is not None  # it was kept
+        counts = end.groups[0]
+        self._row("capture", f"{counts.samples} samples x 8 channels, {counts.missing} missing, kept: {acquisition}")
         stop_exam(settings, exam.exam)
         found = self._follow(exam.exam)
         self._stored(found)

@@ -8,7 +8,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from gateway.web.overview import DeviceState, Finding, Light, Overview, Patients
+from gateway.verbs.overview import DeviceState, Finding, Light, Overview, Patients
 
 REFRESH = 5  # seconds
 MOST_STEPS = 200

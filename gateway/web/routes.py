@@ -18,7 +18,7 @@ from gateway.model import Exam
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
 from gateway.verbs.exams import start_exam, stop_exam
-from gateway.web.overview import overview, worklist
+from gateway.verbs.overview import overview, worklist
 from gateway.web.page import page
 from gateway.web.server import Reply, Route, as_json
 

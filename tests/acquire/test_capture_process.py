@@ -209,7 +209,6 @@ def test_capture_loads_nothing_of_dicom_the_spool_or_the_network(config):
         capture_output=True,
         text=True,
         timeout=60,
-        env=dict(os.environ),
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -124,7 +124,7 @@ def test_a_disk_that_takes_no_more_is_fatal_with_words_and_leaves_what_was_synce
 
     recorder.take(Samples(np.zeros((5, 1), np.int32), 2.0))
     monkeypatch.setattr(records.os, "write", full)
-    with pytest.raises(Fatal, match="takes no more data .No space left on device.; check that it is neither full"):
+    with pytest.raises(Fatal, match=r"takes no more data .No space left on device.; check that it is neither full"):
         recorder.close("over")
     monkeypatch.undo()
     path = settings.places.acquisition(facts.acquisition) / "records"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 from peers import free_port
@@ -15,6 +14,12 @@ from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
 
 Call = Callable[..., Peer]
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
+    with Hospital(tmp_path_factory.mktemp("hospital")) as running:
+        yield running
 
 
 def begun() -> Dataset:
@@ -41,32 +46,29 @@ def ended() -> Dataset:
     return step
 
 
-def test_a_step_is_begun_and_completed(tmp_path: Path, call: Call) -> None:
+def test_a_step_is_begun_and_completed(hospital: Hospital, call: Call) -> None:
     uid = new_uid()
-    with Hospital(tmp_path / "hospital") as hospital:
-        peer = call(hospital.port)
-        assert procedure_step.create(peer, uid, begun()).kind == "done"
-        assert hospital.steps.state(uid) == "IN PROGRESS"
-        assert procedure_step.finish(peer, uid, ended()).kind == "done"
+    peer = call(hospital.port)
+    assert procedure_step.create(peer, uid, begun()).kind == "done"
+    assert hospital.steps.state(uid) == "IN PROGRESS"
+    assert procedure_step.finish(peer, uid, ended()).kind == "done"
     assert hospital.steps.state(uid) == "COMPLETED"
     assert hospital.steps.by_uid[uid]["00100010"]["Value"][0]["Alphabetic"] == "Müller^Jürgen"
-    assert (tmp_path / "hospital" / "steps" / f"{uid}.json").exists()
+    assert hospital.steps.file(uid).exists()
 
 
-def test_a_repeated_beginning_counts_as_done(tmp_path: Path, call: Call) -> None:
+def test_a_repeated_beginning_counts_as_done(hospital: Hospital, call: Call) -> None:
     uid = new_uid()
-    with Hospital(tmp_path / "hospital") as hospital:
-        outcomes = [procedure_step.create(call(hospital.port), uid, begun()) for _ in range(2)]
+    outcomes = [procedure_step.create(call(hospital.port), uid, begun()) for _ in range(2)]
     assert [(o.kind, o.code) for o in outcomes] == [("done", "0000"), ("done", "0111")]
 
 
-def test_a_step_that_is_final_or_unknown_may_not_be_changed(tmp_path: Path, call: Call) -> None:
+def test_a_step_that_is_final_or_unknown_may_not_be_changed(hospital: Hospital, call: Call) -> None:
     uid = new_uid()
-    with Hospital(tmp_path / "hospital") as hospital:
-        peer = call(hospital.port)
-        procedure_step.create(peer, uid, begun())
-        procedure_step.finish(peer, uid, ended())
-        again, unknown = procedure_step.finish(peer, uid, ended()), procedure_step.finish(peer, new_uid(), ended())
+    peer = call(hospital.port)
+    procedure_step.create(peer, uid, begun())
+    procedure_step.finish(peer, uid, ended())
+    again, unknown = procedure_step.finish(peer, uid, ended()), procedure_step.finish(peer, new_uid(), ended())
     assert (again.kind, again.code) == ("hold", "0110") and "is final" in again.words
     assert (unknown.kind, unknown.code) == ("hold", "0112")
 
@@ -80,21 +82,19 @@ def test_a_step_that_is_final_or_unknown_may_not_be_changed(tmp_path: Path, call
     ],
 )
 def test_the_embedded_ris_refuses_a_step_that_breaks_the_standard(
-    spoil: Callable[[Dataset], None], code: str, tmp_path: Path, call: Call
+    spoil: Callable[[Dataset], None], code: str, hospital: Hospital, call: Call
 ) -> None:
     step = begun()
     spoil(step)
-    with Hospital(tmp_path / "hospital") as hospital:
-        outcome = procedure_step.create(call(hospital.port), new_uid(), step)
+    outcome = procedure_step.create(call(hospital.port), new_uid(), step)
     assert (outcome.kind, outcome.code) == ("hold", code)
 
 
-def test_only_what_was_created_may_be_set(tmp_path: Path, call: Call) -> None:
+def test_only_what_was_created_may_be_set(hospital: Hospital, call: Call) -> None:
     uid, change = new_uid(), ended()
     change.PerformedLocation = "ward 3"
-    with Hospital(tmp_path / "hospital") as hospital:
-        procedure_step.create(call(hospital.port), uid, begun())
-        outcome = procedure_step.finish(call(hospital.port), uid, change)
+    procedure_step.create(call(hospital.port), uid, begun())
+    outcome = procedure_step.finish(call(hospital.port), uid, change)
     assert (outcome.kind, outcome.code) == ("hold", "0105")
 
 

@@ -1,0 +1,142 @@
+"""Performed procedure steps are told in order, once the exam has a patient, and finished when nothing more can come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from spooling import CLOCK, ITEM, Box, Pacs, record, somebodys_exam
+
+from gateway import configuration, exam
+from gateway.model import Attributed
+from gateway.settings import Settings
+from gateway.spool.ledger import Ledger
+from gateway.transfer.outcomes import Outcome
+from gateway.transfer.peers import Peer
+from gateway.transfer.step_reporter import StepReporter
+
+RIS = '[[ris]]\nname = "ris"\nae_title = "RIS"\nhost = "127.0.0.1"\n'
+DONE = Outcome("done", "0000", "done")
+
+
+class Told:
+    """A RIS at the seam: what it heard, and what it answers."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.heard: list[tuple[str, str, Dataset]] = []
+        self.answers = {"create": DONE, "finish": DONE}
+        self.reporter = StepReporter(settings, settings.ris[0], ledger, CLOCK, self.create, self.finish)
+
+    def create(self, peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
+        self.heard.append(("create", step_uid, dataset))
+        return self.answers["create"]
+
+    def finish(self, peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
+        self.heard.append(("finish", step_uid, dataset))
+        return self.answers["finish"]
+
+    def turn(self) -> list[str]:
+        """What is heard in one round, waiting times over."""
+        before = len(self.heard)
+        self.reporter.pause.end()
+        with self.reporter._ledger.change() as c:
+            c.execute("UPDATE steps SET next_try = 0")
+        self.reporter.turn()
+        return [what for what, *_ in self.heard[before:]]
+
+
+@pytest.fixture
+def settings(config: Path) -> Settings:
+    config.write_text(config.read_text() + RIS)
+    return configuration.load(config)
+
+
+@pytest.fixture
+def box(settings: Settings) -> Box:
+    return Box(settings, Pacs())
+
+
+@pytest.fixture
+def told(settings: Settings, box: Box) -> Told:
+    return Told(settings, box.ledger)
+
+
+def state(box: Box) -> dict[str, Any]:
+    return dict(box.ledger.query("SELECT * FROM steps")[0])
+
+
+def test_the_end_waits_until_the_exam_is_closed_and_its_recordings_are_wrapped(
+    settings: Settings, box: Box, told: Told
+) -> None:
+    whose = somebodys_exam(settings)
+    assert told.turn() == ["create"]
+    assert told.turn() == []
+    record(settings, whose.exam)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    assert told.turn() == []  # the intake has not even met the recording
+    box.take_in()
+    assert told.turn() == ["finish"]
+    assert {uid for _, uid, _ in told.heard} == {whose.step_uid}
+    (series,) = told.heard[-1][2].PerformedSeriesSequence
+    (named,) = series.ReferencedNonImageCompositeSOPInstanceSequence
+    assert named.ReferencedSOPInstanceUID == box.ledger.query("SELECT uid FROM instances")[0]["uid"]
+    assert state(box)["state"] == "DONE"
+    assert told.turn() == []
+
+
+def test_a_step_of_nobody_is_told_when_it_is_somebodys(settings: Settings, told: Told) -> None:
+    whose = somebodys_exam(settings, how=Attributed.NOBODY)
+    assert told.turn() == []
+    exam.attribute(settings.places, CLOCK, whose.exam, Attributed.MANUAL, ITEM)
+    assert told.turn() == ["create"]
+
+
+def test_a_held_recording_is_left_out_and_an_exam_without_any_still_has_a_series(
+    settings: Settings, box: Box, told: Told
+) -> None:
+    whose = somebodys_exam(settings)
+    record(settings, whose.exam, samples=0)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    box.take_in()
+    assert told.turn() == ["create", "finish"]
+    assert len(told.heard[-1][2].PerformedSeriesSequence) == 1
+
+
+def test_a_silent_ris_is_asked_again_in_order(settings: Settings, box: Box, told: Told) -> None:
+    whose = somebodys_exam(settings)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    told.answers["create"] = Outcome("retry", "closed", "nothing listens")
+    assert told.turn() == ["create"]
+    assert told.turn() == ["create"]
+    assert told.reporter.answers is False
+    told.answers["create"] = DONE
+    assert told.turn() == ["create", "finish"]
+
+
+def test_a_refused_step_is_held_and_the_next_one_is_told(settings: Settings, box: Box, told: Told) -> None:
+    first, second = somebodys_exam(settings), somebodys_exam(settings, "ecg2")
+    told.answers["create"] = Outcome("hold", "0106", "invalid attribute value")
+    assert told.turn() == ["create", "create"]
+    assert told.turn() == []
+    assert state(box)["held"] == "invalid attribute value"
+    assert {uid for _, uid, _ in told.heard} == {first.step_uid, second.step_uid}
+
+
+def test_after_the_ledger_was_lost_a_step_that_is_final_already_counts_as_done(
+    settings: Settings, box: Box, told: Told
+) -> None:
+    whose = somebodys_exam(settings)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    told.answers = {"create": Outcome("done", "0111", "there already"), "finish": Outcome("hold", "0110", "final")}
+    assert told.turn() == ["create", "finish"]
+    assert (state(box)["state"], state(box)["held"]) == ("DONE", None)
+
+
+def test_a_step_that_the_ris_has_closed_by_itself_is_held(settings: Settings, box: Box, told: Told) -> None:
+    whose = somebodys_exam(settings)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    told.answers["finish"] = Outcome("hold", "0110", "final")
+    assert told.turn() == ["create", "finish"]
+    assert state(box)["held"] == "final"
