@@ -62,11 +62,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
 def settings(config: Path, tmp_path: Path, hospital: Hospital) -> Settings:
     port = free_port()
     hospital.callers["GATEWAY"] = ("127.0.0.1", port)
-    text = (
-        config.read_text()
-        .replace("port = 0", f'host = "127.0.0.1"\nport = {port}')
-        .replace("reserve", "retention = 0\nreserve")
-    )
+    text = config.read_text().replace("port = 0", f'host = "127.0.0.1"\nport = {port}')
     config.write_text(text + PEERS.format(port=hospital.port, stick=tmp_path / "stick"))
     return configuration.load(config)
 
@@ -105,7 +101,6 @@ def test_a_recording_reaches_pacs_and_stick_and_its_step_is_told_from_begin_to_e
     assert pydicom.dcmread(file).PatientName == "Doe^Jane"
     assert (tmp_path / "stick" / "DICOMDIR").exists()
     eventually(lambda: ask(settings, "status")["queue"]["unfinished"] == 0)
-    print([dict(r) for r in forward.ledger.query("SELECT state, corrupt, settled_at, discarded, uid FROM instances")], [dict(r) for r in forward.ledger.query("SELECT * FROM deliveries")], CLOCK.now())
     eventually(Purger(settings.places, forward.ledger, CLOCK, retention=0.0).turn)
     assert not settings.places.acquisition(acquisition).exists()
 

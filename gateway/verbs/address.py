@@ -41,7 +41,8 @@ def _configured(settings: Settings, name: str | None) -> Peer:
         if ris.name == name:
             return peers.ris(settings.box, ris)
     if name is None and len(settings.destinations) != 1:
-        there = ", ".join(e.name for e in (*settings.destinations, *settings.ris)) or "none"
+        names = [d.name for d in settings.destinations] + [r.name for r in settings.ris]
+        there = ", ".join(names) or "none"
         raise Misuse("which peer?", f"configured: {there}; or write AET@HOST:PORT")
     found = settings.destination(name) if name else settings.destinations[0]
     return peers.destination(settings.box, found)

@@ -44,7 +44,9 @@ def test_the_demo_does_the_whole_job_and_shows_each_stage(tmp_path: Path) -> Non
     table = done.stdout.split("STAGE", 1)[1]
     assert re.findall(r"^(\S+)", table, re.MULTILINE)[: len(STAGES)] == list(STAGES)
     assert "committed" in table
-    assert "750 samples x 8 leads equal what the device sent" in table
+    compared = re.search(r"(\d+) samples x 8 leads equal what the device sent", table)
+    assert compared is not None
+    assert int(compared[1]) >= 750
     (stored,) = out.glob("data/instances/*/*.dcm")
     judged = subprocess.run([need("dciodvfy"), str(stored)], capture_output=True, text=True, check=False)
     assert "Error" not in judged.stderr
