@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -42,12 +43,16 @@ VERBS = {
     "console": ("gateway.console", "process: the status page and the local API"),
 }
 
+PROCESSES = ("capture", "forward", "console")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; errors that are answers become one line and an exit code, never a traceback."""
     words = sys.argv[1:] if argv is None else argv
     args = _parse(words)
     set_up_logging(args.verbose)
+    if args.verb not in PROCESSES and not args.verbose:
+        logging.getLogger("gateway").setLevel(logging.WARNING)  # a command says its result itself
     try:
         return int(args.run(args))
     except GatewayError as error:
@@ -73,7 +78,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     wanted = next((w for w in words if w in VERBS), None)
     for verb, (module, words_) in VERBS.items():
-        sub = commands.add_parser(verb, help=words_, description=words_.capitalize() + ".", parents=[_shared()])
+        sub = commands.add_parser(
+            verb, help=words_, description=words_[0].upper() + words_[1:] + ".", parents=[_shared()]
+        )
         if verb == wanted:
             loaded = importlib.import_module(module)
             loaded.arguments(sub)

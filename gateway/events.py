@@ -7,11 +7,13 @@ in :class:`gateway.model.Channel`, never applied to what is kept).
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from gateway.model import Equipment, MultiplexGroup
+
+if TYPE_CHECKING:  # numpy costs 0.1 s and 10 MiB, and every command that can read the configuration imports this
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 
 def need(program: str) -> str:
     """Path of an installed program. Without it the test is skipped, or fails where CI promises to have it."""
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    # pynetdicom brings programs of the same names as DCMTK's into the virtual environment: they are not the peers meant.
+    places = [p for p in os.environ.get("PATH", "").split(os.pathsep) if Path(p) != Path(sys.prefix) / "bin"]
+    path = shutil.which(program, path=os.pathsep.join([*places, "/usr/sbin", "/usr/local/sbin"]))
     if path is None:
         words = f"{program} is not installed"
         if os.environ.get("CI"):

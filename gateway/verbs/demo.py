@@ -96,10 +96,10 @@ def run(args: argparse.Namespace) -> int:
         hospital = None
         if not (real_pacs and real_ris):
             hospital = stack.enter_context(Hospital(shop.out / "hospital", items=items(TITLE)))
-            tell.note(f"hospital  embedded RIS and PACS on 127.0.0.1:{hospital.port}")
+            tell.note(f"hospital   embedded RIS and PACS on 127.0.0.1:{hospital.port}")
         counts = synthetic(int(args.seconds) + 30)
         device = stack.enter_context(CytonPlayer(shop.out / "tty-cyton", counts))
-        tell.note(f"device    an OpenBCI Cyton, played on {device.link}")
+        tell.note(f"device     an OpenBCI Cyton, played on {device.link}")
         demo = Demo(shop, hospital, device.link, counts, args)
         demo.configure(real_pacs, real_ris)
         stack.callback(shop.stop)  # before the device and the hospital, so that nobody misses them
@@ -148,8 +148,8 @@ class Demo:
             self._shop.start(*process)
         for name, started in self._shop.processes.items():
             started.wait_ready()
-            tell.note(f"process   {name} runs (pid {started.pid})")
-        tell.note(f"page      http://127.0.0.1:{settings.console.port}/ while the demo runs")
+            tell.note(f"process    {name} runs (pid {started.pid})")
+        tell.note(f"page       http://127.0.0.1:{settings.console.port}/ while the demo runs")
         step = self._worklist()
         exam = start_exam(settings, (DEVICE,), step_id=step.step_id)
         self._row("exam", f"{exam.exam}: {step.patient_name} [{step.patient_id}], {step.procedure}")
@@ -185,12 +185,12 @@ class Demo:
         while time.monotonic() < deadline:
             found = local.ask(self._settings.places.socket("forward"), {"do": "exam", "exam": exam})
             states = [f"{d['destination']} {d['state'].lower()}" for d in found["deliveries"]]
-            progress.show("forward   " + (", ".join(states) or "wrapping"))
+            progress.show("forward    " + (", ".join(states) or "wrapping"))
             held = [r["held"] for part in found.values() for r in part if r.get("held")]
             if held:
                 raise Held(held[0])
             if _over(found):
-                progress.done("forward   " + ", ".join(states))
+                progress.done("forward    " + ", ".join(states))
                 return found
             time.sleep(0.1)
         last = [f"{d['destination']}: {d['state']} {d['words']}" for d in found["deliveries"] + _steps(found)]
@@ -229,7 +229,7 @@ class Demo:
         return 0 if compared.equal else 1
 
     def _row(self, stage: str, words: str) -> None:
-        tell.note(f"{stage:<9} {words}")
+        tell.note(f"{stage:<10} {words}")
         self._rows.append((stage, words))
 
 

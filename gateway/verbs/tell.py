@@ -21,7 +21,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(_width(line[i]) for line in lines) for i in range(len(head))]
     for line in lines:
         cells = [cell + " " * (w - _width(cell)) for cell, w in zip(line, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+        print("  ".join(cells).rstrip(), flush=True)
 
 
 def note(text: str) -> None:
