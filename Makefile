@@ -4,20 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
 
-.PHONY: setup setup-test demo test lint bench clean
+.PHONY: help setup setup-test demo test nightly lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job, end to end, with no hardware and no hospital (writes $(OUT)/)"
 	@echo "make test    linters, types and tests; installs the peers it needs when it may"
 	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
-	@echo "make lint | bench | clean"
+	@echo "make lint | bench | nightly (what takes longer: a real systemd; needs root) | clean"
 
 setup: $(VENV)/.run
 setup-test: $(VENV)/.test
 
 $(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml .ci/system-packages
 	@.ci/system-packages run
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "setup: $(PYTHON) is not Python 3.11 to 3.13; name one that is: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "setup: virtual environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
@@ -41,6 +43,10 @@ lint: setup-test
 
 test: setup-test
 	$(BIN)/pytest
+
+nightly: setup-test
+	@.ci/system-packages nightly
+	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units
 
 bench: setup-test
 	$(BIN)/python -m tests.bench

@@ -5,7 +5,7 @@ Others ask it over the local socket ``capture-DEVICE``::
 
     {"do": "status"}                                     what it does, and what is wrong
     {"do": "start", "exam": id|null, "seconds": N|null}  -> {"acquisition": id} as soon as the device streams
-    {"do": "stop"}                                       -> the counts of what was kept
+    {"do": "stop", "exam": id|null}                      -> the counts of what was kept; another exam's goes on
     {"do": "live"}                                       the last seconds, thinned out
 
 :func:`record` does the same in-process, for a command that finds no running capture.
@@ -20,7 +20,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gateway import configuration, exam, local
 from gateway.acquire import replay as transcript
@@ -30,8 +29,9 @@ from gateway.acquire.attendant import BEGIN_WITHIN, Kept, Plan, attend
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Begin, End, Record, RecordBytes, Session
+from gateway.acquire.whose import device_exam, named_exam
 from gateway.clock import Clock
-from gateway.errors import GatewayError, Held, Misuse, Retry
+from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry
 from gateway.local import Answer, Request
 from gateway.service import Heart, Service
 from gateway.settings import Settings
@@ -56,7 +56,7 @@ def record(
     clock = Clock(settings.clock.trust)
     admit(settings.places.data, settings.spool.reserve)
     with only_capture(settings.places, device):
-        attendant = attend(settings, device, lambda: exam_id)
+        attendant = attend(settings, device, lambda: named_exam(settings.places, device, exam_id))
         try:
             attendant.start()
             plan = Plan(attendant, seconds, clock.monotonic())
@@ -139,7 +139,7 @@ class Capture:
             "status": lambda _request: self._status,
             "live": lambda _request: self._attendant.live.view(),
             "start": self._on_start,
-            "stop": lambda _request: self._ask(_Order("stop")),
+            "stop": lambda request: self._ask(_Order("stop", request.get("exam"))),
         }
 
     def attend(self, service: Service, heart: Heart) -> None:
@@ -187,25 +187,40 @@ class Capture:
             return
         try:
             if order.do == "start":
-                self._exam = order.exam
-                self._attendant.start()
-                self._plan = Plan(self._attendant, order.seconds, self._clock.monotonic())
-                self._waiting = order
-            else:
+                self._start(order)
+            elif order.exam is None or order.exam == self._runs_for():
                 self._attendant.stop("stopped by a person")
                 order.settle(_counts(self._attendant.kept))
+            else:
+                order.settle(_counts(None))
         except GatewayError as refused:
             order.settle(refused=refused)
+            if isinstance(refused, Fatal):
+                raise
         self._tell()
+
+    def _start(self, order: _Order) -> None:
+        before, self._exam = self._exam, order.exam  # the device may begin before start() returns
+        try:
+            self._attendant.start()
+        except GatewayError:
+            self._exam = before
+            raise
+        self._plan = Plan(self._attendant, order.seconds, self._clock.monotonic())
+        self._waiting = order
+
+    def _runs_for(self) -> str | None:
+        """The exam of the recording that runs or is about to begin; None if it is nobody's, or there is none."""
+        facts = self._attendant.recorder.facts
+        return facts.exam if facts is not None else self._exam
 
     def _look_around(self) -> None:
         """After each turn: answer who waits, end what is over, close idle exams, renew the status."""
         now = self._clock.monotonic()
         failed = self._plan.look(now) if self._plan is not None else None
         session, problem = self._attendant.session, self._attendant.problem
-        facts = self._attendant.recorder.facts
         if self._waiting is not None:
-            if facts is not None:
+            if (facts := self._attendant.recorder.facts) is not None:
                 self._waiting.settle({"acquisition": facts.acquisition})
             elif failed is not None or isinstance(problem, Held) or not session.wanted:
                 self._waiting.settle(refused=failed or problem or Held("the recording was stopped before it began"))
@@ -220,19 +235,13 @@ class Capture:
     def _close_idle(self) -> None:
         try:
             close_if_idle(self._settings.places, self._clock, self._device)
-        except GatewayError as error:
+        except (GatewayError, OSError) as error:
             log.warning("%s: idle exams cannot be closed: %s", self._device.name, error)
 
     def _whose(self) -> str | None:
-        """The exam that was named, else the one the device is in, else nobody's: held later, never guessed."""
         if self._exam is not None:
-            return self._exam
-        try:
-            found = exam.current(self._settings.places, self._device.name)
-        except Held as error:
-            log.error("%s: no exam can be named: %s", self._device.name, error)
-            return None
-        return found.exam if found else None
+            return named_exam(self._settings.places, self._device.name, self._exam)
+        return device_exam(self._settings.places, self._clock, self._device)
 
     def _tell(self) -> None:
         """Renew the answer to ``status``; replaced as a whole, so any thread may read it."""
@@ -263,8 +272,8 @@ class Capture:
 def _counts(kept: Kept | None) -> Answer:
     if kept is None:
         return {"acquisition": None}
-    counts: dict[str, Any] = {"samples": kept.samples, "missing": kept.missing, "gaps": kept.gaps}
-    return {"acquisition": kept.facts.acquisition, "reason": kept.reason} | counts
+    counts = {"samples": kept.samples, "missing": kept.missing, "gaps": kept.gaps}
+    return {"acquisition": kept.facts.acquisition, "reason": kept.reason, **counts}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,9 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +25,10 @@ from gateway.model import Attributed, Attribution, Closing, Code, Exam, from_jso
 from gateway.places import Places
 from gateway.step import Item, value
 
+log = logging.getLogger(__name__)
 VERSION = 1
+_LONGEST_OPEN = 86400.0  # seconds; the longest exam_idle: what was not written for so long is open no more
+_said: set[Path] = set()  # damaged files that the log names already
 
 
 @contextlib.contextmanager
@@ -99,17 +104,64 @@ def load(here: Places, exam: str) -> Exam:
 
 
 def exams(here: Places) -> list[Exam]:
-    """All exams, oldest first."""
-    found = sorted(here.exams.glob(f"*/{places.EXAM}"))
-    return sorted((_read(path) for path in found), key=lambda e: e.opened.wall)
+    """All exams that can be read, oldest first; the others are :func:`damaged`."""
+    return _all(here)[0]
+
+
+def damaged(here: Places) -> dict[str, Held]:
+    """The exams that cannot be read, by id, and why."""
+    return {path.parent.name: error for path, error in _all(here)[1].items()}
 
 
 def current(here: Places, device: str) -> Exam | None:
-    """The open exam of this boot that ``device`` is in."""
-    for exam in exams(here):
+    """The open exam of this boot that ``device`` is in.
+
+    Raises Held if there seems to be none, but a damaged file could be it.
+    """
+    readable, unreadable = _all(here)
+    for exam in readable:
         if device in exam.devices and exam.closed is None and exam.opened.boot == boot_id():
             return exam
+    for path, error in unreadable.items():
+        if _could_be_open(path, device):
+            raise error
     return None
+
+
+def interrupted(exam: Exam) -> bool:
+    """Whether the exam was open when the box restarted, and still is: nobody is selected by it any more."""
+    return exam.closed is None and exam.opened.boot != boot_id()
+
+
+def _all(here: Places) -> tuple[list[Exam], dict[Path, Held]]:
+    """Every exam that can be read, oldest first, and the error of every other."""
+    readable: list[Exam] = []
+    unreadable: dict[Path, Held] = {}
+    for path in sorted(here.exams.glob(f"*/{places.EXAM}")):
+        try:
+            readable.append(_read(path))
+        except Held as error:
+            if not path.exists():  # removed in this moment
+                continue
+            unreadable[path] = error
+            if path not in _said:
+                _said.add(path)
+                log.error("%s", error)
+    return sorted(readable, key=lambda e: e.opened.wall), unreadable
+
+
+def _could_be_open(path: Path, device: str) -> bool:
+    """Whether a damaged file may be the open exam of ``device``, by what is left of it and when it was written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+        data = json.loads(path.read_bytes())
+        boot = (data.get("opened") or {}).get("boot", boot_id())
+        if data.get("closed") or boot != boot_id() or device not in data.get("devices", (device,)):
+            return False
+    try:
+        age = time.time() - path.stat().st_mtime
+    except OSError:
+        return True
+    return age < min(_LONGEST_OPEN, time.monotonic())
 
 
 def _keep(here: Places, exam: Exam) -> None:
@@ -124,5 +176,7 @@ def _read(path: Path) -> Exam:
         if data.get("version", 0) > VERSION:
             raise Held(f"{path} has format version {data['version']}, newer than {VERSION}", "upgrade the gateway")
         return from_json(Exam, data)
+    except OSError as error:
+        raise Held(f"{path} cannot be read ({error.strerror})", "check the storage medium") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise Held(f"{path} is damaged: {error}", "its recordings are held until a person attributes them") from error

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gateway import configuration, fsops, local
+from gateway import configuration, exam, fsops, local
 from gateway.clock import Clock
 from gateway.dicom.check import check
 from gateway.dicom.wrap import wrap
@@ -41,10 +41,11 @@ _LOOK = 1.0  # seconds between two beats of a resting worker
 _AFTER_DEFECT = 30.0  # seconds a worker rests after a failure it did not expect
 _PURGE_EVERY = 60.0  # seconds
 _INTAKE_EVERY = 1.0  # seconds
+_LISTENING = 60.0  # seconds that opening a port may take; a name may have to be looked up
 _WRAPPING = 1800.0  # seconds that wrapping the longest recording may take on the smallest board
 
 Turn = Callable[[Callable[[], None]], float]  # a worker's round: takes its beat, returns the seconds to rest
-Worker = Courier | StepReporter | WorklistPoller | Carrier
+Worker = Courier | StepReporter | WorklistPoller | Carrier | Listener
 
 
 class Forward:
@@ -70,6 +71,7 @@ class Forward:
         self._server: local.Server | None = None
         self._listener: Listener | None = None
         self._recovery = Recovery(settings, self.ledger, self._clock)
+        self._interrupted = [e.exam for e in exam.exams(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)
@@ -85,7 +87,8 @@ class Forward:
         if settings.listener.port:
             allowed = {t for d in settings.destinations for t in (d.ae_title, d.commitment_ae_title) if t}
             self._listener = Listener(settings.box, settings.listener, sorted(allowed), self._on_report)
-            self._listener.start()
+            self._listener.turn()  # before anybody is asked for a report
+            self._work("listener", self._listener.turn, _LISTENING)
         self._work("intake", self._take_in, _WRAPPING)
         self._work("purge", self._purge, _WRAPPING)
         for courier in self.couriers:
@@ -105,10 +108,10 @@ class Forward:
         self.ring()
         if self._server is not None:
             self._server.close()
-        if self._listener is not None:
-            self._listener.close()
         for thread in self._threads:
             thread.join(timeout=30)
+        if self._listener is not None:
+            self._listener.close()
         if not any(t.is_alive() for t in self._threads):
             self.ledger.close()
         os.close(self._lock)
@@ -174,6 +177,7 @@ class Forward:
         """Everything a person asks first: one line in words, then the numbers."""
         counts = survey.queue(self.ledger)
         troubles = survey.troubles(self.settings, self.ledger, self._clock, counts)
+        troubles += survey.interrupted(self.settings, self._interrupted)
         troubles += [f"{name}: {w.words}" for name, w in self._workers() if w.answers is False]
         delivered = survey.destinations(self.ledger)
         return {
@@ -202,6 +206,8 @@ class Forward:
         yield from ((p.ris.name, p) for p in self.pollers)
         if self.carrier is not None:
             yield MEDIA, self.carrier
+        if self._listener is not None:
+            yield "listener", self._listener
 
     def _media_status(self, delivered: dict[str, dict[str, int]]) -> dict[str, Any] | None:
         if self.carrier is None:

@@ -26,14 +26,19 @@ LONGEST_LINE = 8 << 20  # bytes
 _BY_EXIT_CODE = {kind.exit_code: kind for kind in (Misuse, Retry, Held, Fatal)}
 
 
+class _NobodyThere(Retry):
+    """No process has the socket open."""
+
+
 class Server:
     """Answers requests in threads of its own until :meth:`close`.
 
-    ``handlers`` maps the request's ``do`` to a function of the request; a GatewayError becomes a polite answer.
+    ``handlers`` maps the request's ``do`` to a function of the request; a GatewayError becomes a polite answer,
+    any other exception is a defect: logged, and answered as an error all the same.
     """
 
     def __init__(self, path: Path, handlers: dict[str, Callable[[Request], Answer]]) -> None:
-        if ask_if_there(path, {"do": "ping"}, timeout=1.0) is not None:
+        if is_served(path):
             raise Fatal(f"another process serves {path}", "stop it first, or configure another runtime folder")
         fsops.make_folder(path.parent)
         fsops.unlink(path)
@@ -65,11 +70,20 @@ class _Handler(socketserver.StreamRequestHandler):
         try:
             line = self.rfile.readline(LONGEST_LINE)
             if line:
-                self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
+                self.wfile.write(self._answer(line) + b"\n")
         except (OSError, TimeoutError) as error:
             log.debug("a local client went away: %s", error)
 
-    def _answer(self, line: bytes) -> Answer:
+    def _answer(self, line: bytes) -> bytes:
+        try:
+            return json.dumps(self._decide(line)).encode()
+        except Exception as error:
+            log.exception("a request on the local socket met a defect of this program")
+            words = f"this program failed ({type(error).__name__}: {error})"
+            told = {"ok": False, "error": words, "fix": "its log says where; report it", "exit_code": Fatal.exit_code}
+            return json.dumps(told).encode()
+
+    def _decide(self, line: bytes) -> Answer:
         assert isinstance(self.server, _UnixServer)
         try:
             request = json.loads(line)
@@ -95,7 +109,10 @@ def ask(path: Path, request: Request, timeout: float = 10.0) -> Answer:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
-            connection.connect(str(path))
+            try:
+                connection.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                raise _NobodyThere(f"no process serves {path}", "is its service running?") from error
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as stream:
                 line = stream.readline(LONGEST_LINE)
@@ -111,8 +128,16 @@ def ask(path: Path, request: Request, timeout: float = 10.0) -> Answer:
 
 
 def ask_if_there(path: Path, request: Request, timeout: float = 10.0) -> Answer | None:
-    """Like :func:`ask`, but None when nobody serves ``path``."""
+    """Like :func:`ask`, but None when nobody serves ``path``. One that is there and does not answer raises Retry."""
     try:
         return ask(path, request, timeout)
-    except Retry:
+    except _NobodyThere:
         return None
+
+
+def is_served(path: Path, timeout: float = 1.0) -> bool:
+    """Whether a process has ``path`` open, though it may be too busy to answer."""
+    try:
+        return ask_if_there(path, {"do": "ping"}, timeout) is not None
+    except GatewayError:
+        return True

@@ -1,6 +1,7 @@
 """Where everything lies below the data folder; the one place that knows the names.
 
 DATA/exams/EXAM/exam.json                     the performed procedure step
+DATA/exams/EXAM/dated.json                    what the clock was off when it began, if it was (spool.dating)
 DATA/acquisitions/ID/facts.json               what must be known to wrap it
 DATA/acquisitions/ID/records                  what the device said
 DATA/acquisitions/ID/held.json                why a person must look, if so

@@ -12,7 +12,7 @@ Layout, all little-endian::
     MARKER   JSON {text, group, sample}
     GAP      JSON {reason, group, first, samples, seconds}              the position moves on by ``samples``
     BYTES    bytes as received from the device (for replay)
-    END      JSON, see :class:`gateway.records.End`: written last, and only once
+    END      JSON, see :class:`gateway.counts.End`: written last, and only once
 
 A file without END was cut off. Its torn tail ends at the first record whose length or CRC is wrong; all
 before it is good. The writer holds a lock (flock) as long as it lives, so that "cut off" and "still being
@@ -24,21 +24,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway import fsops
+from gateway.counts import End, GroupEnd
 from gateway.errors import Fatal, Held
 from gateway.events import Frame, Gap, Marker, Samples
 
+__all__ = ["End", "GroupEnd", "Record", "Type", "Writer"]  # the rest is asked for by module: records.read
 MAGIC = b"GWREC\x00"
 VERSION = 1
 HEADER = MAGIC + struct.pack("<H", VERSION)
@@ -46,6 +47,7 @@ _RECORD = struct.Struct("<IIdB")
 _SAMPLES = struct.Struct("<BHQ")
 LONGEST_PAYLOAD = 64 << 20  # bytes; a longer length can only be damage
 _BUFFER = 256 << 10
+_LATEST = 1e9  # seconds; no boot lasts so long
 
 
 class Type(IntEnum):
@@ -58,6 +60,7 @@ class Type(IntEnum):
 
 
 _TYPES = frozenset(int(t) for t in Type)
+_ANY_TYPE = re.compile(b"[%s]" % bytes(_TYPES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,66 +69,6 @@ class Record:
     type: Type
     payload: bytes
     end: int  # file offset just behind this record
-
-
-@dataclass(slots=True)
-class GroupEnd:
-    """What END says of one multiplex group; minimum and maximum are counts, per channel."""
-
-    samples: int = 0  # positions in the group, missing ones included
-    missing: int = 0  # of them, how many never arrived
-    minimum: list[int] = field(default_factory=list)
-    maximum: list[int] = field(default_factory=list)
-
-    def take(self, data: NDArray[np.int32]) -> None:
-        self.samples += len(data)
-        if not len(data):
-            return
-        low, high = data.min(axis=0).tolist(), data.max(axis=0).tolist()
-        if not self.minimum:
-            self.minimum, self.maximum = low, high
-        else:
-            self.minimum = [min(a, b) for a, b in zip(self.minimum, low, strict=True)]
-            self.maximum = [max(a, b) for a, b in zip(self.maximum, high, strict=True)]
-
-
-@dataclass(slots=True)
-class End:
-    """The counts of a whole acquisition. ``interrupted``: cut off, END was added afterwards."""
-
-    groups: list[GroupEnd]
-    frames: int = 0
-    gaps: int = 0
-    markers: int = 0
-    last_time: float = 0.0  # monotonic, of the last record
-    reason: str = ""
-    interrupted: bool = False
-
-    def as_json(self) -> bytes:
-        data = {name: getattr(self, name) for name in End.__slots__ if name != "groups"}
-        data["groups"] = [{name: getattr(g, name) for name in GroupEnd.__slots__} for g in self.groups]
-        return json.dumps(data).encode()
-
-    @staticmethod
-    def from_json(payload: bytes) -> End:
-        data: dict[str, Any] = json.loads(payload)
-        groups = [GroupEnd(**g) for g in data.pop("groups")]
-        return End(groups=groups, **data)
-
-    def count(self, event: Samples | Frame | Marker | Gap) -> None:
-        """Take one recorded event into the counts."""
-        self.last_time = max(self.last_time, event.time)
-        match event:
-            case Samples():
-                self.groups[event.group].take(event.data)
-            case Gap():
-                self.gaps += 1
-                self.groups[event.group].samples += event.samples
-                self.groups[event.group].missing += event.samples
-            case Marker():
-                self.markers += 1
-            case Frame():
-                self.frames += 1
 
 
 def pack(kind: Type, time: float, payload: bytes) -> bytes:
@@ -291,27 +234,66 @@ def ending(path: Path) -> End | None:
 def finish_interrupted(path: Path, groups: int) -> End:
     """Give a cut-off file its END: scan what is good, cut the torn tail, append the counts, sync.
 
-    Only for a file that nobody writes any more; a second call finds END and changes nothing.
+    What is cut is kept beside it first, as ``records.torn``. Only for a file that nobody writes any more; a second
+    call finds END and changes nothing. Raises Held, and touches nothing, if good records follow a damaged place: a
+    power cut tears the end only.
     """
     if (found := ending(path)) is not None:
         return found
     end = End([GroupEnd() for _ in range(groups)], reason="cut off", interrupted=True)
-    good = 0
+    good, whole = len(HEADER), False
     for record in read(path):
         event = decode(record)
         if event is not None:
             end.count(event)
-        good = record.end
-    good = max(good, len(HEADER))
-    if path.stat().st_size < len(HEADER):
-        fsops.write_file(path, HEADER)
-    elif path.stat().st_size > good:
+        good, whole = record.end, record.type is Type.END
+    if (size := path.stat().st_size) > good:
+        if (later := _next_good(path, good + 1)) is not None:
+            raise Held(
+                f"{path} is damaged in the middle: bytes {good} to {later} cannot be read, good records follow",
+                "check the storage medium; the file is left as it is, a person must decide",
+            )
+        _keep_torn(path, good)
         fsops.truncate(path, good)
+    elif size < good:
+        fsops.truncate(path, 0)
+    if whole and (found := ending(path)) is not None:
+        return found
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(descriptor, pack(Type.END, end.last_time, end.as_json()))
+        head = HEADER if size < good else b""
+        os.write(descriptor, head + pack(Type.END, end.last_time, end.as_json()))
         fsops.sync(descriptor, path)
     finally:
         os.close(descriptor)
     return end
+
+
+def _keep_torn(path: Path, good: int) -> None:
+    """Copy what lies behind ``good``. A copy that is there was made before a crash, and is whole."""
+    torn = path.with_name(path.name + ".torn")
+    if torn.exists():
+        return
+    with path.open("rb") as source, fsops.new_file(torn) as copy:
+        source.seek(good)
+        while piece := source.read(_BUFFER):
+            copy.write(piece)
+
+
+def _next_good(path: Path, start: int) -> int | None:
+    """Offset of the first whole record at or behind ``start``; a place whose head is impossible is not read further."""
+    size = path.stat().st_size
+    with path.open("rb", buffering=_BUFFER) as stream:
+        for base in range(start, size, _BUFFER):
+            stream.seek(base)
+            piece = stream.read(_BUFFER + _RECORD.size - 1)
+            for kind in _ANY_TYPE.finditer(piece, _RECORD.size - 1):
+                head = piece[kind.end() - _RECORD.size : kind.end()]
+                length, crc, time, _kind = _RECORD.unpack(head)
+                behind = base + kind.end()
+                if length <= min(LONGEST_PAYLOAD, size - behind) and (time == 0 or 1e-3 < time < _LATEST):
+                    stream.seek(behind)
+                    if zlib.crc32(stream.read(length), zlib.crc32(head[8:])) == crc:
+                        return behind - _RECORD.size
+    return None

@@ -93,6 +93,11 @@ class Ris:
     mpps: bool = setting(True, fields.yes_no(), "report performed procedure steps to it (MPPS)")
     modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality; empty = all")
     any_station: bool = setting(False, fields.yes_no(), "do not restrict the worklist to this box's AE title")
+    character_set: str = setting(
+        "",
+        fields.text(16, r"[A-Z0-9_ ]*"),
+        'of its worklist if it does not say so itself, for example "ISO_IR 100"; empty: then only ASCII is taken',
+    )
     poll: int = setting(60, fields.whole(5, 86400, "seconds"), "how often the worklist is refreshed")
     most: int = setting(500, fields.whole(1, 10000), "at most so many worklist items are taken")
     timeout: float = setting(15.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")

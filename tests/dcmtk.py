@@ -23,10 +23,12 @@ def storescp(folder: Path, *options: str, nodelay: bool = True) -> Iterator[int]
 
 
 @contextlib.contextmanager
-def worklist(folder: Path, items: Sequence[Dataset], ae_title: str = "RIS") -> Iterator[int]:
+def worklist(
+    folder: Path, items: Sequence[Dataset], ae_title: str = "RIS", keep_character_set: bool = True
+) -> Iterator[int]:
     """``wlmscpfs`` with ``items`` as worklist files, each through dump2dcm; gives its port.
 
-    It is told to say which character set its answers are in: by default it leaves that out.
+    By default it leaves out which character set its answers are in, as some real RIS do.
     """
     program, port = need("wlmscpfs"), free_port()
     files = folder / ae_title
@@ -34,7 +36,8 @@ def worklist(folder: Path, items: Sequence[Dataset], ae_title: str = "RIS") -> I
     (files / "lockfile").touch()
     for number, item in enumerate(items):
         worklist_file(files / f"item{number}.wl", item)
-    command = [program, "--keep-char-set", "--data-files-path", str(folder), str(port)]
+    options = ["--keep-char-set"] if keep_character_set else []
+    command = [program, *options, "--data-files-path", str(folder), str(port)]
     with running(command, port, folder.parent / f"wlmscpfs-{port}.log"):
         yield port
 

@@ -17,7 +17,7 @@ import pytest
 
 def need(program: str) -> str:
     """Path of an installed program. Without it the test is skipped, or fails where CI promises to have it."""
-    # pynetdicom brings programs of the same names as DCMTK's into the virtual environment: they are not the peers meant.
+    # pynetdicom puts programs of the same names as DCMTK's into the virtual environment: not the peers meant.
     places = [p for p in os.environ.get("PATH", "").split(os.pathsep) if Path(p) != Path(sys.prefix) / "bin"]
     path = shutil.which(program, path=os.pathsep.join([*places, "/usr/sbin", "/usr/local/sbin"]))
     if path is None:

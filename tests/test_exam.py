@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import os
 
 import pytest
 
@@ -101,6 +102,46 @@ def test_a_newer_format_is_refused_and_left_untouched(here):
     with pytest.raises(Held, match="newer than 1; upgrade"):
         exam.load(here, made.exam)
     assert path.read_text() == newer
+
+
+def test_one_damaged_file_hides_no_other_exam(here):
+    bad, good = opened(here, "ecg"), opened(here, "camera")
+    here.exam(bad.exam).write_text("{")
+    assert exam.exams(here) == [good]
+    assert list(exam.damaged(here)) == [bad.exam]
+    assert exam.current(here, "camera") == good
+
+
+def test_a_file_that_cannot_be_read_holds_and_does_not_break(here):
+    made = opened(here)
+    here.exam(made.exam).unlink()
+    here.exam(made.exam).mkdir()
+    with pytest.raises(Held, match="cannot be read"):
+        exam.load(here, made.exam)
+    assert exam.exams(here) == []
+
+
+def test_a_damaged_exam_that_may_be_open_on_the_device_keeps_others_from_it(here):
+    here.exam(opened(here, "ecg").exam).write_text("{")
+    with pytest.raises(Held, match="is damaged"):
+        exam.current(here, "ecg")
+    with pytest.raises(Held, match="is damaged"):
+        opened(here, "ecg")
+
+
+@pytest.mark.parametrize("left", [{"closed": {"status": "COMPLETED"}}, {"opened": {"boot": "old"}}, {"devices": ["x"]}])
+def test_a_damaged_exam_that_cannot_be_open_on_the_device_is_in_nobodys_way(here, left):
+    made = opened(here, "ecg")
+    here.exam(made.exam).write_text(json.dumps({"version": 1} | left))
+    assert exam.current(here, "ecg") is None
+    opened(here, "ecg")
+
+
+def test_a_damaged_exam_of_long_ago_is_in_nobodys_way(here):
+    path = here.exam(opened(here, "ecg").exam)
+    path.write_text("{")
+    os.utime(path, (1e9, 1e9))
+    opened(here, "ecg")
 
 
 def test_exams_are_listed_oldest_first(here):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +25,8 @@ from gateway.service import Service
 from gateway.settings import Settings
 from gateway.spool.space import Purger
 from gateway.step import cached_worklists
+from gateway.transfer.echo import echo
+from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
 
 PEERS = """
@@ -201,3 +205,40 @@ def test_a_second_process_says_why_it_does_not_start(settings: Settings, forward
     assert second.returncode == Fatal.exit_code
     assert b"another forward process works on" in said
     assert b"Traceback" not in said
+
+
+def test_a_port_that_is_taken_at_the_start_is_a_trouble_and_used_once_it_is_free(settings: Settings) -> None:
+    with socket.socket() as other:
+        other.bind((settings.listener.host, settings.listener.port))
+        other.listen()
+        service = Service("forward")
+        running = Forward(settings, service)
+        try:
+            running.start()
+            taken = f"listener: the listener cannot use 127.0.0.1:{settings.listener.port}"
+            assert any(t.startswith(taken) for t in ask(settings, "status")["troubles"])
+            other.close()
+            eventually(lambda: not any("listener" in t for t in ask(settings, "status")["troubles"]))
+            box = Peer("box", settings.box.ae_title, settings.listener.host, settings.listener.port, "HOSPITAL", 5.0)
+            assert echo(box).accepted
+        finally:
+            running.close()
+            service.close()
+
+
+def test_an_exam_that_a_restart_interrupted_is_a_trouble_until_it_is_closed(settings: Settings) -> None:
+    whose = somebodys_exam(settings)
+    path = settings.places.exam(whose.exam)
+    data = json.loads(path.read_text())
+    data["opened"]["boot"] = "the boot before"
+    path.write_text(json.dumps(data))
+    service = Service("forward")
+    running = Forward(settings, service)
+    try:
+        words = f"exam {whose.exam} was interrupted by a restart: gateway exam stop {whose.exam}"
+        assert words in running.status({})["troubles"]
+        exam.close_exam(settings.places, CLOCK, whose.exam)
+        assert words not in running.status({})["troubles"]
+    finally:
+        running.close()
+        service.close()

@@ -154,6 +154,77 @@ def test_what_was_synced_is_in_the_file_before_it_is_closed(tmp_path):
     writer.abandon()
 
 
+def torn(path):
+    return path.with_name("records.torn")
+
+
+def test_damage_in_the_middle_is_held_and_nothing_behind_it_is_cut(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *(block([n, n], time=100.0 + n) for n in range(50)))
+    writer.sync()
+    writer.abandon()
+    ends = [r.end for r in records.read(path)]
+    for at in (ends[4], ends[4] + 6, ends[4] + 12, ends[4] + 16, ends[4] + 20, ends[5] - 1):  # each part of record 5
+        whole = path.read_bytes()
+        damaged = whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :]
+        path.write_bytes(damaged)
+        with pytest.raises(Held, match=rf"damaged in the middle: bytes {ends[4]} to {ends[5]} "):
+            records.finish_interrupted(path, 2)
+        assert path.read_bytes() == damaged
+        path.write_bytes(whole)
+    assert not torn(path).exists()
+
+
+def test_damage_longer_than_a_buffer_is_looked_through(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, block([1, 1]))
+    writer.append_bytes(bytes(range(256)) * 3000, 2.0)
+    writer.append(block([2, 2], time=3.0))
+    writer.sync()
+    writer.abandon()
+    first, _bytes, last = (r.end for r in records.read(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:first] + b"\xff" * 600_000 + whole[first + 600_000 :])
+    with pytest.raises(Held, match="damaged in the middle"):
+        records.finish_interrupted(path, 2)
+    assert path.stat().st_size == last
+
+
+def test_what_is_cut_from_a_torn_tail_is_kept_beside_it(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *EVENTS[:3])
+    writer.sync()
+    writer.abandon()
+    ends = [r.end for r in records.read(path)]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    records.finish_interrupted(path, 2)
+    assert torn(path).read_bytes() == whole[ends[1] : -3]
+
+
+def test_a_cut_in_the_middle_of_mending_does_not_lose_the_torn_tail(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *EVENTS[:3])
+    writer.sync()
+    writer.abandon()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    records.finish_interrupted(path, 2)
+    kept = torn(path).read_bytes()
+    path.write_bytes(path.read_bytes()[:-5])  # the power went while END was written
+    assert records.finish_interrupted(path, 2).interrupted
+    assert torn(path).read_bytes() == kept
+
+
+def test_what_hangs_behind_a_whole_recording_does_not_make_it_an_interrupted_one(tmp_path):
+    path = tmp_path / "records"
+    end = written(path, *EVENTS[:2]).close("done")
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(100))
+    assert records.finish_interrupted(path, 2) == end
+    assert path.read_bytes() == whole
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

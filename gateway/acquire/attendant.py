@@ -29,6 +29,7 @@ TURN = 0.05  # seconds that one turn waits for bytes at most
 APPEAR_WITHIN = 3.0  # seconds from the order until the line can be opened
 BEGIN_WITHIN = 8.0  # seconds from the order to the device's first sample
 GRACE = 5.0  # seconds that a recording with a lost device may take longer than planned
+LOST_FOR_GOOD = 300.0  # seconds without a sample, at most, after which a recording is over
 LAST_ROOM = 16  # MiB; with less, a running recording is closed while END still fits
 _BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open the line
 _GARBAGE_AGAIN = 60.0  # seconds between two complaints
@@ -90,6 +91,7 @@ class Attendant:
     def turn(self) -> None:
         """One turn of at most about TURN seconds: read, decode, record, sync; open the line again if it is lost."""
         now = self._clock.monotonic()
+        self._carry_out(self.session.end_if_lost(min(float(self.device.exam_idle), LOST_FOR_GOOD), now))
         if not self._open and not self._reopen(now):
             self._pause()
             return

@@ -1,4 +1,8 @@
-"""An exam that nobody closed: after a time with no recording, the capture process closes it."""
+"""An exam that nobody closed: after a time with no recording, the capture process closes it.
+
+So it is with an exam that a restart of the box interrupted. How long it has been idle is known from the wall
+clock if that was trusted then and is now; in any case it is as long as the box has been up.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import logging
 from gateway import exam
 from gateway.acquire.recorder import last_recorded, of_exam
 from gateway.clock import Clock
-from gateway.model import Code
+from gateway.model import Code, Exam, Instant
 from gateway.places import Places
 from gateway.settings import Device
 
@@ -16,27 +20,38 @@ log = logging.getLogger(__name__)
 UNSPECIFIED = Code("110513", "DCM", "Discontinued for unspecified reason")
 
 
-def close_if_idle(here: Places, clock: Clock, device: Device) -> str | None:
-    """Close the device's open exam if none of its devices recorded for ``exam_idle`` seconds; its id if so.
+def close_if_idle(here: Places, clock: Clock, device: Device) -> tuple[str, ...]:
+    """Close the open exams of ``device`` (and those of no device: replays) with no recording for ``exam_idle`` s.
 
-    COMPLETED if there is an acquisition, else DISCONTINUED.
+    COMPLETED if there is an acquisition, else DISCONTINUED. Returns the ids of those that were closed.
     """
-    found = exam.current(here, device.name)
-    if found is None:
-        return None
-    latest, recordings = found.opened.monotonic, 0
+    now = clock.now()
+    candidates = [e for e in exam.exams(here) if e.closed is None and (device.name in e.devices or not e.devices)]
+    return tuple(e.exam for e in candidates if _close(here, clock, e, now, device.exam_idle))
+
+
+def _close(here: Places, clock: Clock, found: Exam, now: Instant, patience: float) -> bool:
+    last, recordings = [found.opened], 0
     for facts in of_exam(here, found.exam):
         recordings += 1
-        last = last_recorded(here, facts)
-        if last is None:
-            return None
-        latest = max(latest, last)
-    if clock.monotonic() - latest < device.exam_idle:
-        return None
+        at = last_recorded(here, facts, now)
+        if at is None:
+            return False
+        last.append(at)
+    if min(_since(at, now) for at in last) < patience:
+        return False
     status = "COMPLETED" if recordings else "DISCONTINUED"
     exam.close_exam(here, clock, found.exam, status, None if recordings else UNSPECIFIED)
     log.info(
         "exam %s is closed (%s): nothing was recorded for %d s, recordings in it: %d",
-        *(found.exam, status.lower(), device.exam_idle, recordings),
+        *(found.exam, status.lower(), patience, recordings),
     )
-    return found.exam
+    return True
+
+
+def _since(then: Instant, now: Instant) -> float:
+    """Seconds that have passed at least."""
+    if then.boot == now.boot:
+        return now.monotonic - then.monotonic
+    by_wall = now.wall - then.wall if then.trusted and now.trusted else 0.0
+    return max(by_wall, now.monotonic)

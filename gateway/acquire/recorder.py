@@ -8,6 +8,7 @@ its last one is.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from gateway.clock import Clock
 from gateway.errors import Fatal, Held
 from gateway.events import Frame, Gap, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id, new_uid
-from gateway.model import Facts, from_json, to_json
+from gateway.model import Facts, Instant, from_json, to_json
 from gateway.places import Places
 from gateway.settings import Device
 
@@ -131,22 +132,36 @@ def read_facts(folder: Path) -> Facts:
 def of_exam(here: Places, exam: str) -> Iterator[Facts]:
     """The facts of the acquisitions of one exam; damaged ones are passed over."""
     for path in sorted(here.acquisitions.glob(f"*/{places.FACTS}")):
-        if exam.encode() in path.read_bytes():
-            try:
-                facts = read_facts(path.parent)
-            except Held as held:
-                log.debug("passed over: %s", held)
+        try:
+            if exam.encode() not in path.read_bytes():
                 continue
-            if facts.exam == exam:
-                yield facts
+            facts = read_facts(path.parent)
+        except FileNotFoundError:
+            continue  # forward has just purged it
+        except (OSError, Held) as error:
+            log.warning("%s is passed over: %s", path.parent.name, error)
+            continue
+        if facts.exam == exam:
+            yield facts
 
 
-def last_recorded(here: Places, facts: Facts) -> float | None:
-    """Monotonic seconds of the last record of an acquisition of this boot; None while it is still being written."""
+def last_recorded(here: Places, facts: Facts, now: Instant) -> Instant | None:
+    """When an acquisition's last record came, as well as it can be known; None while it is still being written."""
     path = here.acquisition(facts.acquisition) / places.RECORDS
-    if not path.exists():
-        return facts.started.monotonic
-    if records.being_written(path):
-        return None
-    end = records.ending(path)
-    return facts.started.monotonic if end is None else max(facts.started.monotonic, end.last_time)
+    started = facts.started
+    try:
+        if records.being_written(path):
+            return None
+        end, written = records.ending(path), path.stat().st_mtime
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("%s cannot be read: %s", path, error.strerror)
+        return started
+    if end is not None:
+        seconds = end.last_time - started.monotonic
+    elif started.boot == now.boot:
+        seconds = now.monotonic - (now.wall - written) - started.monotonic
+    else:
+        seconds = written - started.wall
+    seconds = max(0.0, seconds)
+    return dataclasses.replace(started, wall=started.wall + seconds, monotonic=started.monotonic + seconds)

@@ -5,7 +5,8 @@ carries them out. The rules that live here:
 
 - an acquisition begins when the device says Started, and only then has it a folder;
 - what was received before that (the handshake) belongs to its transcript, up to PRELUDE bytes;
-- a lost line is a gap, not an end: its length is known when samples come again;
+- a lost line is a gap, not an end: its length is known when samples come again; but a recording whose device
+  is lost or silent for too long is over (:meth:`Session.end_if_lost`): who comes next is another patient;
 - a device that comes back with other channels begins another acquisition.
 
 A transcript is the sequence of bytes as received; an empty piece says that the line was opened and the decoder
@@ -86,6 +87,7 @@ class Session:
     started: Started | None = None  # of the running acquisition
     garbage: int = 0  # bytes, since the session began
     heard: float = 0.0  # when the last sample, or the last order, came
+    delivered: float = 0.0  # when the running acquisition's last sample came, or it began
     _groups: list[_Group] = field(default_factory=list)
     _prelude: deque[tuple[bytes, float]] = field(default_factory=deque)
     _connected: bool = False
@@ -126,6 +128,11 @@ class Session:
                 yield from self._take(self.decoder.stop(now), now)
         self.wanted = False
         yield from self._end(reason)
+
+    def end_if_lost(self, patience: float, now: float) -> Iterator[Act]:
+        """The recording is over when its device has delivered nothing for ``patience`` seconds, line or no line."""
+        if self.recording and now - self.delivered > patience:
+            yield from self.stop("the device was lost", now)
 
     def refuse(self) -> None:
         """The recording that is beginning may not be: forget it, and what the device says until it is asked again."""
@@ -178,7 +185,7 @@ class Session:
                     here = self._groups[event.group].position if event.sample is None else event.sample
                     yield Record(dataclasses.replace(event, sample=here))
                 case Frame() if self.recording:
-                    self.heard = now
+                    self.heard = self.delivered = now
                     yield Record(event)
 
     def _on_started(self, event: Started, now: float) -> Iterator[Act]:
@@ -188,7 +195,7 @@ class Session:
             return
         yield from self._end("the device began anew with other channels or settings")
         self.started = event
-        self.heard = now
+        self.heard = self.delivered = now
         self._groups = [_Group(g.rate) for g in event.groups]
         yield Begin(event)
         for piece, time in self._prelude:
@@ -205,7 +212,7 @@ class Session:
             if seconds:
                 yield self._missing(Gap("the connection was lost", event.time, seconds=seconds, group=event.group))
         group.position += len(event.data)
-        group.last = self.heard = event.time
+        group.last = self.heard = self.delivered = event.time
         yield Record(event)
 
     def _missing(self, gap: Gap) -> Record:

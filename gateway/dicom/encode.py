@@ -17,12 +17,10 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from gateway import __version__
 from gateway.dicom.iods import LONGEST_DATA
 from gateway.errors import Held
+from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
-IMPLEMENTATION_CLASS_UID = "2.25.9949554404670780897822844039783077867"  # this implementation's own, drawn once
-IMPLEMENTATION_VERSION = f"MODGATEWAY_{__version__}"[:16]
 _SEQUENCE = struct.pack("<HH2sHI", 0x5400, 0x0100, b"SQ", 0, 0)[:8]
 _ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
 _DATA = struct.pack("<HH2sH", 0x5400, 0x1010, b"OW", 0)

@@ -48,6 +48,7 @@ def wrap(
     device = _device(settings, facts)
     columns = tuple(leads.columns(group.channels, device.derive_leads) for group in facts.groups)
     scan = samples.scan(path, columns)
+    _whole(path, scan, end)
     kept = tuple(i for i, group in enumerate(scan.groups) if group.samples)
     if not kept:
         raise Held(
@@ -115,6 +116,19 @@ def _ended(path: Path, acquisition: Path) -> End:
     if end is None:
         raise Held(f"{acquisition.name} has not ended", "it is still being recorded, or must be recovered first")
     return end
+
+
+def _whole(path: Path, scan: samples.Scan, end: End) -> None:
+    """Held unless the records give all that END counts: reading stops where a record is damaged, without a word."""
+    found = [(survey.samples, survey.missing) for survey in scan.groups]
+    counted = [(group.samples, group.missing) for group in end.groups]
+    if found == counted and len(scan.happenings) + scan.untold == end.gaps + end.markers:
+        return
+    readable, whole = sum(n for n, _ in found), sum(n for n, _ in counted)
+    raise Held(
+        f"{path} is damaged in the middle; {readable} of {whole} samples are readable",
+        "check the disk; the recording is kept as it is, a backup of it may be put in its place and released",
+    )
 
 
 def _believe(facts: Facts, settings: Settings) -> None:

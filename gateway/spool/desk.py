@@ -14,11 +14,12 @@ from typing import Any
 from gateway import exam, fsops
 from gateway.clock import Clock
 from gateway.errors import Held, Misuse
+from gateway.model import Facts
 from gateway.settings import Settings
 from gateway.spool import audit, deliveries, holding, instances, steps
 from gateway.spool.ledger import Ledger
 from gateway.spool.space import Candidate, candidate, purgeable
-from gateway.spool.states import Instance
+from gateway.spool.states import Acquisition, Instance
 
 log = logging.getLogger(__name__)
 MOST = 500  # rows in one answer
@@ -186,16 +187,25 @@ class Desk:
         return f"sent as {self._rewrap(subject, str(request['destination']), who)} instead"
 
     def _attribute(self, subject: str, request: Request) -> str:
-        """Give a recording that was made outside any exam to one; another's is refused."""
+        """Give a recording of no exam, or of one that can no longer be read, to an open one; another's is refused."""
         name, folder = str(request["to"]), self._here.acquisition(subject)
-        self._recording(subject)
-        exam.load(self._here, name)
+        state = Acquisition(self._recording(subject)["state"])
+        if exam.load(self._here, name).closed is not None:
+            raise Held(f"exam {name} is closed, and was reported so", "open an exam for it: gateway exam start")
         facts = holding.facts(folder)
-        if facts is None or holding.exam_of(folder, facts) is not None:
+        if facts is None or state is Acquisition.WRAPPED or self._has_exam(folder, facts):
             raise Held(f"recording {subject} belongs to an exam already", "a correction is a step of its own")
-        self._note(request, "attribute", f"{subject} to exam {name}")
+        before = f", not to {facts.exam}, which cannot be read" if facts.exam else ""
+        self._note(request, "attribute", f"{subject} to exam {name}{before}")
         holding.attribute(folder, name)
         return f"it belongs to exam {name}"
+
+    def _has_exam(self, folder: Path, facts: Facts) -> bool:
+        try:
+            name = holding.exam_of(folder, facts)
+            return name is not None and bool(exam.load(self._here, name))
+        except (Held, Misuse):
+            return False
 
     def _recording(self, subject: str) -> sqlite3.Row:
         found = self._ledger.query("SELECT * FROM acquisitions WHERE id = ?", subject)

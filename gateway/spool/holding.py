@@ -5,6 +5,7 @@ They lie beside the data, not in the ledger, so that deleting the ledger forgets
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,15 @@ def facts(folder: Path) -> Facts | None:
 
 
 def attribute(folder: Path, exam: str) -> None:
-    """Say to which exam a recording belongs that was made outside any."""
-    fsops.write_json(folder / ATTRIBUTED, {"version": 1, "exam": exam})
+    """Say to which exam a recording belongs that was made outside any, or in one whose file is lost.
+
+    The caller has a person's word, and wrote down which exam the recording named before.
+    """
+    recorded = facts(folder)
+    if recorded is not None and recorded.exam is not None:
+        fsops.write_json(folder / FACTS, to_json(dataclasses.replace(recorded, exam=exam)))
+    else:
+        fsops.write_json(folder / ATTRIBUTED, {"version": 1, "exam": exam})
 
 
 def exam_of(folder: Path, recorded: Facts) -> str | None:
@@ -79,3 +87,11 @@ def exam_of(folder: Path, recorded: Facts) -> str | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise Held(f"{folder / ATTRIBUTED} is damaged ({error})", "attribute the recording again") from error
+
+
+def exam_if_known(folder: Path, recorded: Facts) -> str:
+    """Like :func:`exam_of`, for a list: "" if it is nobody's, or if nobody can say."""
+    try:
+        return exam_of(folder, recorded) or ""
+    except Held:
+        return ""

@@ -93,11 +93,30 @@ def insert(
                 *(origin.test, now, Instance.SPOOLED),
             ),
         )
-        c.executemany(
-            "INSERT OR IGNORE INTO deliveries (instance, destination, policy, state, queued_at, changed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            [(one.uid, w.destination, w.policy, Delivery.QUEUED, now, now) for w in wanted],
-        )
+        _queue(c, one.uid, wanted, now)
+
+
+def queue_unwanted(ledger: Ledger, wanted: Sequence[Wanted], now: float) -> int:
+    """Queue to ``wanted`` what goes nowhere that could ever take responsibility; returns how many instances that is.
+
+    They were wrapped while no destination was configured. Further wrappings go only where the first is refused.
+    """
+    with ledger.change() as c:
+        rows = c.execute(
+            "SELECT uid FROM instances i WHERE state = 'SPOOLED' AND NOT discarded AND folder = acquisition AND NOT"
+            " EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = i.uid AND d.policy <> 'copy')"
+        ).fetchall()
+        for row in rows:
+            _queue(c, row["uid"], wanted, now)
+    return len(rows) if wanted else 0
+
+
+def _queue(c: sqlite3.Connection, uid: str, wanted: Iterable[Wanted], now: float) -> None:
+    c.executemany(
+        "INSERT OR IGNORE INTO deliveries (instance, destination, policy, state, queued_at, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [(uid, w.destination, w.policy, Delivery.QUEUED, now, now) for w in wanted],
+    )
 
 
 def instance(ledger: Ledger, uid: str) -> sqlite3.Row | None:

@@ -20,7 +20,7 @@ from gateway.errors import Fatal, Held, Retry
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
 from gateway.settings import Settings
-from gateway.spool import holding, instances, layout
+from gateway.spool import dating, holding, instances, layout
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Acquisition
@@ -119,6 +119,7 @@ class Intake:
                 return False
             if held is not None:
                 holding.release(folder)
+            found_exam = dating.dated(self._here, self._clock, found_exam)
             make(folder, final, found_exam, self._settings, self._wrap, self._check)
         origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
@@ -137,7 +138,7 @@ class Intake:
             self._done.add(name)
             log.warning("recording %s was cut off before its first sample; there is nothing to send", name)
             return False
-        instances.see(self._ledger, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
+        instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)
         if records.being_written(path):
             return False
         end = records.finish_interrupted(path, len(facts.groups))
@@ -153,12 +154,17 @@ class Intake:
 
     def _exam(self, name: str, folder: Path, facts: Facts) -> Exam | None:
         """The exam, if it is somebody's; else the recording is held until a person says whose it is."""
-        exam_id = holding.exam_of(folder, facts)
-        found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
+        found, words, fix = None, "it belongs to nobody yet", f"gateway queue attribute {name} --to EXAM"
+        try:
+            exam_id = holding.exam_of(folder, facts)
+            found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
+        except Held as error:
+            words = f"nobody can say whose it is: {error.message}"
         if found is not None and found.attribution.how is not Attributed.NOBODY:
             return found
-        fix = f"gateway exam attribute {exam_id}" if found else f"gateway queue show {name}, then attribute it"
-        self._hold(name, folder, holding.UNATTRIBUTED, "it belongs to nobody yet", fix)
+        if found is not None:
+            fix = f"gateway exam attribute {found.exam}"
+        self._hold(name, folder, holding.UNATTRIBUTED, words, fix)
         return None
 
     def _clock_allows(self, name: str, folder: Path, facts: Facts) -> bool:
@@ -197,7 +203,7 @@ class Intake:
         except Held:
             facts = None
         device, test = (facts.device, facts.test) if facts else ("", False)
-        exam_id = (holding.exam_of(folder, facts) if facts else None) or ""
+        exam_id = holding.exam_if_known(folder, facts) if facts else ""
         rows = self._ledger.query("SELECT held, exam FROM acquisitions WHERE id = ?", name)
         if not rows or rows[0]["held"] != str(reason) or rows[0]["exam"] != exam_id:
             instances.see(self._ledger, name, exam_id, device, test)

@@ -19,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway import fsops
-from gateway.errors import Fatal
+from gateway.errors import Fatal, Retry
 
 log = logging.getLogger(__name__)
 VERSION = 1
+# Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
+_PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _VERSION_AT = 60  # offset of user_version in the file header (sqlite.org/fileformat2.html, 1.3)
 
 SCHEMA = """
@@ -116,8 +119,11 @@ class Ledger:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: on the medium when the block is left without an error, undone otherwise."""
-        with self._lock:
+        """One transaction: on the medium when the block is left without an error, undone otherwise.
+
+        Raises Retry if there is no room for it now, Fatal if the ledger is damaged or the disk fails.
+        """
+        with self._lock, self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -129,8 +135,25 @@ class Ledger:
         fsops.committed(self.path)
 
     def query(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
-        with self._lock:
+        """All rows. Raises as :meth:`change` does."""
+        with self._lock, self._explained():
             return self._connection.execute(sql, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of the disk under the ledger, as what follows from them; errors of this program pass."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
+            if code in _PASSING:
+                raise Retry(f"{self.path} cannot be changed now ({error})", "make room on the disk") from error
+            if code in _BROKEN:
+                raise Fatal(
+                    f"{self.path} cannot be used any more ({error})",
+                    "check the disk; a damaged ledger is set aside at the next start, and nothing is lost",
+                ) from error
+            raise
 
     def close(self) -> None:
         with self._lock:

@@ -106,6 +106,8 @@ class Recovery:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
+        if late := instances.queue_unwanted(ledger, wanted(settings), clock.wall()):
+            log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
         rows = ledger.query("SELECT uid, folder, state FROM instances")
         known = (Known(r["uid"], r["folder"], Instance(r["state"])) for r in rows)
         self._actions = deque(plan(look(settings), known))

@@ -6,18 +6,21 @@ instances have UIDs of their own, derived, so that a repetition after a crash ma
 
 from __future__ import annotations
 
+import threading
+
 from gateway import exam
 from gateway.clock import Clock
 from gateway.dicom import iods
 from gateway.errors import Held, Misuse
 from gateway.settings import Settings
-from gateway.spool import audit, deliveries, holding, instances, layout
+from gateway.spool import audit, dating, deliveries, holding, instances, layout
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.intake import Check, Wrap, make, read_again
 from gateway.spool.ledger import Ledger
 
 FROM = "general-32"
 INSTEAD = ("twelve-lead", "general")  # the first that the recording fits into
+_one_at_a_time = threading.Lock()  # several destinations, and a person, may want the same wrapping
 
 
 def rewrap(
@@ -25,8 +28,16 @@ def rewrap(
 ) -> str:
     """Wrap the recording behind ``uid`` again and queue that to ``destination`` in its place; returns the IOD's key.
 
-    Raises Held if no other class carries it or the raw recording is gone, Misuse for an unknown instance.
+    Raises Held if no other class carries it or the raw recording is gone, Misuse for an unknown instance or
+    destination. Waits while another thread wraps again.
     """
+    with _one_at_a_time:
+        return _rewrap(settings, ledger, clock, wrap, check, uid, destination, who)
+
+
+def _rewrap(
+    settings: Settings, ledger: Ledger, clock: Clock, wrap: Wrap, check: Check, uid: str, destination: str, who: str
+) -> str:
     row = instances.instance(ledger, uid)
     if row is None:
         raise Misuse(f"there is no instance {uid}", "gateway queue list shows all")
@@ -37,7 +48,8 @@ def rewrap(
     facts = holding.facts(raw)
     if facts is None:
         raise Held(f"the raw recording {row['acquisition']} is gone", "ask the PACS to accept the 32-bit class")
-    found_exam = exam.load(here, row["exam"])
+    policy = settings.destination(destination).policy
+    found_exam = dating.dated(here, clock, exam.load(here, row["exam"]))
     refusals = []
     for iod in INSTEAD:
         final = layout.folder(here, row["acquisition"], iod)
@@ -47,7 +59,6 @@ def rewrap(
         except Held as error:
             refusals.append(f"{iod}: {error.message}")
             continue
-        policy = settings.destination(destination).policy
         origin = Origin(final.name, row["acquisition"], row["exam"], row["device"], facts.test)
         words = f"{destination} refuses the class; sent as {iod} instead"
         audit.append(here.audit, clock.now(), who, "rewrap", uid, words)

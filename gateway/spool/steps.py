@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.model import InstanceRef
@@ -71,9 +72,31 @@ def unsettled_acquisitions(ledger: Ledger, exam: str) -> list[str]:
     return [r["id"] for r in rows]
 
 
+def undecided(ledger: Ledger, exam: str, sop_class_uid: str, devices: Iterable[str]) -> bool:
+    """Whether a destination has yet to say if it takes this class, which for these devices may be wrapped again."""
+    names = tuple(devices)
+    marks = ", ".join("?" * len(names))
+    found = ledger.query(
+        "SELECT 1 FROM instances i JOIN deliveries d ON d.instance = i.uid WHERE i.exam = ? AND i.class = ?"  # noqa: S608
+        f" AND i.device IN ({marks}) AND i.corrupt IS NULL AND d.state = 'QUEUED' AND d.held IS NULL"
+        " AND d.waived IS NULL AND d.policy IN ('commitment', 'stored') LIMIT 1",
+        *(exam, sop_class_uid, *names),
+    )
+    return bool(found)
+
+
 def series(ledger: Ledger, data: Path, exam: str) -> list[tuple[sqlite3.Row, list[InstanceRef]]]:
-    """What the exam brought forth: one row that describes each series, with its instances."""
-    rows = ledger.query("SELECT * FROM instances WHERE exam = ? ORDER BY series_uid, wrapped_at, uid", exam)
+    """What the exam brought forth: one row that describes each series, with its instances.
+
+    An instance that no destination takes, since another wrapping goes there in its place, is left out.
+    """
+    rows = ledger.query(
+        "SELECT * FROM instances i WHERE exam = ? AND (NOT EXISTS (SELECT 1 FROM deliveries d"
+        " WHERE d.instance = i.uid AND d.superseded_by IS NOT NULL) OR EXISTS (SELECT 1 FROM deliveries d"
+        " WHERE d.instance = i.uid AND d.superseded_by IS NULL AND d.policy <> 'copy'))"
+        " ORDER BY series_uid, wrapped_at, uid",
+        exam,
+    )
     found: dict[str, tuple[sqlite3.Row, list[InstanceRef]]] = {}
     for r in rows:
         reference = InstanceRef(r["class"], r["uid"], r["syntax"], str(data / r["path"]), r["size"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+from gateway import exam
 from gateway.acquire.admission import free_mebibytes
 from gateway.clock import Clock
+from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.spool.ledger import Ledger
 
@@ -23,6 +26,24 @@ _COUNTS = {
 _PER_DESTINATION = """
     SELECT destination, state, count(*) AS number, sum(held IS NOT NULL) AS held, min(queued_at) AS oldest
     FROM deliveries WHERE waived IS NULL GROUP BY destination, state
+"""
+
+
+# What goes on without an error, but does not get done: tried in vain, asked in vain, or simply waiting for too long.
+_MANY = 5  # attempts to send
+_ASKED = 2  # requests for commitment that nothing came of
+_LONG = 86400.0  # seconds
+_STUCK = """
+    SELECT d.destination, count(*) AS number, max(d.attempts) AS attempts, min(d.queued_at) AS oldest, d.words
+    FROM instances i JOIN deliveries d ON d.instance = i.uid
+    WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND i.corrupt IS NULL AND d.held IS NULL AND d.waived IS NULL
+      AND d.policy <> 'copy' AND (d.state = 'QUEUED' OR d.policy = 'commitment' AND d.state <> 'COMMITTED')
+      AND (d.attempts >= ? OR d.state <> 'QUEUED' AND d.attempts >= ? OR d.queued_at < ?)
+    GROUP BY d.destination ORDER BY d.destination
+"""
+_STUCK_STEPS = """
+    SELECT ris, count(*) AS number, max(attempts) AS attempts, words FROM steps
+    WHERE state <> 'DONE' AND held IS NULL AND attempts >= ? GROUP BY ris ORDER BY ris
 """
 
 
@@ -63,10 +84,34 @@ def troubles(settings: Settings, ledger: Ledger, clock: Clock, counts: dict[str,
     if gone := _unfinished_at(ledger, known):
         names = ", ".join(sorted(gone))
         found.append(f"instances wait for {names}, no longer configured: configure it, or gateway queue waive")
+    found += _stuck(ledger, clock.wall())
     if not clock.trusted():
         found.append("the clock is not synchronized: nothing is deleted, and recordings are marked so")
     if not settings.destinations:
         found.append("no destination is configured: nothing leaves the box")
+    return found
+
+
+def _stuck(ledger: Ledger, now: float) -> list[str]:
+    found = []
+    for row in ledger.query(_STUCK, _MANY, _ASKED, now - _LONG):
+        tried = f"tried {row['attempts']} times" if row["attempts"] else "not tried yet"
+        since = f", the oldest for {(now - row['oldest']) / 3600:.0f} h" if now - row["oldest"] >= 3600 else ""
+        what = f"{row['number']} instances wait for {row['destination']}, {tried}{since}"
+        found.append(f"{what}: {row['words']}; gateway queue list" if row["words"] else f"{what}: gateway queue list")
+    for row in ledger.query(_STUCK_STEPS, _MANY):
+        what = f"{row['number']} procedure steps wait for {row['ris']}, tried {row['attempts']} times"
+        found.append(f"{what}: {row['words']}; gateway queue list")
+    return found
+
+
+def interrupted(settings: Settings, ids: Iterable[str]) -> list[str]:
+    """The exams among ``ids`` that a restart interrupted and nobody has closed since."""
+    found = []
+    for name in ids:
+        with contextlib.suppress(GatewayError):
+            if exam.interrupted(exam.load(settings.places, name)):
+                found.append(f"exam {name} was interrupted by a restart: gateway exam stop {name}")
     return found
 
 

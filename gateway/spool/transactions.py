@@ -47,7 +47,7 @@ def give_up(ledger: Ledger, transaction_uid: str, why: str, now: float, later: L
     with ledger.change() as c:
         destination = _finish(c, transaction_uid, why)
         for uid in _still_asked(c, transaction_uid):
-            _again(c, uid, destination, "unanswered", now, later, held=held, words=why)
+            _again(c, uid, destination, "unanswered", now, later, held, words=why)
 
 
 def overdue(ledger: Ledger, destination: str, now: float, patience: float) -> list[str]:
@@ -105,20 +105,27 @@ def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, n
     """The peer does not commit: send again what it lacks, ask again, or hold."""
     held = failure.words if failure.event == "held" else None
     event = "unanswered" if held else failure.event
-    _again(c, uid, destination, event, now, later, held=held, code=failure.code, words=failure.words)
+    _again(c, uid, destination, event, now, later, held, code=failure.code, words=failure.words)
     level = logging.ERROR if held else logging.WARNING
     log.log(level, "%s does not commit to instance %s: %s", destination, uid, failure.words)
 
 
 def _again(
-    c: sqlite3.Connection, uid: str, destination: str, event: str, now: float, later: Later, **columns: object
+    c: sqlite3.Connection,
+    uid: str,
+    destination: str,
+    event: str,
+    now: float,
+    later: Later,
+    held: str | None,
+    **columns: object,
 ) -> None:
-    """One more failed attempt at this delivery; the next one waits longer."""
+    """One more failed attempt at this delivery; the next one waits longer. What a person holds stays held."""
     row = c.execute(
-        "SELECT attempts FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
+        "SELECT attempts, held FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
     ).fetchone()
-    attempts = row["attempts"] + 1
-    happen(c, uid, destination, event, now, attempts=attempts, next_try=later(attempts), **columns)
+    attempts, held = row["attempts"] + 1, row["held"] or held
+    happen(c, uid, destination, event, now, attempts=attempts, next_try=later(attempts), held=held, **columns)
 
 
 def _finish(c: sqlite3.Connection, transaction_uid: str, how: str) -> str:

@@ -10,7 +10,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Held
 from gateway.model import InstanceRef
 from gateway.settings import Media
-from gateway.spool import backoff, deliveries, layout
+from gateway.spool import backoff, deliveries, unharmed
 from gateway.spool.deliveries import TO_SEND, Due
 from gateway.spool.intake import MEDIA
 from gateway.spool.ledger import Ledger
@@ -48,12 +48,15 @@ class Carrier:
         found = deliveries.due(self._ledger, self._data, TO_SEND, MEDIA, self._clock.wall(), _RETRY_MOST, _BATCH)
         for one in found:
             beat()
-            if not self._copy(one):
+            if not self._copy(one, beat):
                 return min(self.pause.left(), _IDLE)
         return 0.0 if len(found) == _BATCH else _IDLE
 
-    def _copy(self, one: Due) -> bool:
+    def _copy(self, one: Due, beat: Callable[[], None]) -> bool:
         """Copy one instance; False if the medium as a whole does not work now."""
+        sha256 = unharmed.sha256(self._ledger, one, beat)
+        if sha256 is None:
+            return True
         uid, now = one.instance.sop_instance_uid, self._clock.wall()
         try:
             file_id = self._add(self._to.folder, one.instance, self._to.file_set_id)
@@ -67,7 +70,6 @@ class Carrier:
             self.pause.failed()
             self._say(words)
             return False
-        sha256 = one.sha256 or layout.sha256(Path(one.instance.path))
         words = f"file-set {self._to.file_set_id}, file {file_id}"
         deliveries.stored(self._ledger, uid, MEDIA, sha256, "", words, self._clock.wall())
         self.pause.worked()

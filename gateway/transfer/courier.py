@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.errors import GatewayError, Held
+from gateway.errors import Fatal, GatewayError, Held
 from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Destination, Settings
-from gateway.spool import backoff, deliveries, instances, layout, transactions
+from gateway.spool import backoff, deliveries, transactions, unharmed
 from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
 from gateway.transfer import commitment, peers, reports, store
@@ -97,26 +96,10 @@ class Courier:
         return len(found) == _BATCH or (broken is not None and worked > 0)
 
     def _hash(self, one: Due, beat: Callable[[], None]) -> str | None:
-        """The file's SHA-256, read again before the first offer; None, and an alarm, if the file is not as it was."""
-        path = Path(one.instance.path)
+        """The file's SHA-256, read again before the first offer; None if the file is not as it was."""
         if one.attempts and one.sha256:
             return one.sha256
-        try:
-            found = layout.sha256(path, beat)
-        except OSError as error:
-            self._alarm(one, f"its file cannot be read ({error.strerror})")
-            return None
-        if one.sha256 is None:
-            instances.keep_hash(self._ledger, one.instance.sop_instance_uid, found)
-        elif one.sha256 != found:
-            self._alarm(one, "its file is not what was written")
-            return None
-        return found
-
-    def _alarm(self, one: Due, words: str) -> None:
-        uid = one.instance.sop_instance_uid
-        instances.mark_corrupt(self._ledger, uid, words)
-        log.error("instance %s is not sent: %s; check the disk: gateway queue show %s", uid, words, uid)
+        return unharmed.sha256(self._ledger, one, beat)
 
     def _settle(self, one: Due, sha256: str, outcome: Outcome) -> None:
         uid, name = one.instance.sop_instance_uid, self.destination.name
@@ -125,16 +108,34 @@ class Courier:
                 log.warning("instance %s: %s", uid, outcome.words)
             deliveries.stored(self._ledger, uid, name, sha256, outcome.code, outcome.words, self._clock.wall())
             return
-        words = outcome.words
         if outcome.code == "class-refused" and self._may_rewrap(one):
-            try:
-                iod = self._rewrap(uid, name, "rule")
-                log.warning("%s refuses the class of instance %s: sent as %s instead", name, uid, iod)
-                return
-            except Held as error:
-                words = f"{words}; {error}"
-        deliveries.hold(self._ledger, uid, name, outcome.code, words, self._clock.wall())
+            self._send_instead(one, outcome)
+        else:
+            self._hold(one, outcome.code, outcome.words)
+
+    def _hold(self, one: Due, code: str, words: str) -> None:
+        uid, name = one.instance.sop_instance_uid, self.destination.name
+        deliveries.hold(self._ledger, uid, name, code, words, self._clock.wall())
         log.error("instance %s is held for %s: %s", uid, name, words)
+
+    def _send_instead(self, one: Due, refusal: Outcome) -> None:
+        """Wrap it again in a class that the peer may take. Whatever goes wrong concerns this instance only."""
+        uid, name = one.instance.sop_instance_uid, self.destination.name
+        try:
+            iod = self._rewrap(uid, name, "rule")
+        except Fatal:
+            raise
+        except Held as error:
+            self._hold(one, refusal.code, f"{refusal.words}; {error}")
+        except (GatewayError, OSError) as error:
+            self._postpone(one, Outcome("retry", "", f"it cannot be wrapped again now: {error}"), counts=True)
+            log.warning("instance %s cannot be wrapped again for %s now: %s; tried again later", uid, name, error)
+        except Exception as error:
+            log.exception("instance %s: a defect of this program", uid)
+            words = f"this program failed to wrap it again ({type(error).__name__}: {error}); report this"
+            self._hold(one, refusal.code, f"{refusal.words}; {words}")
+        else:
+            log.warning("%s refuses the class of instance %s: sent as %s instead", name, uid, iod)
 
     def _may_rewrap(self, one: Due) -> bool:
         return any(d.name == one.device and d.refused_class == "rewrap" for d in self._settings.devices)

@@ -7,24 +7,9 @@ from dataclasses import dataclass
 
 from gateway.transfer import dimse, outcomes
 from gateway.transfer.dimse import Field
+from gateway.transfer.names import CLASSES, SYNTAXES, VERIFICATION
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
-
-VERIFICATION = "1.2.840.10008.1.1"
-
-CLASSES: dict[str, str] = {
-    VERIFICATION: "Verification",
-    "1.2.840.10008.5.1.4.31": "Modality Worklist",
-    "1.2.840.10008.3.1.2.3.3": "Modality Performed Procedure Step",
-    "1.2.840.10008.1.20.1": "Storage Commitment",
-    "1.2.840.10008.5.1.4.1.1.9.1.1": "12-Lead ECG",
-    "1.2.840.10008.5.1.4.1.1.9.1.2": "General ECG",
-    "1.2.840.10008.5.1.4.1.1.9.1.4": "General 32-bit ECG",
-}
-SYNTAXES: dict[str, str] = {
-    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
-    "1.2.840.10008.1.2": "Implicit VR Little Endian",
-}
 
 
 @dataclass(frozen=True, slots=True)

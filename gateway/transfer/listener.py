@@ -13,18 +13,20 @@ from typing import Any
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
-from gateway.errors import Misuse
+from gateway.errors import Retry
+from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
 from gateway.transfer import commitment
 from gateway.transfer.commitment import Report
-from gateway.transfer.pdu import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION, ProtocolError
+from gateway.transfer.pdu import ProtocolError
 
 log = logging.getLogger(__name__)
 
 ASSOCIATIONS = 10  # at a time; further callers are rejected, transiently
 PATIENCE = 30.0  # seconds a caller may be silent
 LARGEST_PDU = 1 << 16
+_AGAIN = 5.0  # seconds until the next try to listen; a box may be up before its network is
 
 OnReport = Callable[[Report, str], None]  # the report, and the caller's AE title
 
@@ -40,8 +42,10 @@ class Listener:
         self._address = (settings.host, settings.port)
         self._on_report = on_report
         self._server: Any = None
+        self.words = "not tried yet"
+        self.answers: bool | None = None
         self._ae = AE(ae_title=box.ae_title)
-        self._ae.implementation_class_uid = IMPLEMENTATION_UID
+        self._ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         self._ae.implementation_version_name = IMPLEMENTATION_VERSION
         self._ae.require_called_aet = True
         self._ae.require_calling_aet = sorted({*allowed, *settings.peers} if allowed or settings.peers else ())
@@ -57,7 +61,7 @@ class Listener:
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Raises Misuse if the address cannot be listened on."""
+        """Raises Retry if the address cannot be listened on (yet)."""
         handlers = [
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_N_EVENT_REPORT, self._report),
@@ -67,11 +71,24 @@ class Listener:
             self._server = self._ae.start_server(self._address, block=False, evt_handlers=handlers)
         except OSError as error:
             host, port = self._address
-            raise Misuse(
-                f"the listener cannot use {host}:{port}: {error.strerror}",
-                "choose another port under [listener], or stop who uses it",
+            raise Retry(
+                f"the listener cannot use {host}:{port} ({error.strerror}): no commitment report can come in",
+                "see that this box has the address and nobody else the port, or choose others under [listener]",
             ) from error
         log.info("listening on %s:%d for commitment reports and C-ECHO", self._address[0], self.port)
+
+    def turn(self, _beat: Callable[[], None] = lambda: None) -> float:
+        """Begin to listen if that was not possible before; returns the seconds after which to look again."""
+        if self._server is None:
+            try:
+                self.start()
+            except Retry as error:
+                if self.words != str(error):
+                    log.error("%s; tried again every %.0f s", error, _AGAIN)
+                self.answers, self.words = False, str(error)
+            else:
+                self.answers, self.words = True, "listens"
+        return _AGAIN
 
     def close(self) -> None:
         """Stop listening; calls in progress are aborted."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import GatewayError, Held, Retry
+from gateway.transfer import names
 from gateway.transfer.pdu import Abort, AssociateReject
 from gateway.transfer.peers import Peer
 
@@ -106,8 +107,10 @@ CREATE_STEP: tuple[Row, ...] = (
     *COMMON,
 )
 
+# Error ID (0000,0903) that makes a processing failure say more (PS3.4 F.7.2.2.2); it is looked up as a status.
+STEP_IS_FINAL = 0xA710
 SET_STEP: tuple[Row, ...] = (
-    (0x0110, 0x0110, "hold", "the RIS says that the performed procedure step is final and may no longer be changed"),
+    (STEP_IS_FINAL, STEP_IS_FINAL, "hold", "the performed procedure step is final there and may no longer be changed"),
     *COMMON,
 )
 
@@ -157,18 +160,18 @@ def rejected(peer: Peer, pdu: AssociateReject) -> Outcome:
 
 
 REFUSALS: dict[int, tuple[str, str]] = {
-    1: ("class-refused", "refuses this class of objects here (user rejection)"),
-    2: ("class-refused", "refuses this class of objects, without a reason"),
-    3: ("class-refused", "does not take this class of objects (abstract syntax not supported)"),
-    4: ("syntax-refused", "takes this class of objects, but not in this transfer syntax"),
+    1: ("class-refused", "refuses {what} here (user rejection)"),
+    2: ("class-refused", "refuses {what}, without a reason"),
+    3: ("class-refused", "does not take {what}"),
+    4: ("syntax-refused", "takes the class, but not the transfer syntax, of {what}"),
 }
 
 
 def refused(peer: Peer, sop_class_uid: str, transfer_syntax_uid: str, result: int) -> Outcome:
-    """A presentation context was not accepted."""
-    code, words = REFUSALS.get(result, ("class-refused", f"refuses this class of objects (result {result})"))
-    what = f"class {sop_class_uid}, transfer syntax {transfer_syntax_uid}"
-    return Outcome("hold", code, f"{peer} {words}: {what}; ask its administrator to allow it")
+    """A presentation context was not accepted (``result`` by PS3.8 table 9-18)."""
+    code, words = REFUSALS.get(result, ("class-refused", f"refuses {{what}} (result {result})"))
+    what = names.kind(sop_class_uid, transfer_syntax_uid)
+    return Outcome("hold", code, f"{peer} {words.format(what=what)}; ask its administrator to allow it")
 
 
 ABORTS: dict[tuple[int, int], str] = {

@@ -9,10 +9,9 @@ import struct
 from dataclasses import dataclass
 
 from gateway.errors import Retry
+from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-IMPLEMENTATION_UID = "2.25.302463087917374118936458403115421049013"
-IMPLEMENTATION_VERSION = "MODALITYGATEWAY"
 
 LARGEST_DATA = 1 << 17  # bytes of a P-DATA-TF we announce to receive
 
@@ -56,7 +55,7 @@ class UserInformation:
     """Maximum length 0 = no limit; ``window`` = operations (invoked, performed) at a time, 0 = no limit."""
 
     max_length: int = LARGEST_DATA
-    implementation_uid: str = IMPLEMENTATION_UID
+    implementation_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version: str = IMPLEMENTATION_VERSION
     roles: tuple[Role, ...] = ()
     window: tuple[int, int] | None = None

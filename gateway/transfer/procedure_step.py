@@ -6,12 +6,13 @@ from pydicom import Dataset
 
 from gateway.transfer import dataset as encoding
 from gateway.transfer import dimse, outcomes
-from gateway.transfer.dimse import Field
+from gateway.transfer.dimse import Field, Message, Tag
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
 
 MPPS = "1.2.840.10008.3.1.2.3.3"
+PROCESSING_FAILURE = 0x0110
 
 
 def create(peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
@@ -20,8 +21,15 @@ def create(peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
 
 
 def finish(peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
-    """N-SET the step to its final state. Raises nothing."""
+    """N-SET the step to its final state; the code is A710 where it is final already. Raises nothing."""
     return _say(peer, Field.N_SET, step_uid, dataset, outcomes.SET_STEP)
+
+
+def _meaning(field: Field, response: Message) -> int:
+    """The status; but a processing failure whose Error ID says "may no longer be updated" is taken by that."""
+    failed, error_id = response.status == PROCESSING_FAILURE, response.command.get(Tag.ERROR_ID)
+    final = field is Field.N_SET and failed and error_id == outcomes.STEP_IS_FINAL
+    return outcomes.STEP_IS_FINAL if final else response.status
 
 
 def _say(peer: Peer, field: Field, step_uid: str, dataset: Dataset, rows: tuple[outcomes.Row, ...]) -> Outcome:
@@ -34,6 +42,6 @@ def _say(peer: Peer, field: Field, step_uid: str, dataset: Dataset, rows: tuple[
             command = dimse.request(field, message_id, MPPS, step_uid, data=True)
             requestor.send(context[0], command, encoding.encode(dataset, context[1]))
             response = requestor.response(message_id)
-            return outcomes.of_status(rows, response.status, peer, response.comment)
+            return outcomes.of_status(rows, _meaning(field, response), peer, response.comment)
     except Failed as failed:
         return failed.outcome

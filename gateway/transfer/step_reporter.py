@@ -14,20 +14,22 @@ from pydicom.dataset import Dataset
 
 from gateway import exam, places
 from gateway.clock import Clock
-from gateway.dicom.iods import BY_CLASS
+from gateway.dicom.iods import BY_CLASS, TABLE
 from gateway.dicom.performed_step import PerformedSeries, create_dataset, final_dataset
-from gateway.errors import GatewayError, Held
+from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry
 from gateway.model import Attributed, Exam
 from gateway.settings import Ris, Settings
-from gateway.spool import backoff, holding, steps
+from gateway.spool import backoff, dating, holding, steps
 from gateway.spool.ledger import Ledger
+from gateway.spool.rewrap import FROM
 from gateway.spool.states import Step
 from gateway.transfer import peers, procedure_step
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.outcomes import STEP_IS_FINAL, Outcome
 from gateway.transfer.peers import Peer
 
 log = logging.getLogger(__name__)
-_IDLE = 5.0  # seconds
+_IDLE = 1.0  # seconds; looking is cheap: only exams that are not done are read
+_FULL_LOOK = 60  # every so many rounds all names are read, whatever the folder's time says
 _RETRY_FIRST = 5.0
 _RETRY_MOST = 600.0
 
@@ -56,42 +58,99 @@ class StepReporter:
         self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
         self.words = "not tried yet"
         self.answers: bool | None = None
+        self._done = set(steps.done(ledger, ris.name))
+        self._names: list[str] = []  # of exams that are not done
+        self._folder_time = -1
+        self._rounds = 0
+        self._said: dict[str, str] = {}  # why an exam cannot be read, said once
+        self._waits_since: dict[str, float] = {}  # monotonic; for the clock
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> float:
         """Send what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
-        done = steps.done(self._ledger, self.ris.name)
-        for path in sorted(self._here.exams.glob(f"*/{places.EXAM}")):
-            if path.parent.name in done:
-                continue
+        for name in self._open_names():
             beat()
-            try:
-                self._report(exam.load(self._here, path.parent.name))
-            except GatewayError as error:
-                log.debug("exam %s is not reported: %s", path.parent.name, error)
+            self._look_at(name)
             if left := self.pause.left():
                 return min(left, _IDLE)
         return _IDLE
 
-    def _report(self, found: Exam) -> None:
-        if found.attribution.how is Attributed.NOBODY:
+    def _open_names(self) -> list[str]:
+        """Exams that this RIS must hear more of; the folder is read again when its time or the rounds say so."""
+        folder = self._here.exams
+        try:
+            changed = folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        if changed != self._folder_time or self._rounds % _FULL_LOOK == 0:
+            # The full look trusts no time: a folder made within the same tick of the clock does not change it.
+            self._folder_time = changed if self._rounds % _FULL_LOOK else -1
+            self._names = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
+        self._rounds += 1
+        self._names = sorted(n for n in self._names if n not in self._done)
+        return self._names
+
+    def _look_at(self, name: str) -> None:
+        """One exam; what goes wrong with it concerns no other."""
+        if not self._here.exam(name).exists():
+            return  # its folder comes first
+        try:
+            found = dating.dated(self._here, self._clock, exam.load(self._here, name))
+        except (Held, Misuse, OSError) as error:
+            if self._said.get(name) != str(error):
+                log.warning("exam %s is not reported to %s: %s", name, self.ris.name, error)
+            self._said[name] = str(error)
             return
-        row = steps.open_step(self._ledger, found.exam, self.ris.name, self._clock.wall())
+        if found.attribution.how is Attributed.NOBODY or self._waits_for_clock(found):
+            return
+        row = steps.open_step(self._ledger, name, self.ris.name, self._clock.wall())
         if row["held"] is not None or self._clock.wall() < row["next_try"] <= self._clock.wall() + _RETRY_MOST:
             return
+        try:
+            self._report(found, row)
+        except (Retry, Fatal):
+            raise
+        except OSError as error:
+            log.warning("exam %s cannot be reported to %s now (%s); tried again later", name, self.ris.name, error)
+            self._later(name, row, str(error))
+        except GatewayError as error:
+            self._hold(name, str(error))
+        except Exception as error:
+            log.exception("exam %s: a defect of this program", name)
+            self._hold(name, f"this program failed on it ({type(error).__name__}: {error}); report this")
+
+    def _waits_for_clock(self, found: Exam) -> bool:
+        """Whether an exam dated by an untrusted clock still has a while to wait for a better one."""
+        if found.opened.trusted or self._clock.trusted():
+            return False
+        now = self._clock.monotonic()
+        return now - self._waits_since.setdefault(found.exam, now) < self._settings.clock.wait
+
+    def _report(self, found: Exam, row: sqlite3.Row) -> None:
         state = Step(row["state"])
         if state is Step.QUEUED:
-            dataset = create_dataset(found, self._settings.box)
-            if not self._send(self._create, "created", found, row, dataset):
+            if not self._send(self._create, "created", found, row, create_dataset(found, self._settings.box)):
                 return
             row, state = steps.open_step(self._ledger, found.exam, self.ris.name, 0.0), Step.IN_PROGRESS
         if state is Step.IN_PROGRESS and found.closed is not None and self._complete(found.exam):
             self._send(self._finish, "finished", found, row, self._final(found))
+        elif state is Step.DONE:
+            self._done.add(found.exam)
+
+    def _hold(self, name: str, words: str) -> None:
+        steps.hold_step(self._ledger, name, self.ris.name, words, self._clock.wall())
+        log.error("the step of exam %s is held for %s: %s", name, self.ris.name, words)
 
     def _complete(self, exam_id: str) -> bool:
-        """Whether every recording of the exam is wrapped or held, also those the intake has not met yet."""
+        """Whether every recording of the exam is wrapped or held, also those the intake has not met yet.
+
+        What a refusal may have wrapped again waits for the destinations' word: the last message names what they hold.
+        """
         if steps.unsettled_acquisitions(self._ledger, exam_id):
+            return False
+        again = [d.name for d in self._settings.devices if d.refused_class == "rewrap"]
+        if again and steps.undecided(self._ledger, exam_id, TABLE[FROM].sop_class_uid, again):
             return False
         known = steps.known_acquisitions(self._ledger)
         folder = self._here.acquisitions
@@ -131,24 +190,27 @@ class StepReporter:
             log.info("%s knows that exam %s is %s", name, found.exam, "open" if event == "created" else "finished")
             self.pause.worked()
         elif outcome.kind == "hold":
-            steps.hold_step(self._ledger, found.exam, name, outcome.words, now)
-            log.error("the step of exam %s is held for %s: %s", found.exam, name, outcome.words)
+            self._hold(found.exam, outcome.words)
             self.pause.worked()
         else:
-            self._postpone(found.exam, row, outcome, now)
+            self._postpone(found.exam, row, outcome)
         self.answers = outcome.kind != "retry"
         self.words = "answers" if self.answers else outcome.words
         return outcome.good
 
     def _is_final_already(self, event: str, row: sqlite3.Row, outcome: Outcome) -> bool:
-        """Whether "may no longer be changed" (0110H) answers a repetition: then our first N-SET had arrived."""
+        """Whether "may no longer be changed" answers a repetition: then our first N-SET had arrived."""
         repeated = row["attempts"] > 0 or row["code"] == "0111"
-        return event == "finished" and outcome.code == "0110" and repeated
+        return event == "finished" and outcome.code == f"{STEP_IS_FINAL:04X}" and repeated
 
-    def _postpone(self, exam_id: str, row: sqlite3.Row, outcome: Outcome, now: float) -> None:
-        """A DIMSE status (four digits) concerns this step only; anything else the RIS as a whole."""
+    def _later(self, exam_id: str, row: sqlite3.Row, words: str) -> None:
+        now = self._clock.wall()
         until = now + backoff.wait(row["attempts"] + 1, _RETRY_FIRST, _RETRY_MOST)
-        steps.postpone_step(self._ledger, exam_id, self.ris.name, until, outcome.words, now)
+        steps.postpone_step(self._ledger, exam_id, self.ris.name, until, words, now)
+
+    def _postpone(self, exam_id: str, row: sqlite3.Row, outcome: Outcome) -> None:
+        """A DIMSE status (four digits) concerns this step only; anything else the RIS as a whole."""
+        self._later(exam_id, row, outcome.words)
         if len(outcome.code) == 4 and outcome.code.isalnum():
             log.warning("exam %s: %s; tried again later", exam_id, outcome.words)
             return

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.charset import python_encoding
 
 from gateway.clock import EARLIEST_CREDIBLE
 from gateway.settings import Box, Ris
 from gateway.step import ScheduledStep
 from gateway.transfer import dataset, dimse, outcomes
-from gateway.transfer.dimse import Field, Message
+from gateway.transfer.dimse import Field
 from gateway.transfer.pdu import ProtocolError
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
@@ -24,6 +27,7 @@ log = logging.getLogger(__name__)
 FIND = "1.2.840.10008.5.1.4.31"
 AFTER_CANCEL = 1000  # answers a RIS may still have on the way when we cancel
 UTF_8 = "ISO_IR 192"
+_ASCII_ONLY = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})
 
 # Return keys of RAD-5 (IHE RAD TF-2 table 4.5-3) by keyword; a tuple names the keys of a sequence's item.
 KEYS: dict[str, tuple[str, ...] | None] = {
@@ -79,6 +83,7 @@ def broad(box: Box, ris: Ris) -> dict[str, Any]:
         "modality": ris.modality,
         "station": "" if ris.any_station else box.ae_title,
         "most": ris.most,
+        "character_set": ris.character_set,
     }
 
 
@@ -93,11 +98,13 @@ def query(
     accession_number: str = "",
     requested_procedure_id: str = "",
     most: int = 500,
+    character_set: str = "",
 ) -> tuple[ScheduledStep, ...]:
     """The scheduled steps that match all given keys, at most ``most`` of them, in the RIS's order.
 
-    Items come as DICOM JSON (PS3.18 F) with text in Unicode, whatever their character set was; an item that lacks
-    attributes is kept as it is. Raises Failed (Retry) when the RIS cannot be reached, Held when it refuses.
+    Items come as DICOM JSON (PS3.18 F) with text in Unicode, whatever their character set was (``character_set``
+    where they do not say); an item that lacks attributes is kept as it is. Raises Failed (Retry) when the RIS
+    cannot be reached, Held when it refuses.
     """
     patient = {
         "PatientName": patient_name,
@@ -114,7 +121,7 @@ def query(
         context = dataset.context(requestor, FIND)
         if context is None:
             raise outcomes.error(requestor.refusal(FIND, dataset.IMPLICIT))
-        return _find(requestor, context, identifier(patient, step), most)
+        return tuple(_find(requestor, context, identifier(patient, step), most, character_set))
 
 
 def identifier(patient: dict[str, str], step: dict[str, str]) -> Dataset:
@@ -137,7 +144,9 @@ def _item(keywords: tuple[str, ...], values: dict[str, str]) -> Dataset:
     return item
 
 
-def _find(requestor: Requestor, context: tuple[int, str], asked: Dataset, most: int) -> tuple[ScheduledStep, ...]:
+def _find(
+    requestor: Requestor, context: tuple[int, str], asked: Dataset, most: int, character_set: str
+) -> list[ScheduledStep]:
     context_id, syntax = context
     message_id = requestor.next_id()
     requestor.send(context_id, dimse.request(Field.C_FIND, message_id, FIND, data=True), dataset.encode(asked, syntax))
@@ -148,32 +157,91 @@ def _find(requestor: Requestor, context: tuple[int, str], asked: Dataset, most: 
             outcome = outcomes.of_status(outcomes.WORKLIST, response.status, requestor.peer, response.comment)
             if not outcome.good:
                 raise outcomes.error(outcome)
-            return tuple(steps)
+            return steps
         if count < most:
-            steps += _step(requestor.peer, response, syntax)
+            steps += _step(requestor.peer, response.data or b"", syntax, character_set)
         if count + 1 == most:
             log.warning("%s has %d worklist items or more; those beyond are left out", requestor.peer, most)
             requestor.send(context_id, dimse.cancel(message_id))
     raise outcomes.error(outcomes.violated(requestor.peer, "it goes on sending worklist items after C-CANCEL"))
 
 
-def _step(peer: Peer, response: Message, syntax: str) -> list[ScheduledStep]:
-    """The answer's item; one that cannot be read is left out with a warning, the others stay."""
+def _step(peer: Peer, data: bytes, syntax: str, character_set: str) -> list[ScheduledStep]:
+    """The answer's item; one that cannot be read at all is left out with a warning, the others stay."""
     try:
-        return [ScheduledStep(to_unicode(dataset.decode(response.data or b"", syntax)))]
+        item = dataset.decode(data, syntax)
+        if character_set and "SpecificCharacterSet" not in item:
+            assumed = Dataset()
+            assumed.SpecificCharacterSet = character_set
+            item = dataset.decode(dataset.encode(assumed, syntax) + data, syntax)
+        found, fault = to_unicode(item)
     except ProtocolError as error:
         log.warning("%s: a worklist item is left out: %s", peer, error.message)
         return []
+    if fault:
+        log.warning("%s: a worklist item is shown without the text that cannot be read: %s", peer, fault)
+    return [ScheduledStep(found)]
 
 
-def to_unicode(item: Dataset) -> dict[str, Any]:
-    """The item as DICOM JSON; text is decoded, so its character set is now UTF-8 (PS3.18 F.2)."""
+def to_unicode(item: Dataset) -> tuple[dict[str, Any], str]:
+    """The item as DICOM JSON; text is decoded, so its character set is now UTF-8 (PS3.18 F.2).
+
+    Text that is not in the character set that the item declares is taken out, and why is said beside: pydicom would
+    go on with replaced or guessed letters, and a damaged name must not meet a patient. Such an item stays visible as
+    one that lacks its name. Raises ProtocolError for an item that cannot be decoded at all.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's words about odd values mean nothing to a biomed engineer
         try:
             data: dict[str, Any] = item.to_json_dict(suppress_invalid_tags=True)
         except Exception as error:  # broken text or numbers, in many kinds
             raise ProtocolError(f"an item that cannot be decoded ({type(error).__name__})") from error
+    if fault := _undecoded(data):
+        _take_out(data)
     if "00080005" in data or not json.dumps(data, ensure_ascii=False).isascii():
         data["00080005"] = {"vr": "CS", "Value": [UTF_8]}
-    return data
+    return data, fault
+
+
+def _take_out(data: dict[str, Any]) -> None:
+    """Remove every value with text beyond ASCII, in sequences too."""
+    for element in data.values():
+        values = element.get("Value", [])
+        if element["vr"] == "SQ":
+            for inner in values:
+                _take_out(inner)
+        elif not "".join(_texts(values)).isascii() or "\x1b" in "".join(_texts(values)):
+            del element["Value"]
+
+
+def _undecoded(data: dict[str, Any]) -> str:
+    """In words, without the text itself: why a text of the item is not what the RIS meant; "" if all is well."""
+    text = "".join(_texts(data))
+    if "\ufffd" in text or "\x1b" in text:
+        return "it has text that is not in the character set it declares; the RIS must correct that"
+    if text.isascii():
+        return ""
+    terms = {re.sub(r"^ISO[ _-]IR[ _-]", "ISO_IR ", term) for term in _character_sets(data)}
+    if terms <= _ASCII_ONLY:
+        return "it has text beyond ASCII but declares no character set; the RIS must declare it, or set character_set"
+    unknown = sorted(terms - python_encoding.keys())
+    return f"it declares the unknown character set {unknown[0][:16]!r}" if unknown else ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All text in a part of a DICOM JSON object."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
+def _character_sets(data: dict[str, Any]) -> Iterator[str]:
+    """The terms of every Specific Character Set in the item, also in its sequences."""
+    for tag, element in data.items():
+        for value in element.get("Value", []):
+            if tag == "00080005":
+                yield value or ""
+            elif element["vr"] == "SQ" and isinstance(value, dict):
+                yield from _character_sets(value)

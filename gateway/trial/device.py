@@ -66,6 +66,7 @@ class CytonPlayer:
         self._origin = (0.0, 0)  # (time, position) from which the pace is measured
         self._unsent = b""
         self._partial = b""
+        self._line = threading.RLock()  # a descriptor that one thread closed may be another's socket a moment later
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._play, name="cyton", daemon=True)
         self.plug()
@@ -88,39 +89,48 @@ class CytonPlayer:
         tty.setraw(slave)
         os.set_blocking(master, False)
         self.link.symlink_to(os.ttyname(slave))
-        self._streaming, self._unsent, self._partial = False, b"", b""
-        self._slave, self._master = slave, master
+        with self._line:
+            self._streaming, self._unsent, self._partial = False, b"", b""
+            self._slave, self._master = slave, master
 
     def unplug(self) -> None:
         """Pull the cable: the port disappears, and whoever reads it gets an error."""
-        master, slave, self._master, self._slave = self._master, self._slave, -1, -1
-        if master >= 0:
-            fsops.unlink(self.link)
-            os.close(slave)
-            os.close(master)
+        with self._line:
+            master, slave, self._master, self._slave = self._master, self._slave, -1, -1
+            if master >= 0:
+                fsops.unlink(self.link)
+                os.close(slave)
+                os.close(master)
 
     def _play(self) -> None:
         while not self._stopping.is_set():
-            master = self._master
+            with self._line:
+                if (master := self._master) >= 0:
+                    self._make()
+                wants = [master] if self._unsent else []
             if master < 0:
                 self._stopping.wait(0.01)
                 continue
-            self._make()
-            wants = [master] if self._unsent else []
-            readable, writable, _ = select.select([master], wants, [], 0.005 if self._speed or not wants else 0.05)
             try:
-                if readable:
-                    self._hear(os.read(master, 4096))
-                if writable:
-                    self._unsent = self._unsent[os.write(master, self._unsent) :]
+                readable, writable, _ = select.select([master], wants, [], 0.005 if self._speed or not wants else 0.05)
+                with self._line:
+                    if self._master == master:
+                        self._exchange(bool(readable), bool(writable))
             except BlockingIOError:
                 continue
             except OSError:
-                self._stopping.wait(0.01)  # nobody has the port open just now
-            if self._faults.unplug is not None and self.position >= self._faults.unplug and not self._unsent:
-                self._faults = Faults()
-                self._drain()
-                self.unplug()
+                self._stopping.wait(0.01)  # nobody has the port open just now, or it was unplugged
+
+    def _exchange(self, readable: bool, writable: bool) -> None:
+        """Hear and say what the line takes, without waiting."""
+        if readable:
+            self._hear(os.read(self._master, 4096))
+        if writable:
+            self._unsent = self._unsent[os.write(self._master, self._unsent) :]
+        if self._faults.unplug is not None and self.position >= self._faults.unplug and not self._unsent:
+            self._faults = Faults()
+            self._drain()
+            self.unplug()
 
     def _drain(self) -> None:
         """What was sent before the cable is pulled has arrived."""

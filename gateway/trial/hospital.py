@@ -128,8 +128,13 @@ class Hospital:
         uid = str(event.request.AffectedSOPInstanceUID or "")
         return self.steps.create(uid, event.attribute_list), None
 
-    def set_step(self, event: Any) -> tuple[int, Dataset | None]:
-        return self.steps.set(str(event.request.RequestedSOPInstanceUID), event.modification_list), None
+    def set_step(self, event: Any) -> tuple[int | Dataset, Dataset | None]:
+        status = self.steps.set(str(event.request.RequestedSOPInstanceUID), event.modification_list)
+        if status != steps.FINAL:
+            return status, None
+        answer = Dataset()
+        answer.Status, answer.ErrorID = steps.FINAL, steps.ERROR_IS_FINAL
+        return answer, None
 
     def commit(self, event: Any) -> tuple[int, Dataset | None]:
         action = event.action_information

@@ -12,6 +12,7 @@ from gateway import fsops
 
 SUCCESS = 0x0000
 NO_SUCH_ATTRIBUTE, INVALID_VALUE, FINAL, DUPLICATE = 0x0105, 0x0106, 0x0110, 0x0111
+ERROR_IS_FINAL = 0xA710  # Error ID that goes with FINAL (PS3.4 F.7.2.2.2)
 NO_SUCH_INSTANCE, MISSING_ATTRIBUTE, MISSING_VALUE = 0x0112, 0x0120, 0x0121
 
 # Type 1 at N-CREATE (PS3.4 table F.7.2-1), and what must be there, if empty, to be set later.

@@ -55,7 +55,7 @@ class Process:
         """Raises Retry with the end of its log if it does not answer in time."""
         deadline = time.monotonic() + TO_START
         while time.monotonic() < deadline and self._process.poll() is None:
-            if self._answers_at is None or local.ask_if_there(self._answers_at, {"do": "ping"}, 2.0) is not None:
+            if self._answers_at is None or local.is_served(self._answers_at, 2.0):
                 return
             time.sleep(0.05)
         said = self.log.read_text(errors="replace").strip().splitlines()[-3:]

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterator
 
 from gateway import __version__
-from gateway.dicom import encode, iods, mapping
-from gateway.transfer.echo import CLASSES
+from gateway.dicom import iods, mapping
+from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.transfer.names import CLASSES
 
 _WRITTEN = "1.2.840.10008.1.2.1 Explicit VR Little Endian"
 _OTHER_ROLES = (
@@ -33,7 +34,7 @@ def _statement() -> Iterator[str]:
     yield ""
     yield "Printed from the program's own tables. A full statement in the form of PS3.2 is still to be written."
     yield ""
-    yield f"Implementation Class UID {encode.IMPLEMENTATION_CLASS_UID}, version name {encode.IMPLEMENTATION_VERSION}."
+    yield f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, version name {IMPLEMENTATION_VERSION}."
     yield ""
     yield "## Instances it creates and stores (C-STORE SCU)"
     yield ""

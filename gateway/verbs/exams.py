@@ -20,20 +20,36 @@ def start_exam(
     patient: dict[str, str] | None = None,
     emergency: bool = False,
     operator: str = "",
+    seen: dict[str, str] | None = None,
 ) -> Exam:
-    """Open an exam on ``devices`` for one patient. ``patient`` has the keys of identity.PATIENT_FIELDS."""
+    """Open an exam on ``devices`` for one patient. ``patient`` has the keys of identity.PATIENT_FIELDS.
+
+    ``seen``: what the person saw of the step (patient_id, study_uid); another patient than that is refused.
+    """
     for device in devices:
         settings.device(device)
-    how, item = identity.identify(settings.places, step_id, patient, emergency)
+    how, item = identity.identify(settings.places, step_id, patient, emergency, seen)
     return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, how, item, operator)
 
 
 def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Exam:
-    """Stop what its devices still record, then close the exam."""
+    """Stop what its devices still record in it, then close the exam; one that is closed already stays as it is.
+
+    A capture that is there and does not answer raises Retry, and the exam stays open: it may still be recording.
+    """
     here = settings.places
-    for device in exam.load(here, exam_id).devices:
-        local.ask_if_there(here.socket(f"capture-{device}"), {"do": "stop"})
-    return exam.close_exam(here, Clock(settings.clock.trust), exam_id, status)
+    found = exam.load(here, exam_id)
+    if found.closed is not None:
+        return found
+    _stop_devices(settings, found)
+    closed = exam.close_exam(here, Clock(settings.clock.trust), exam_id, status)
+    _stop_devices(settings, found)  # a foot switch may have been quicker than the closing
+    return closed
+
+
+def _stop_devices(settings: Settings, found: Exam) -> None:
+    for device in found.devices:
+        local.ask_if_there(settings.places.socket(f"capture-{device}"), {"do": "stop", "exam": found.exam})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +103,8 @@ def _attribute(settings: Settings, args: argparse.Namespace) -> int:
 
 def _list(settings: Settings, args: argparse.Namespace) -> int:
     found = exam.exams(settings.places)
+    for damaged in exam.damaged(settings.places).values():
+        tell.note(f"not listed: {damaged}")
     if args.json:
         tell.as_json({"exams": [to_json(e) for e in found]})
         return 0
@@ -108,7 +126,9 @@ def _say(found: Exam, as_json: bool) -> int:
 
 
 def _state(found: Exam) -> str:
-    return found.closed.status if found.closed else "open"
+    if found.closed:
+        return found.closed.status
+    return "interrupted" if exam.interrupted(found) else "open"
 
 
 def _whose(found: Exam) -> str:

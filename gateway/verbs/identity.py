@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
+import secrets
 import time
 
 from gateway.errors import Held, Misuse
@@ -43,27 +44,42 @@ def from_arguments(here: Places, args: argparse.Namespace) -> tuple[Attributed, 
 
 
 def identify(
-    here: Places, step_id: str | None = None, patient: dict[str, str] | None = None, emergency: bool = False
+    here: Places,
+    step_id: str | None = None,
+    patient: dict[str, str] | None = None,
+    emergency: bool = False,
+    seen: dict[str, str] | None = None,
 ) -> tuple[Attributed, Item]:
     """The identity for an exam, as DICOM JSON. Raises Misuse or Held, never guesses."""
     if step_id:
-        return Attributed.SCHEDULED, scheduled(here, step_id).item
+        return Attributed.SCHEDULED, scheduled(here, step_id, seen).item
     if patient:
         return Attributed.MANUAL, manual(patient)
     if emergency:
         stamp = time.strftime("%Y%m%d%H%M%S")
+        unique = f"EMERGENCY-{stamp}-{secrets.token_hex(4)}"  # two emergencies in one second are two patients
         name = {"vr": "PN", "Value": [{"Alphabetic": f"UNIDENTIFIED^{stamp}"}]}
-        return Attributed.EMERGENCY, {"00100010": name, "00100020": {"vr": "LO", "Value": [f"EMERGENCY-{stamp}"]}}
+        return Attributed.EMERGENCY, {"00100010": name, "00100020": {"vr": "LO", "Value": [unique]}}
     raise Misuse("an exam needs a patient", "name one: --step SPS_ID, --patient-id and --patient-name, or --emergency")
 
 
-def scheduled(here: Places, step_id: str) -> ScheduledStep:
-    """The one cached worklist item with that Scheduled Procedure Step ID."""
+def scheduled(here: Places, step_id: str, seen: dict[str, str] | None = None) -> ScheduledStep:
+    """The one cached worklist item with that Scheduled Procedure Step ID.
+
+    ``seen`` is what the person chose by: patient_id, study_uid. Raises Held if the step has others now.
+    """
     found = [s for w in cached_worklists(here.worklist) for s in w.steps if s.step_id == step_id]
     if not found:
         raise Misuse(f"the worklist has no step {step_id!r}", "gateway worklist --refresh shows what there is")
     if len({(s.patient_id, s.study_uid) for s in found}) > 1:
         raise Held(f"{len(found)} worklist items have the step ID {step_id!r}", "ask the RIS administrator")
+    for name, expected in (seen or {}).items():
+        if getattr(found[0], name) != expected:
+            words = name.replace("_", " ").replace("uid", "UID")
+            raise Held(
+                f"the step {step_id!r} has another {words} than the one that was chosen",
+                "the RIS changed its worklist: look at it again and choose anew",
+            )
     lacks = [name for name in found[0].missing if name.startswith("Patient")]
     if lacks:
         raise Held(f"the worklist item {step_id!r} lacks {' and '.join(lacks)}", "complete it in the RIS, or enter it")

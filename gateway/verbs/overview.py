@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway import exam, local
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Retry
 from gateway.model import Exam
 from gateway.settings import Settings
 from gateway.step import ScheduledStep, Worklist, cached_worklists
@@ -65,7 +65,7 @@ class ExamLine:
 
     exam: str
     opened: float  # wall clock
-    state: str  # open, COMPLETED, DISCONTINUED
+    state: str  # open, interrupted (by a restart), COMPLETED, DISCONTINUED
     how: str  # how it came to its patient
     devices: tuple[str, ...]
 
@@ -135,7 +135,8 @@ def _ask(settings: Settings, process: str) -> dict[str, Any] | None:
     try:
         return local.ask_if_there(settings.places.socket(process), {"do": "status"}, PATIENCE)
     except GatewayError as error:
-        return {"well": False, "words": error.message, "problem": error.message, "fix": error.fix}
+        silent = isinstance(error, Retry)
+        return {"well": False, "words": str(error), "problem": error.message, "fix": error.fix, "silent": silent}
 
 
 def _of_forward(answer: dict[str, Any] | None) -> Iterator[Finding]:
@@ -146,8 +147,8 @@ def _of_forward(answer: dict[str, Any] | None) -> Iterator[Finding]:
             "systemctl restart forward, then: journalctl -u forward",
         )
     elif not answer.get("well", True):
-        troubles = answer.get("troubles") or [answer.get("words") or "forward reports a problem"]
-        yield from (Finding(Light.LOOK, str(words)) for words in dict.fromkeys(troubles))  # each says what to do itself
+        troubles = answer.get("troubles") or [answer.get("words") or "forward reports a problem"]  # with what to do
+        yield from (Finding(_light(answer), str(words)) for words in dict.fromkeys(troubles))
 
 
 def _of_devices(devices: Iterable[DeviceState]) -> Iterator[Finding]:
@@ -159,7 +160,13 @@ def _of_devices(devices: Iterable[DeviceState]) -> Iterator[Finding]:
                 f"systemctl enable --now capture@{device.name}, then: journalctl -u capture@{device.name}",
             )
         elif device.problem:
-            yield Finding(Light.LOOK, f"Device {device.name}: {device.problem}", str(device.answer.get("fix") or ""))
+            fix = str(device.answer.get("fix") or "")
+            yield Finding(_light(device.answer), f"Device {device.name}: {device.problem}", fix)
+
+
+def _light(answer: dict[str, Any]) -> Light:
+    """A process that is there and does not answer does not work."""
+    return Light.FAILED if answer.get("silent") else Light.LOOK
 
 
 def _of_worklist(settings: Settings, lists: Patients, at: float) -> Iterator[Finding]:
@@ -181,18 +188,17 @@ def _of_worklist(settings: Settings, lists: Patients, at: float) -> Iterator[Fin
 
 
 def _exams(settings: Settings) -> tuple[tuple[ExamLine, ...], list[Finding]]:
-    """The last exams, newest first: their ids begin with the time, so only those few are read."""
-    here = settings.places
-    names = sorted((path.parent.name for path in here.exams.glob("*/exam.json")), reverse=True)
-    lines, damaged = [], []
-    for name in names[:LAST_EXAMS]:
-        try:
-            lines.append(_line(exam.load(here, name)))
-        except GatewayError as error:
-            damaged.append(Finding(Light.LOOK, error.message, error.fix))
-    return tuple(lines), damaged
+    """The last exams, newest first, and what is wrong with any."""
+    readable = exam.exams(settings.places)
+    findings = [Finding(Light.LOOK, error.message, error.fix) for error in exam.damaged(settings.places).values()]
+    findings += [
+        Finding(Light.LOOK, f"Exam {e.exam} was interrupted by a restart of the box", f"gateway exam stop {e.exam}")
+        for e in readable
+        if exam.interrupted(e)
+    ]
+    return tuple(_line(e) for e in reversed(readable[-LAST_EXAMS:])), findings
 
 
 def _line(found: Exam) -> ExamLine:
-    state = found.closed.status if found.closed else "open"
+    state = found.closed.status if found.closed else "interrupted" if exam.interrupted(found) else "open"
     return ExamLine(found.exam, found.opened.wall, state, found.attribution.how.value, found.devices)

@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     if not file.is_file():
         raise Misuse(f"{file} is no transcript", "name an acquisition's folder or its record file")
     named = identity.from_arguments(settings.places, args)
-    found = exam.open_exam(settings.places, Clock(settings.clock.trust), (args.device,), *named) if named else None
+    # The exam is on no device: what the live one records meanwhile is not this patient's.
+    found = exam.open_exam(settings.places, Clock(settings.clock.trust), (), *named) if named else None
     try:
         acquisition = capture.replay(settings, args.device, found.exam if found else None, file)
     finally:

@@ -2,7 +2,8 @@
 
 ``GET /``, ``/page.css``, ``/status.json`` (no patients in it), ``/worklist.json``, ``/live/DEVICE.json``;
 ``POST /exam/start`` with ``{"step": ID, "devices": [NAME, …]}`` (or ``"emergency": true`` instead of the step) and
-``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``.
+``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``. Whoever chose from a list that
+may be old sends ``"patient_id"`` and ``"study_uid"`` with the step: if the worklist says otherwise, nothing starts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from gateway.verbs.overview import overview, worklist
 from gateway.web.page import page
 from gateway.web.server import Reply, Route, as_json
 
-_START = {"step", "devices", "emergency", "operator"}
+_SEEN = ("patient_id", "study_uid")
+_START = {"step", "devices", "emergency", "operator", *_SEEN}
 _STOP = {"exam", "discontinued"}
 
 
@@ -52,7 +54,7 @@ def _worklist(settings: Settings) -> dict[str, Any]:
 
 
 def _step(step: ScheduledStep) -> dict[str, Any]:
-    shown = ("step_id", "start", "modality", "procedure", "accession_number")
+    shown = ("step_id", "study_uid", "start", "modality", "procedure", "accession_number")
     patient = ("patient_name", "patient_id", "birth_date", "sex")
     return {name: getattr(step, name) for name in (*shown, *patient)} | {"missing": list(step.missing)}
 
@@ -75,7 +77,10 @@ def _start(settings: Settings, given: dict[str, Any]) -> Reply:
     operator = given.get("operator", "")
     if not isinstance(operator, str) or len(operator) > 64:
         raise Misuse("'operator' must be a text of at most 64 characters")
-    return _exam(start_exam(settings, tuple(devices), step_id=step, emergency=emergency, operator=operator))
+    seen = {name: given[name] for name in _SEEN if name in given}
+    if not all(isinstance(v, str) for v in seen.values()) or (seen and step is None):
+        raise Misuse("'patient_id' and 'study_uid' must be texts and belong to a 'step'")
+    return _exam(start_exam(settings, tuple(devices), step, None, emergency, operator, seen))
 
 
 def _stop(settings: Settings, given: dict[str, Any]) -> Reply:

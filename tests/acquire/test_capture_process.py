@@ -27,7 +27,7 @@ def process(config, settings, tmp_path, until):
         command = [sys.executable, "-m", "gateway", "capture", device, "--config", str(config)]
         running.append(subprocess.Popen(command, stderr=log))
         socket = settings.places.socket(f"capture-{device}")
-        until(lambda: running[-1].poll() is not None or local.ask_if_there(socket, {"do": "ping"}, 1.0) is not None)
+        until(lambda: running[-1].poll() is not None or local.is_served(socket))
         return running[-1]
 
     yield start
@@ -86,6 +86,25 @@ def test_orders_that_cannot_be_right_are_refused_with_words(process, ask, open_e
     ask("sim", do="start", exam=None, seconds=None)
     with pytest.raises(Held, match="is recording already"):
         ask("sim", do="start", exam=None, seconds=None)
+
+
+def test_stopping_an_older_exam_does_not_stop_the_present_patients_recording(process, ask, open_exam, settings):
+    process("sim")
+    old = open_exam("sim").exam
+    exam.close_exam(settings.places, Clock("always"), old)
+    begun = ask("sim", do="start", exam=open_exam("sim").exam, seconds=None)["acquisition"]
+    assert ask("sim", do="stop", exam=old)["acquisition"] is None
+    assert ask("sim", do="status")["acquisition"] == begun
+
+
+def test_a_refused_start_leaves_the_running_recording_its_exam(process, ask, open_exam):
+    process("sim")
+    begun = ask("sim", do="start", exam=None, seconds=None)["acquisition"]
+    named = open_exam("sim").exam
+    with pytest.raises(Held, match="is recording already"):
+        ask("sim", do="start", exam=named, seconds=None)
+    assert ask("sim", do="stop", exam=named)["acquisition"] is None
+    assert ask("sim", do="stop")["acquisition"] == begun
 
 
 def test_stopping_what_does_not_run_is_no_error(process, ask):

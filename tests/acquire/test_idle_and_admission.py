@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -14,8 +15,9 @@ from gateway.acquire.adapter import Serial
 from gateway.acquire.admission import admit
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.live import Live
-from gateway.acquire.recorder import Recorder, read_facts
+from gateway.acquire.recorder import Recorder, of_exam, read_facts
 from gateway.acquire.shells import SerialShell
+from gateway.acquire.whose import device_exam, named_exam
 from gateway.clock import Clock
 from gateway.errors import Fatal, Held, Retry
 from gateway.events import Samples, Started
@@ -30,8 +32,8 @@ def later(seconds: float) -> Clock:
 def test_an_idle_exam_without_a_recording_is_discontinued_with_a_reason(settings, open_exam):
     opened = open_exam("sim").exam
     device = settings.device("sim")
-    assert close_if_idle(settings.places, later(device.exam_idle - 1), device) is None
-    assert close_if_idle(settings.places, later(device.exam_idle + 1), device) == opened
+    assert close_if_idle(settings.places, later(device.exam_idle - 1), device) == ()
+    assert close_if_idle(settings.places, later(device.exam_idle + 1), device) == (opened,)
     closed = exam.load(settings.places, opened).closed
     assert closed.status == "DISCONTINUED"
     assert closed.reason.scheme == "DCM"
@@ -41,7 +43,7 @@ def test_an_idle_exam_with_a_recording_is_completed(settings, open_exam):
     opened = open_exam("sim").exam
     capture.record(settings, "sim", opened, 0.2, lambda _s: None)
     device = settings.device("sim")
-    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == opened
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == (opened,)
     assert exam.load(settings.places, opened).closed.status == "COMPLETED"
 
 
@@ -50,9 +52,101 @@ def test_an_exam_in_which_a_device_still_records_is_not_idle(settings, open_exam
     recorder = Recorder(settings.places, Clock("always"), settings.device("cyton"), ADAPTER)
     recorder.begin(Started(Equipment("A", "B"), (MultiplexGroup("g", 1.0, (Channel("I", "uV", 1.0),)),)), opened)
     device = settings.device("sim")
-    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) is None
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == ()
     recorder.close("over")
-    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == opened
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == (opened,)
+
+
+def restarted(settings, exam_id: str, **opened) -> None:
+    """The box was restarted after that exam was opened."""
+    path = settings.places.exam(exam_id)
+    data = json.loads(path.read_bytes())
+    data["opened"] |= {"boot": "the boot before"} | opened
+    path.write_text(json.dumps(data))
+
+
+def booted(uptime: float, later: float = 0.0, trust: bool = True) -> Clock:
+    """The clock of a box that started ``uptime`` seconds ago."""
+    clock = Clock("always", lambda: time.time() + later, lambda: uptime)
+    clock.trusted = lambda: trust
+    return clock
+
+
+def test_an_exam_that_a_restart_interrupted_is_closed_when_it_was_idle_by_the_wall_clock(settings, open_exam):
+    opened = open_exam("sim").exam
+    restarted(settings, opened)
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, booted(20.0, device.exam_idle - 60), device) == ()
+    assert close_if_idle(settings.places, booted(20.0, device.exam_idle + 60), device) == (opened,)
+    assert exam.load(settings.places, opened).closed.status == "DISCONTINUED"
+
+
+@pytest.mark.parametrize("then, now", [(True, False), (False, True)])
+def test_without_a_trusted_clock_an_interrupted_exam_is_as_idle_as_the_box_is_up(settings, open_exam, then, now):
+    opened = open_exam("sim").exam
+    restarted(settings, opened, trusted=then)
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, booted(device.exam_idle - 1, 1e6, now), device) == ()
+    assert close_if_idle(settings.places, booted(device.exam_idle + 1, 1e6, now), device) == (opened,)
+
+
+def test_an_interrupted_exam_with_a_recording_is_completed_and_counts_from_its_last_record(settings, open_exam):
+    opened = open_exam("sim").exam
+    kept = capture.record(settings, "sim", opened, 0.2, lambda _s: None)
+    restarted(settings, opened, wall=time.time() - 1e6)
+    path = settings.places.acquisition(kept) / "facts.json"
+    path.write_text(
+        json.dumps(data := json.loads(path.read_bytes())).replace(data["started"]["boot"], "the boot before")
+    )
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, booted(20.0, device.exam_idle - 60), device) == ()
+    assert close_if_idle(settings.places, booted(20.0, device.exam_idle + 60), device) == (opened,)
+    assert exam.load(settings.places, opened).closed.status == "COMPLETED"
+
+
+def test_a_cut_off_recording_counts_until_its_last_record_not_from_its_start(settings, open_exam):
+    opened = open_exam("sim").exam
+    device = settings.device("sim")
+    began = later(-3 * device.exam_idle)
+    recorder = Recorder(settings.places, began, device, ADAPTER)
+    recorder.begin(Started(Equipment("A", "B"), (MultiplexGroup("g", 1.0, (Channel("I", "uV", 1.0),)),)), opened)
+    recorder._writer.abandon()  # as kill -9 would: no END; its file was written just now
+    restarted(settings, opened, boot=began.now().boot, monotonic=began.monotonic())
+    assert close_if_idle(settings.places, Clock("always"), device) == ()
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == (opened,)
+
+
+def test_a_recording_that_cannot_be_read_or_vanishes_stops_nobody(settings, open_exam, monkeypatch):
+    opened = open_exam("sim").exam
+    for _ in range(2):
+        capture.record(settings, "sim", opened, 0.1, lambda _s: None)
+    gone, left = sorted(settings.places.acquisitions.glob("*/facts.json"))
+    gone.unlink()
+    gone.symlink_to("nothing")  # forward purged it between the listing and the reading
+    assert [f.acquisition for f in of_exam(settings.places, opened)] == [left.parent.name]
+    gone.unlink()
+    gone.mkdir()  # reading it fails otherwise
+    assert [f.acquisition for f in of_exam(settings.places, opened)] == [left.parent.name]
+    (left.parent / "records").unlink()
+    device = settings.device("sim")
+    assert close_if_idle(settings.places, later(device.exam_idle + 5), device) == (opened,)
+
+
+def test_a_device_that_begins_by_itself_in_a_stale_exam_is_nobodys_until_a_person_confirms(settings, open_exam):
+    opened = open_exam("sim").exam
+    device = settings.device("sim")
+    assert device_exam(settings.places, later(device.exam_idle - 5), device) == opened
+    assert device_exam(settings.places, later(device.exam_idle + 5), device) is None
+    assert exam.load(settings.places, opened).closed is not None
+
+
+def test_an_exam_that_was_closed_before_its_recording_began_gets_nothing(settings, open_exam):
+    opened = open_exam("sim").exam
+    assert named_exam(settings.places, "sim", opened) == opened
+    exam.close_exam(settings.places, Clock("always"), opened)
+    assert named_exam(settings.places, "sim", opened) is None
+    kept = capture.record(settings, "sim", opened, 0.1, lambda _s: None)
+    assert read_facts(settings.places.acquisition(kept)).exam is None
 
 
 def test_facts_of_a_newer_format_are_refused_untouched(settings, acquisition):

@@ -106,6 +106,26 @@ def test_a_lost_line_is_a_gap_whose_length_is_known_when_samples_come_again():
     assert session.seconds == (10 + 399 + 11) / 100
 
 
+def test_a_recording_whose_line_is_lost_for_too_long_is_over():
+    session = recording()
+    list(session.disconnect("pulled", 2.0))
+    assert list(session.end_if_lost(300.0, 301.0)) == []
+    assert list(session.end_if_lost(300.0, 301.1)) == [End("the device was lost")]
+    assert not session.recording
+    assert not session.wanted
+    assert not any(isinstance(a, Record) for a in [*session.connect(9999.0), *heard(session, block(5, 9999.0))])
+
+
+def test_a_device_that_stays_silent_on_an_open_line_is_lost_too_however_often_it_is_asked():
+    session = recording()
+    for now in (100.0, 200.0, 300.0):
+        list(session.disconnect("silent", now))
+        list(session.connect(now))
+        heard(session, STARTED, now=now)
+        assert list(session.end_if_lost(300.0, now)) == []
+    assert list(session.end_if_lost(300.0, 302.0))[-1] == End("the device was lost")
+
+
 def test_a_device_that_comes_back_with_other_channels_begins_another_acquisition():
     session = recording()
     list(session.disconnect("pulled", 2.0))

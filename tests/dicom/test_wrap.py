@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from acquisitions import EIGHT, ITEM, Recording, an_exam, heartbeat, named, settings_of
 
-from gateway import places
+from gateway import fsops, places
 from gateway.dicom.check import check
 from gateway.dicom.iods import TABLE
 from gateway.dicom.wrap import wrap
@@ -302,3 +302,17 @@ def test_a_worklist_item_that_would_lose_something_is_held_without_showing_it(
         wrapped(Recording().with_samples(RHYTHM), tmp_path, out, exam=an_exam(item=ITEM | element))
     assert "Doe" not in str(held.value)
     assert "abc" not in str(held.value)
+
+
+def test_a_recording_that_is_damaged_in_the_middle_is_held_and_not_wrapped_in_part(tmp_path: Path) -> None:
+    blocks = [heartbeat(50, 8, seed=n) for n in range(20)]
+    folder = Recording().with_samples(*blocks).folder(tmp_path / "acquisition")
+    records = folder / places.RECORDS
+    data = bytearray(records.read_bytes())
+    data[len(data) // 4] ^= 1
+    records.write_bytes(data)
+    out = fsops.make_folder(tmp_path / "out")
+    with pytest.raises(Held, match=r"damaged in the middle"):
+        wrap(folder, an_exam(), settings_of(tmp_path), out)
+    assert not list(out.iterdir())
+    assert records.read_bytes() == data

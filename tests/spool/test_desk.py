@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 
+from gateway import exam
 from gateway.errors import Held, Misuse
 from gateway.settings import Settings
 from gateway.spool import audit
@@ -148,3 +149,28 @@ def test_the_audit_trail_survives_a_torn_line(settings: Settings) -> None:
     lines = path.read_text().splitlines()
     assert [json.loads(lines[0])["what"], lines[1], json.loads(lines[2])["what"]] == ["hold", '{"at": 1', "release"]
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_closed_exam_gets_no_more_recordings(settings: Settings, ask: Ask) -> None:
+    name, whose = record(settings, None), somebodys_exam(settings)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    ask.box.take_in()
+    with pytest.raises(Held, match="is closed"):
+        ask("attribute", instance=name, to=whose.exam)
+
+
+def test_a_recording_of_an_exam_that_cannot_be_read_may_be_given_to_another_unless_it_is_on_its_way(
+    settings: Settings, ask: Ask
+) -> None:
+    lost, other = somebodys_exam(settings), somebodys_exam(settings, "ecg2")
+    sent = record(settings, lost.exam)
+    ask.box.take_in()
+    waiting = record(settings, lost.exam)
+    settings.places.exam(lost.exam).write_text("{")
+    ask.box.take_in()
+    with pytest.raises(Held, match="belongs to an exam already"):
+        ask("attribute", instance=sent, to=other.exam)
+    ask("attribute", instance=waiting, to=other.exam)
+    assert lost.exam in trail(settings)[-1]["subject"]
+    ask.box.take_in()
+    assert len(ask("exam", exam=other.exam)["instances"]) == 1

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from spooling import CLOCK, ITEM, Box, Pacs, record, somebodys_exam
 
 from gateway import configuration, exam, fsops, records
 from gateway.clock import Clock
 from gateway.dicom.check import check
+from gateway.dicom.header import date_of
 from gateway.dicom.wrap import wrap
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.spool import holding
+from gateway.spool import dating, holding
 from gateway.spool.intake import Intake
 
 
@@ -182,3 +185,84 @@ def test_an_unreadable_reason_still_holds(settings: Settings, box: Box) -> None:
     (settings.places.acquisition(name) / "held.json").write_text("{")
     assert box.intake.turn() == 0
     assert "held.json cannot be read" in str(held(settings, name))
+
+
+def test_a_recording_whose_exam_cannot_be_read_is_held_until_a_person_gives_it_to_another(
+    settings: Settings, box: Box
+) -> None:
+    lost, other = somebodys_exam(settings), somebodys_exam(settings, "ecg2")
+    name = record(settings, lost.exam)
+    exam.close_exam(settings.places, CLOCK, lost.exam)
+    settings.places.exam(lost.exam).write_text("{")
+    assert box.intake.turn() == 0
+    reason = held(settings, name)
+    assert reason is not None
+    assert (reason.kind, "nobody can say whose it is" in reason.words) == (holding.UNATTRIBUTED, True)
+    holding.attribute(settings.places.acquisition(name), other.exam)
+    assert box.intake.turn() == 1
+    assert len(box.states()) == 1
+
+
+def test_a_damaged_attribution_holds_its_recording_and_no_other(settings: Settings, box: Box) -> None:
+    first = record(settings, None)
+    (settings.places.acquisition(first) / holding.ATTRIBUTED).write_text("{")
+    record(settings, somebodys_exam(settings).exam, device="later")
+    assert box.intake.turn() == 1
+    assert "attributed.json is damaged" in str(held(settings, first))
+    holding.attribute(settings.places.acquisition(first), somebodys_exam(settings, "ecg2").exam)
+    assert box.intake.turn() == 1
+
+
+def test_a_ledger_that_cannot_be_written_now_is_no_reason_to_hold(settings: Settings, box: Box) -> None:
+    name = record(settings, somebodys_exam(settings).exam)
+    box.ledger.query("PRAGMA query_only = 1")
+    assert box.intake.turn() == 0
+    box.ledger.query("PRAGMA query_only = 0")
+    assert held(settings, name) is None
+    box.intake._not_before.clear()
+    assert box.intake.turn() == 1
+
+
+class LateClock(Clock):
+    """Believes it is 1970 until NTP answers."""
+
+    def __init__(self) -> None:
+        super().__init__("always", wall=lambda: CLOCK.wall() if self.answered else 1000.0 + CLOCK.monotonic())
+        self.answered = False
+
+
+def test_an_exam_that_began_before_the_clock_was_set_says_when_it_really_began(settings: Settings, pacs: Pacs) -> None:
+    clock = LateClock()
+    whose = exam.open_exam(settings.places, clock, ("ecg1",), Attributed.SCHEDULED, ITEM)
+    exam.close_exam(settings.places, clock, whose.exam)
+    clock.answered = True
+    names = [record(settings, whose.exam) for _ in range(2)]
+    box = Box(settings, pacs, clock=clock)
+    assert box.intake.turn() == 2
+    found = [pydicom.dcmread(next((settings.places.instances / n).glob("*.dcm"))) for n in names]
+    assert {d.StudyDate for d in found} == {date_of(CLOCK.now())}
+    assert len({(d.StudyDate, d.StudyTime) for d in found}) == 1
+    again = dating.dated(settings.places, Clock("ntp", wall=lambda: 1000.0), exam.load(settings.places, whose.exam))
+    assert again.opened.trusted
+    assert again.closed is not None
+    assert 0 <= again.closed.at.wall - again.opened.wall < 5
+    assert abs(again.opened.wall - CLOCK.wall()) < 60
+
+
+def test_what_was_wrapped_before_a_destination_was_configured_is_sent_once_there_is_one(
+    settings: Settings, pacs: Pacs
+) -> None:
+    alone = Box(dataclasses.replace(settings, destinations=()), pacs)
+    record(settings, somebodys_exam(settings).exam)
+    alone.take_in()
+    assert alone.states() == {}
+    alone.ledger.close()
+    box = Box(settings, pacs)
+    box.take_in()
+    box.deliver()
+    assert set(box.states().values()) == {"COMMITTED"}
+    box.ledger.close()
+    other = (dataclasses.replace(settings.destinations[0], name="other"),)
+    assert (
+        Box(dataclasses.replace(settings, destinations=other), pacs).states("other") == {}
+    )  # fixed when it was wrapped

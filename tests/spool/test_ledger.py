@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from gateway.errors import Fatal, Misuse
+from gateway.errors import Fatal, Misuse, Retry
 from gateway.spool import deliveries, instances, transactions
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
@@ -180,3 +180,41 @@ def test_reports_in_any_order_give_what_the_model_says(tmp_path: Path) -> None:
         max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(Commitment, settings=few)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("how", ["time-out", "report"])
+def test_what_a_person_holds_stays_held_whatever_becomes_of_the_request(ledger: Ledger, how: str) -> None:
+    instances.add(ledger, ORIGIN, [(described("1"), "aa")], WANTED, 1.0)
+    deliveries.stored(ledger, "1", "pacs", "aa", "", "", 1.0)
+    transactions.ask(ledger, "T", "pacs", ["1"], 1.0)
+    deliveries.hold(ledger, "1", "pacs", "", "held by a person", 1.0)
+    if how == "report":
+        transactions.report(ledger, "T", frozenset(), {"1": Failure("unanswered", "0110", "busy")}, 1.0, later)
+    else:
+        transactions.give_up(ledger, "T", "late", 1.0, later)
+    (row,) = ledger.query("SELECT state, held FROM deliveries WHERE destination = 'pacs'")
+    assert tuple(row) == ("STORED", "held by a person")
+
+
+def test_a_ledger_without_room_is_tried_again_and_goes_on_when_there_is_room(ledger: Ledger) -> None:
+    ledger.query(f"PRAGMA max_page_count = {ledger.query('PRAGMA page_count')[0][0]}")
+    many = [(described(str(i)), None) for i in range(2000)]
+    with pytest.raises(Retry, match="make room on the disk"):
+        instances.add(ledger, ORIGIN, many, WANTED, 1.0)
+    ledger.query("PRAGMA max_page_count = 100000")
+    instances.add(ledger, ORIGIN, many, WANTED, 1.0)
+    assert ledger.query("SELECT count(*) FROM instances")[0][0] == 2000
+
+
+def test_a_ledger_that_breaks_at_run_time_stops_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    first = Ledger(path)
+    instances.add(first, ORIGIN, [(described(str(i)), None) for i in range(2000)], WANTED, 1.0)
+    first.query("PRAGMA wal_checkpoint(TRUNCATE)")
+    first.query("PRAGMA cache_size = 1")
+    data = bytearray(path.read_bytes())
+    data[8192:] = b"\xa5" * (len(data) - 8192)
+    path.write_bytes(data)
+    with pytest.raises(Fatal, match="set aside at the next start"):
+        for table in ("instances", "deliveries"):
+            first.query(f"SELECT * FROM {table}")

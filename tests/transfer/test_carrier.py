@@ -70,3 +70,16 @@ def test_a_full_stick_is_tried_again_and_an_instance_it_cannot_take_is_held(conf
     carrier.turn()
     (uid,) = box.states("media")
     assert box.delivery(uid, "media")["held"] == "it does not fit the media profiles"
+
+
+def test_a_damaged_file_is_never_copied_and_never_frees_the_box(config: Path, tmp_path: Path) -> None:
+    box, carrier, stick = carried(config, tmp_path, "media-verified")
+    (tmp_path / "stick").mkdir()
+    (file,) = box.settings.places.instances.glob("*/*.dcm")
+    data = bytearray(file.read_bytes())
+    data[-5] ^= 1
+    file.write_bytes(data)
+    carrier.turn()
+    assert not stick.taken
+    assert box.purger.turn() == 0
+    assert "not what was written" in box.ledger.query("SELECT corrupt FROM instances")[0]["corrupt"]

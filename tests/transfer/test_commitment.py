@@ -14,6 +14,7 @@ from pydicom import Dataset
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import CTImageStorage, StorageCommitmentPushModel, Verification
 
+from gateway.errors import Retry
 from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Box
@@ -262,5 +263,5 @@ def test_the_listener_rejects_strangers_and_calls_for_somebody_else(
 
 def test_two_listeners_on_one_port_get_a_message_that_says_so(listener: Listener, inbox: Inbox) -> None:
     second = Listener(Box(), ListenerSettings(host="127.0.0.1", port=listener.port), [], inbox.take)
-    with pytest.raises(Exception, match="choose another port under"):
+    with pytest.raises(Retry, match=r"cannot use 127.0.0.1:.*or choose others under \[listener\]"):
         second.start()

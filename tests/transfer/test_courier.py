@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from spooling import CLOCK, DESTINATION, Box, Pacs, record, somebodys_exam
 
 from gateway import configuration
 from gateway.dicom.iods import TABLE
+from gateway.errors import Misuse
 from gateway.settings import Settings
+from gateway.spool import survey
 from gateway.transfer import reports
 from gateway.transfer.commitment import Report
 from gateway.transfer.outcomes import Outcome
@@ -262,3 +265,63 @@ def test_a_refused_32_bit_class_is_wrapped_again_as_16_bit_and_frees_the_box_whe
     free.purger.turn()
     assert not list(settings.places.instances.iterdir())
     assert not list(settings.places.acquisitions.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "held"), [(OSError(28, "No space left"), False), (Misuse("gone"), False), (ZeroDivisionError(), True)]
+)
+def test_a_wrapping_again_that_fails_concerns_its_instance_only(
+    config: Path, pacs: Pacs, error: Exception, held: bool
+) -> None:
+    settings = configured(config, device='iod = "general-32"\nrefused_class = "rewrap"')
+    box = spooled(settings, pacs, 2)
+    first = box.ledger.query("SELECT instance FROM deliveries ORDER BY queued_at")[0]["instance"]
+    pacs.refuse[first] = CLASS_REFUSED
+
+    def failing(*_: str) -> str:
+        raise error
+
+    box.couriers[0]._rewrap = failing
+    box.deliver()
+    assert sorted(box.states().values()) == ["COMMITTED", "QUEUED"]
+    assert (box.delivery(first)["held"] is not None) == held
+    assert held or (box.delivery(first)["attempts"] == 1 and box.delivery(first)["next_try"] > 0)
+
+
+def test_two_threads_that_wrap_the_same_again_do_not_meet(config: Path, pacs: Pacs) -> None:
+    settings = configured(config, device='iod = "general-32"')
+    box = spooled(settings, pacs)
+    (uid,) = box.states()
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda who: box.rewrap(uid, "pacs", who), "abcd"))
+    assert len(set(made)) == 1
+    assert len(box.states()) == 2
+
+
+def troubles(box: Box) -> str:
+    return "; ".join(survey.troubles(box.settings, box.ledger, CLOCK, survey.queue(box.ledger)))
+
+
+def test_an_instance_that_is_refused_for_now_again_and_again_is_a_trouble(config: Path, pacs: Pacs) -> None:
+    box = spooled(configured(config), pacs, 2)
+    pacs.refuse[sorted(box.states())[0]] = dataclasses.replace(FULL)
+    for _ in range(5):
+        assert "instances wait" not in troubles(box)
+        box.deliver()
+        due_now(box)
+    assert "1 instances wait for pacs, tried 5 times: out of resources" in troubles(box)
+
+
+def test_a_peer_that_takes_requests_and_never_reports_is_a_trouble(config: Path, pacs: Pacs) -> None:
+    box = spooled(configured(config), pacs)
+    pacs.reports = False
+    box.deliver()
+    assert "instances wait" not in troubles(box)
+    for _ in range(2):
+        with box.ledger.change() as c:
+            c.execute("UPDATE transactions SET requested_at = requested_at - 4000")
+        box.deliver()
+        due_now(box)
+        box.deliver()
+    assert "1 instances wait for pacs" in troubles(box)
+    assert "no commitment report within 3600 s" in troubles(box)

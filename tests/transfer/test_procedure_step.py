@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import hostile
 import pytest
 from peers import free_port
 from pydicom import Dataset
 
 from gateway.identifiers import new_uid
-from gateway.transfer import procedure_step
+from gateway.transfer import dimse, pdu, procedure_step
+from gateway.transfer.dimse import Tag
 from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
 
@@ -69,7 +71,7 @@ def test_a_step_that_is_final_or_unknown_may_not_be_changed(hospital: Hospital, 
     procedure_step.create(peer, uid, begun())
     procedure_step.finish(peer, uid, ended())
     again, unknown = procedure_step.finish(peer, uid, ended()), procedure_step.finish(peer, new_uid(), ended())
-    assert (again.kind, again.code) == ("hold", "0110") and "is final" in again.words
+    assert (again.kind, again.code) == ("hold", "A710") and "is final" in again.words
     assert (unknown.kind, unknown.code) == ("hold", "0112")
 
 
@@ -101,3 +103,29 @@ def test_only_what_was_created_may_be_set(hospital: Hospital, call: Call) -> Non
 def test_a_ris_that_is_away_is_tried_again(call: Call) -> None:
     outcome = procedure_step.create(call(free_port()), new_uid(), begun())
     assert (outcome.kind, outcome.code) == ("retry", "closed")
+
+
+@pytest.mark.parametrize(
+    ("error_id", "expected"), [(None, ("retry", "0110")), (0xA501, ("retry", "0110")), (0xA710, ("hold", "A710"))]
+)
+def test_only_the_error_id_says_that_a_step_is_final(
+    error_id: int | None, expected: tuple[str, str], call: Call
+) -> None:
+    def script(line: hostile.Line) -> None:
+        line.accept()
+        message = line.message()
+        assert message is not None
+        command: dict[Tag, int | str] = {
+            Tag.COMMAND_FIELD: message.field | dimse.RESPONSE,
+            Tag.MESSAGE_ID_BEING_RESPONDED_TO: dimse.number(message.command, Tag.MESSAGE_ID),
+            Tag.DATA_SET_TYPE: dimse.NO_DATA_SET,
+            Tag.STATUS: 0x0110,
+        }
+        if error_id is not None:
+            command[Tag.ERROR_ID] = error_id
+        line.say(pdu.Data((pdu.Pdv(message.context_id, True, True, dimse.encode(command)),)))
+        line.message()
+
+    with hostile.peer(script) as port:
+        outcome = procedure_step.finish(call(port), new_uid(), ended())
+    assert (outcome.kind, outcome.code) == expected

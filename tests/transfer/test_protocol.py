@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.dicom import encode
 from gateway.transfer import dimse, pdu
 from gateway.transfer.association import TABLE, Association, Event, State
 from gateway.transfer.dimse import Assembler, Field, Tag
+from gateway.transfer.media import layout
 from gateway.transfer.pdu import Pdv, ProtocolError
 from gateway.transfer.reader import LARGEST, Reader
 
@@ -208,3 +210,11 @@ def test_whatever_the_peer_sends_the_association_stays_within_its_table(arriving
             association.receive(pdu.encode(each))
     except ProtocolError:
         assert association.over
+
+
+def test_the_box_is_one_implementation_in_files_on_media_and_on_the_network() -> None:
+    meta, user = encode.file_meta("1.2", "1.2.3"), pdu.UserInformation()
+    head, _ = layout.head("GATEWAY", "1.2.3", 0, 0)
+    said = (str(meta.ImplementationClassUID), str(meta.ImplementationVersionName))
+    assert (user.implementation_uid, user.implementation_version) == said
+    assert all(text.encode() in head for text in said)

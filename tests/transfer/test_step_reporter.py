@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from spooling import CLOCK, ITEM, Box, Pacs, record, somebodys_exam
+from spooling import CLOCK, DESTINATION, ITEM, Box, Pacs, record, somebodys_exam
 
 from gateway import configuration, exam
-from gateway.model import Attributed
+from gateway.clock import Clock
+from gateway.dicom.header import date_of, time_of
+from gateway.dicom.iods import TABLE
+from gateway.dicom.performed_step import create_dataset
+from gateway.model import Attributed, Exam
 from gateway.settings import Settings
 from gateway.spool.ledger import Ledger
+from gateway.transfer import step_reporter
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.step_reporter import StepReporter
@@ -129,7 +135,7 @@ def test_after_the_ledger_was_lost_a_step_that_is_final_already_counts_as_done(
 ) -> None:
     whose = somebodys_exam(settings)
     exam.close_exam(settings.places, CLOCK, whose.exam)
-    told.answers = {"create": Outcome("done", "0111", "there already"), "finish": Outcome("hold", "0110", "final")}
+    told.answers = {"create": Outcome("done", "0111", "there already"), "finish": Outcome("hold", "A710", "final")}
     assert told.turn() == ["create", "finish"]
     assert (state(box)["state"], state(box)["held"]) == ("DONE", None)
 
@@ -137,6 +143,100 @@ def test_after_the_ledger_was_lost_a_step_that_is_final_already_counts_as_done(
 def test_a_step_that_the_ris_has_closed_by_itself_is_held(settings: Settings, box: Box, told: Told) -> None:
     whose = somebodys_exam(settings)
     exam.close_exam(settings.places, CLOCK, whose.exam)
-    told.answers["finish"] = Outcome("hold", "0110", "final")
+    told.answers["finish"] = Outcome("hold", "A710", "final")
     assert told.turn() == ["create", "finish"]
     assert state(box)["held"] == "final"
+
+
+def test_a_processing_failure_is_no_proof_that_the_step_is_final(settings: Settings, box: Box, told: Told) -> None:
+    whose = somebodys_exam(settings)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    told.answers["finish"] = Outcome("retry", "0110", "processing failure")
+    assert told.turn() == ["create", "finish"]
+    assert told.turn() == ["finish"]
+    assert state(box)["state"] == "IN PROGRESS"
+    told.answers["finish"] = Outcome("hold", "A710", "final")  # the first one had arrived after all
+    assert told.turn() == ["finish"]
+    assert state(box)["state"] == "DONE"
+
+
+def test_a_step_whose_message_cannot_be_made_is_held_and_the_others_are_told(
+    settings: Settings, box: Box, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = exam.open_exam(settings.places, CLOCK, ("ecg1",), Attributed.MANUAL, ITEM | {"00100020": {"vr": "XX"}})
+    broken, good = somebodys_exam(settings, "ecg2"), somebodys_exam(settings, "ecg3")
+
+    def failing(found: Exam, station: Any) -> Dataset:
+        if found.exam == broken.exam:
+            raise ZeroDivisionError
+        return create_dataset(found, station)
+
+    monkeypatch.setattr(step_reporter, "create_dataset", failing)
+    assert told.turn() == ["create"]
+    assert told.heard[0][1] == good.step_uid
+    held = {r["exam"]: r["held"] for r in box.ledger.query("SELECT exam, held FROM steps")}
+    assert "is no DICOM JSON" in held[bad.exam]
+    assert "this program failed on it" in held[broken.exam]
+    assert held[good.exam] is None
+    assert told.turn() == []
+
+
+def test_an_exam_that_cannot_be_read_is_said_once_and_bars_no_other(
+    settings: Settings, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = somebodys_exam(settings), somebodys_exam(settings, "ecg2")
+    settings.places.exam(bad.exam).write_text("{")
+    assert told.turn() == ["create"]
+    assert told.turn() == []
+    assert told.heard[0][1] == good.step_uid
+    assert len([r for r in caplog.records if bad.exam in r.getMessage() and "not reported" in r.getMessage()]) == 1
+
+
+def test_the_end_names_what_the_pacs_holds_and_not_what_it_refused(config: Path) -> None:
+    text = config.read_text().replace('name = "ecg1"', 'name = "ecg1"\niod = "general-32"\nrefused_class = "rewrap"')
+    config.write_text(text + RIS + DESTINATION.format(name="pacs", port=104, policy="commitment"))
+    settings, pacs = configuration.load(config), Pacs()
+    pacs.refuse_class[TABLE["general-32"].sop_class_uid] = Outcome("hold", "class-refused", "refused")
+    box = Box(settings, pacs)
+    told = Told(settings, box.ledger)
+    whose = somebodys_exam(settings)
+    record(settings, whose.exam)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    box.take_in()
+    assert told.turn() == ["create"]  # the PACS has not yet said whether it takes the class
+    box.deliver()
+    assert told.turn() == ["finish"]
+    box.deliver()
+    (series,) = told.heard[-1][2].PerformedSeriesSequence
+    named = [str(i.ReferencedSOPInstanceUID) for i in series.ReferencedNonImageCompositeSOPInstanceSequence]
+    assert named == pacs.stores
+
+
+def test_a_step_that_began_before_the_clock_was_set_waits_a_while_and_then_tells_the_true_time(
+    settings: Settings, box: Box
+) -> None:
+    now = {"wall": 1000.0, "monotonic": 5000.0}
+    clock = Clock("always", wall=lambda: now["wall"], monotonic=lambda: now["monotonic"])
+    whose = exam.open_exam(settings.places, clock, ("ecg1",), Attributed.SCHEDULED, ITEM)
+    told = Told(settings, box.ledger)
+    told.reporter._clock = clock
+    assert told.turn() == []
+    now |= {"wall": 1790000000.0, "monotonic": 5030.0}  # NTP answers after half a minute
+    assert told.turn() == ["create"]
+    began = dataclasses.replace(whose.opened, wall=1790000000.0 - 30, trusted=True)
+    step = told.heard[0][2]
+    assert (step.PerformedProcedureStepStartDate, step.PerformedProcedureStepStartTime) == (
+        date_of(began),
+        time_of(began),
+    )
+
+
+def test_a_step_is_told_even_if_the_clock_is_never_set(settings: Settings, box: Box) -> None:
+    now = {"monotonic": 5000.0}
+    clock = Clock("always", wall=lambda: 1000.0, monotonic=lambda: now["monotonic"])
+    exam.open_exam(settings.places, clock, ("ecg1",), Attributed.SCHEDULED, ITEM)
+    told = Told(settings, box.ledger)
+    told.reporter._clock = clock
+    assert told.turn() == []
+    now["monotonic"] += settings.clock.wait + 1
+    assert told.turn() == ["create"]

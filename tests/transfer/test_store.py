@@ -72,7 +72,7 @@ def test_a_class_that_a_plain_storescp_refuses_is_held_and_the_others_go_on(
     with storescp(tmp_path / "store") as port:
         outcomes = [o for _, o in store.send(call(port), instances)]
     assert [(o.kind, o.code) for o in outcomes] == [("done", "0000"), ("hold", "class-refused"), ("done", "0000")]
-    assert "does not take this class of objects" in outcomes[1].words
+    assert "does not take General 32-bit ECG (1.2.840.10008.5.1.4.1.1.9.1.4, Explicit VR Little" in outcomes[1].words
 
 
 def test_a_storescp_that_takes_everything_takes_32_bit_ecg(tmp_path: Path, ecg: Ecg, call: Call) -> None:

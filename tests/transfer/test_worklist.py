@@ -162,10 +162,47 @@ def test_a_peer_without_worklist_is_held_with_words(call: Call) -> None:
         line.accept(refuse=(worklist.FIND,))
         line.message()
 
-    with hostile.peer(script) as port, pytest.raises(Held, match="does not take this class"):
+    with hostile.peer(script) as port, pytest.raises(Held, match="does not take Modality Worklist"):
         worklist.query(call(port))
 
 
 def test_a_clock_that_is_plainly_wrong_names_no_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     assert worklist.broad(Box(), RIS)["start_date"] == ""
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        (b"ISO_IR 192", b"M\xfcller^X"),
+        (b"ISO_IR 199", b"M\xfcller^X"),
+        (b"", b"M\xfcller^X"),
+        (b"ISO_IR 6", b"M\xfcller^X"),
+        (b"\\ISO 2022 IR 87", b"Yamada=\x1b$)C\xd1\xce"),
+    ],
+)
+def test_text_outside_its_character_set_is_taken_out_and_the_item_shown_as_lacking_it(
+    charset: bytes, name: bytes, call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = dataset.encode(patients.items()[0], dataset.EXPLICIT)
+    parts = ((b"\x08\x00\x05\x00CS", charset), (b"\x10\x00\x10\x00PN", name), (b"\x10\x00\x20\x00LO", b"BAD1"))
+    padded = [(tag, value + b" " * (len(value) % 2)) for tag, value in parts]
+    bad = b"".join(tag + len(value).to_bytes(2, "little") + value for tag, value in padded)
+    with hostile.peer(answering(bad, good)) as port:
+        steps = worklist.query(call(port))
+    assert [s.patient_name for s in steps] == ["", "Müller^Jürgen"]
+    assert steps[0].patient_id == "BAD1"
+    assert "Patient's Name" in steps[0].missing
+    said = [r.getMessage() for r in caplog.records if "cannot be read" in r.getMessage()]
+    assert len(said) == 1
+    assert "character set" in said[0]
+    assert "ller" not in said[0]
+
+
+def test_a_ris_that_never_says_its_character_set_is_read_in_the_configured_one(tmp_path: Path, call: Call) -> None:
+    latin = [item for item in patients.items() if item.PatientID in ("PAT-0001", "PAT-0005")]
+    with wlmscpfs(tmp_path / "worklist", latin, keep_character_set=False) as port:
+        silent = worklist.query(call(port, "RIS"))
+        told = worklist.query(call(port, "RIS"), character_set="ISO_IR 100")
+    assert {s.patient_id: s.patient_name for s in silent} == {"PAT-0001": "", "PAT-0005": "Doe^Jane"}
+    assert {s.patient_id: s.patient_name for s in told} == {"PAT-0001": "Müller^Jürgen", "PAT-0005": "Doe^Jane"}

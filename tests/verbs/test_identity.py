@@ -91,6 +91,20 @@ def test_an_emergency_gets_an_identity_that_cannot_be_taken_for_a_patient(settin
     assert ScheduledStep(found).patient_id.startswith("EMERGENCY-")
 
 
+def test_two_emergencies_in_one_second_are_two_patients(settings: Settings) -> None:
+    found = {ScheduledStep(identity.identify(settings.places, emergency=True)[1]).patient_id for _ in range(5)}
+    assert len(found) == 5
+    assert all(len(each) <= 64 for each in found)
+
+
+@pytest.mark.parametrize("seen", [{"patient_id": "P2"}, {"study_uid": "9.9"}, {"patient_id": ""}])
+def test_a_step_that_is_another_patients_by_now_is_refused(settings: Settings, seen: dict[str, str]) -> None:
+    cache(settings, item("A"))
+    assert identity.identify(settings.places, "A", seen={"patient_id": "P1", "study_uid": "1.2.3"})
+    with pytest.raises(Held, match="than the one that was chosen"):
+        identity.identify(settings.places, "A", seen=seen)
+
+
 def test_nobody_named_is_refused(settings: Settings) -> None:
     with pytest.raises(Misuse, match="needs a patient"):
         identity.identify(settings.places)

@@ -90,6 +90,26 @@ def test_an_exam_is_started_for_the_scheduled_patient_and_stopped(client: Any, s
     assert exam.current(settings.places, "ecg1") is None
 
 
+@pytest.mark.usefixtures("scheduled")
+def test_a_step_that_the_ris_gave_to_another_patient_meanwhile_starts_nothing(client: Any, settings: Settings) -> None:
+    given = {"step": "SPS1", "devices": ["ecg1"]}
+    status, answer = client.post("/exam/start", given | {"patient_id": "4712"})
+    assert (status, answer["exit_code"]) == (409, 4)
+    assert exam.exams(settings.places) == []
+    assert client.post("/exam/start", given | {"patient_id": "4711", "study_uid": "2.25.1234"})[0] == 200
+
+
+def test_an_exam_that_a_restart_interrupted_is_said_with_what_to_do(client: Any, settings: Settings) -> None:
+    opened = exam.open_exam(settings.places, Clock("always"), ("ecg1",), Attributed.NOBODY, {}).exam
+    path = settings.places.exam(opened)
+    path.write_text(path.read_text().replace(exam.boot_id(), "the boot before"))
+    status = json.loads(client.get("/status.json")[2])
+    assert [e["state"] for e in status["exams"]] == ["interrupted"]
+    assert {"light": "look", "fix": f"gateway exam stop {opened}"}.items() <= next(
+        f for f in status["findings"] if "interrupted by a restart" in f["words"]
+    ).items()
+
+
 def test_an_emergency_exam_needs_no_patient(client: Any, settings: Settings) -> None:
     assert client.post("/exam/start", {"emergency": True, "devices": ["ecg1"]})[0] == 200
     found = exam.current(settings.places, "ecg1")
@@ -115,6 +135,8 @@ def test_a_second_exam_on_a_busy_device_is_refused_in_words(client: Any) -> None
         {"devices": ["toaster"], "emergency": True},
         {"devices": ["ecg1"]},
         {"devices": ["ecg1"], "step": 1},
+        {"devices": ["ecg1"], "step": "SPS1", "patient_id": 4711},
+        {"devices": ["ecg1"], "emergency": True, "patient_id": "4711"},
         {"devices": ["ecg1"], "step": "NOBODY"},
         {"devices": ["ecg1"], "step": "SPS1", "emergency": True},
         {"devices": ["ecg1"], "emergency": "yes"},

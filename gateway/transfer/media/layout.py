@@ -33,10 +33,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer.media.elements import ITEM_HEAD, ITEM_TAIL, SEQUENCE_TAIL, UNDEFINED, encode
 from gateway.transfer.media.records_table import EXPLICIT_LITTLE
 from gateway.transfer.media.structure import DIRECTORY_CLASS
-from gateway.transfer.pdu import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 
 SMALLEST_RESERVE = 256 << 10  # bytes: some 600 instances of known series
 FILE_TAIL = ITEM_TAIL + SEQUENCE_TAIL
@@ -109,11 +109,12 @@ def head(file_set_id: str, uid: str, first: int, slack: int) -> tuple[bytes, int
         + encode(0x00020002, b"UI", DIRECTORY_CLASS.encode("ascii"))
         + encode(0x00020003, b"UI", uid.encode("ascii"))
         + encode(0x00020010, b"UI", EXPLICIT_LITTLE.encode("ascii"))
-        + encode(0x00020012, b"UI", IMPLEMENTATION_UID.encode("ascii"))
+        + encode(0x00020012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii"))
         + encode(0x00020013, b"SH", IMPLEMENTATION_VERSION.encode("ascii"))
     )
     if slack:
-        meta += encode(0x00020100, b"UI", IMPLEMENTATION_UID.encode("ascii")) + encode(0x00020102, b"OB", bytes(slack))
+        meta += encode(0x00020100, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii"))
+        meta += encode(0x00020102, b"OB", bytes(slack))
     front = bytes(128) + b"DICM" + encode(0x00020000, b"UL", struct.pack("<I", len(meta))) + meta
     front += encode(0x00041130, b"CS", file_set_id.encode("ascii"))
     link_at = len(front) + 8
