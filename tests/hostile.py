@@ -7,10 +7,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-from gateway.transfer import dimse, pdu
-from gateway.transfer.dimse import Field, Tag
-from gateway.transfer.pdu import AssociateAccept, AssociateRequest, ContextResult, Pdv, UserInformation
-from gateway.transfer.reader import Reader
+from gateway.transfer.association import dimse, pdu
+from gateway.transfer.association.dimse import Field, Tag
+from gateway.transfer.association.pdu import AssociateAccept, AssociateRequest, ContextResult, Pdv, UserInformation
+from gateway.transfer.association.reader import Reader
 
 
 class Line:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from gateway.model import InstanceRef
-from gateway.transfer import dataset, dimse, outcomes
-from gateway.transfer.dimse import Message, Tag
+from gateway.transfer import dataset, outcomes
+from gateway.transfer.association import dimse
+from gateway.transfer.association.dimse import Message, Tag
+from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.pdu import ProtocolError
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
 

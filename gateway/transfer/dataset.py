@@ -10,7 +10,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
-from gateway.transfer.pdu import ProtocolError
+from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.requestor import Pair, Requestor
 
 IMPLICIT = "1.2.840.10008.1.2"

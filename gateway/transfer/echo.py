@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from gateway.transfer import dimse, outcomes
-from gateway.transfer.dimse import Field
+from gateway.transfer import outcomes
+from gateway.transfer.association import dimse
+from gateway.transfer.association.dimse import Field
 from gateway.transfer.names import CLASSES, SYNTAXES, VERIFICATION
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor

@@ -18,8 +18,8 @@ from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
 from gateway.transfer import commitment
+from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.commitment import Report
-from gateway.transfer.pdu import ProtocolError
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from gateway.errors import GatewayError, Held, Retry
 from gateway.transfer import names
-from gateway.transfer.pdu import Abort, AssociateReject
+from gateway.transfer.association.pdu import Abort, AssociateReject
 from gateway.transfer.peers import Peer
 
 Kind = Literal["done", "warned", "retry", "hold"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydicom import Dataset
 
 from gateway.transfer import dataset as encoding
-from gateway.transfer import dimse, outcomes
-from gateway.transfer.dimse import Field, Message, Tag
+from gateway.transfer import outcomes
+from gateway.transfer.association import dimse
+from gateway.transfer.association.dimse import Field, Message, Tag
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor

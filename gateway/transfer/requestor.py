@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from gateway.transfer import association, dimse, outcomes, part10, pdu
-from gateway.transfer.association import Association, Lost
-from gateway.transfer.connection import Buffer, Connection
-from gateway.transfer.dimse import Command, Message
+from gateway.transfer import outcomes, part10
+from gateway.transfer.association import dimse, machine, pdu
+from gateway.transfer.association.connection import Buffer, Connection
+from gateway.transfer.association.dimse import Command, Message
+from gateway.transfer.association.machine import Association, Lost
+from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.pdu import ProtocolError
 from gateway.transfer.peers import Peer
 
 log = logging.getLogger(__name__)
@@ -235,7 +236,7 @@ class Requestor:
             raise self._violated(error.message) from error
         self._flush()
 
-    def _act(self, happening: association.Happening) -> None:
+    def _act(self, happening: machine.Happening) -> None:
         match happening:
             case pdu.AssociateAccept():
                 self._accepted(happening)

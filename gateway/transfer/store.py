@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.transfer import dimse, outcomes, part10
+from gateway.transfer import outcomes, part10
+from gateway.transfer.association import dimse
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import MOST_CONTEXTS, Requestor

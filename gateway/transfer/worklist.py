@@ -16,9 +16,10 @@ from pydicom.charset import python_encoding
 from gateway.clock import EARLIEST_CREDIBLE
 from gateway.settings import Box, Ris
 from gateway.step import ScheduledStep
-from gateway.transfer import dataset, dimse, outcomes
-from gateway.transfer.dimse import Field
-from gateway.transfer.pdu import ProtocolError
+from gateway.transfer import dataset, outcomes
+from gateway.transfer.association import dimse
+from gateway.transfer.association.dimse import Field
+from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
 

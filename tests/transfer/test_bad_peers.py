@@ -15,9 +15,10 @@ from peers import free_port
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.transfer import echo, pdu, store
+from gateway.transfer import echo, store
+from gateway.transfer.association import pdu
+from gateway.transfer.association.pdu import Abort, AssociateAccept, AssociateReject, ContextResult
 from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.pdu import Abort, AssociateAccept, AssociateReject, ContextResult
 from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
 

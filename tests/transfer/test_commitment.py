@@ -19,11 +19,12 @@ from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
-from gateway.transfer import commitment, dataset, dimse, store
+from gateway.transfer import commitment, dataset, store
+from gateway.transfer.association import dimse
+from gateway.transfer.association.dimse import Tag
+from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.commitment import Report
-from gateway.transfer.dimse import Tag
 from gateway.transfer.listener import Listener
-from gateway.transfer.pdu import ProtocolError
 from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
 

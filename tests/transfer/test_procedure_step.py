@@ -10,8 +10,9 @@ from peers import free_port
 from pydicom import Dataset
 
 from gateway.identifiers import new_uid
-from gateway.transfer import dimse, pdu, procedure_step
-from gateway.transfer.dimse import Tag
+from gateway.transfer import procedure_step
+from gateway.transfer.association import dimse, pdu
+from gateway.transfer.association.dimse import Tag
 from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
 

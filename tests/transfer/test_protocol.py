@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dicom import encode
-from gateway.transfer import dimse, pdu
-from gateway.transfer.association import TABLE, Association, Event, State
-from gateway.transfer.dimse import Assembler, Field, Tag
+from gateway.transfer.association import dimse, pdu
+from gateway.transfer.association.dimse import Assembler, Field, Tag
+from gateway.transfer.association.machine import TABLE, Association, Event, State
+from gateway.transfer.association.pdu import Pdv, ProtocolError
+from gateway.transfer.association.reader import LARGEST, Reader
 from gateway.transfer.media import layout
-from gateway.transfer.pdu import Pdv, ProtocolError
-from gateway.transfer.reader import LARGEST, Reader
 
 uids = st.from_regex(r"[1-9][0-9]{0,8}(\.[1-9][0-9]{0,8}){1,6}", fullmatch=True)
 titles = st.text(st.sampled_from("ABCXYZ09_-"), min_size=1, max_size=16)

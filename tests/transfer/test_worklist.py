@@ -16,8 +16,9 @@ from pydicom import Dataset
 from gateway.errors import Held, Retry
 from gateway.settings import Box, Ris
 from gateway.step import ScheduledStep, value
-from gateway.transfer import dataset, dimse, pdu, worklist
-from gateway.transfer.dimse import Tag
+from gateway.transfer import dataset, worklist
+from gateway.transfer.association import dimse, pdu
+from gateway.transfer.association.dimse import Tag
 from gateway.transfer.peers import Peer
 from gateway.trial import patients
 from gateway.trial.hospital import Hospital

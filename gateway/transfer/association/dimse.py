@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from gateway.transfer.pdu import Pdv, ProtocolError, data_header
+from gateway.transfer.association.pdu import Pdv, ProtocolError, data_header
 
 LARGEST_COMMAND = 1 << 16  # bytes
 LARGEST_DATA_SET = 1 << 24  # bytes: worklist items and commitment reports are far smaller

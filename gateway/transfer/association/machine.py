@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.transfer import pdu
-from gateway.transfer.pdu import ProtocolError
-from gateway.transfer.reader import Reader
+from gateway.transfer.association import pdu
+from gateway.transfer.association.pdu import ProtocolError
+from gateway.transfer.association.reader import Reader
 
 
 class State(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from gateway.transfer.pdu import (
+from gateway.transfer.association.pdu import (
     LARGEST_DATA,
     NAMES,
     Abort,

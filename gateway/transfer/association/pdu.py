@@ -1,6 +1,6 @@
 """Protocol data units of the DICOM upper layer (PS3.8 section 9.3), as bytes and as plain values.
 
-Values and how they are written; :mod:`gateway.transfer.reader` reads them.
+Values and how they are written; :mod:`gateway.transfer.association.reader` reads them.
 """
 
 from __future__ import annotations
