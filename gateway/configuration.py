@@ -18,18 +18,22 @@ from gateway.fields import Source
 from gateway.settings import DEFAULT_FILE, MANY, ONE, Destination, Device, Ris, Settings
 
 
-def load(path: Path = DEFAULT_FILE) -> Settings:
-    """Read and check a configuration file."""
+def load(path: Path = DEFAULT_FILE, adapters: bool = True) -> Settings:
+    """Read and check a configuration file.
+
+    ``adapters`` False leaves the adapters unloaded and their options unread: for commands that never touch a device
+    and should not pay for numpy; everything else is checked all the same.
+    """
     try:
         data = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Misuse(f"there is no configuration file {path}", "name one with --config FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Misuse(f"{path} cannot be read ({error})", "it must be UTF-8 text that this user may read") from error
-    return parse(data, str(path))
+    return parse(data, str(path), adapters)
 
 
-def parse(data: str, file: str = "configuration") -> Settings:
+def parse(data: str, file: str = "configuration", adapters: bool = True) -> Settings:
     """Check the text of a configuration file."""
     try:
         tables = tomllib.loads(data)
@@ -45,7 +49,7 @@ def parse(data: str, file: str = "configuration") -> Settings:
         for name, kind in ONE.items()
         if name != "media" or name in tables
     }
-    devices, options = _devices(tables.get("device", []), where)
+    devices, options = _devices(tables.get("device", []), where, adapters)
     return Settings(
         box=one["gateway"],
         clock=one["clock"],
@@ -72,24 +76,23 @@ def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Itera
         yield entry
 
 
-def _devices(tables: Any, where: Source) -> tuple[tuple[Device, ...], dict[str, Any]]:
+def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, ...], dict[str, Any]]:
     """Devices and their adapter options: keys that the section does not know are offered to the adapter."""
-    own = {f for f, *_ in fields.documentation(Device)}
-    common, rest = [], []
-    for table in tables if isinstance(tables, list) else []:
-        known = table if isinstance(table, dict) and "adapter" not in table else None
-        common.append(table if known is not None else {k: v for k, v in table.items() if k in own})
-        rest.append({k: v for k, v in table.items() if k not in own})
-    devices = tuple(_entries("device", Device, common if isinstance(tables, list) else tables, where))
+    own = [name for name, *_ in fields.documentation(Device)]
+    common = tables
+    if isinstance(tables, list):
+        common = [{k: v for k, v in t.items() if k in own} if isinstance(t, dict) else t for t in tables]
+    devices = tuple(_entries("device", Device, common, where))
     options: dict[str, Any] = {}
-    for i, device in enumerate(devices):
+    for i, device in enumerate(devices if adapters else ()):
         try:
             adapter: Adapter = adapter_named(device.adapter)
         except Misuse as error:
             raise where.wrong(("device", i, "adapter"), f"is wrong: {error.message}", error.fix) from None
         if not isinstance(adapter.transport, Internal) and not device.port:
             raise where.wrong(("device", i), "lacks the key 'port'", f"adapter {adapter.name} speaks over a line")
-        options[device.name] = fields.read_section(adapter.options, rest[i], where, ("device", i))
+        rest = {k: v for k, v in tables[i].items() if k not in own}
+        options[device.name] = fields.read_section(adapter.options, rest, where, ("device", i), own)
     return devices, options
 
 

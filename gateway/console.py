@@ -19,7 +19,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    settings = configuration.load(args.config)
+    settings = configuration.load(args.config, adapters=False)
     process = Service("console")
     try:
         if settings.console.port == 0:

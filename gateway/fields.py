@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,16 +118,22 @@ def name() -> Check:
     return text(32, r"[A-Za-z0-9][A-Za-z0-9_-]*", allowed)
 
 
-def read_section(kind: type[T], data: Any, where: Source, path: tuple[str | int, ...]) -> T:
-    """Make ``kind`` of one TOML table, or raise Misuse that names file, line, key and what is allowed."""
+def read_section(
+    kind: type[T], data: Any, where: Source, path: tuple[str | int, ...], elsewhere: Iterable[str] = ()
+) -> T:
+    """Make ``kind`` of one TOML table, or raise Misuse that names file, line, key and what is allowed.
+
+    ``elsewhere`` are keys of the same table that are read by somebody else: a slip may have meant one of them.
+    """
     if not isinstance(data, dict):
         raise where.wrong(path, "is not a table", "write it as [section] with keys below")
     known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values = {}
     for key, value in data.items():
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else "known keys: " + ", ".join(known)
+            names = [*known, *elsewhere]
+            close = difflib.get_close_matches(key, names, 1)
+            hint = f"did you mean {close[0]!r}?" if close else "known keys: " + ", ".join(names)
             raise where.wrong((*path, key), "is unknown", hint)
         check: Check = known[key].metadata["check"]
         try:

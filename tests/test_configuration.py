@@ -143,3 +143,18 @@ def test_numbers_are_bounded_and_never_not_a_number() -> None:
     for bad in (float("nan"), float("inf"), -1, 11, True, "3"):
         with pytest.raises(ValueError):
             check.read(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("device = [1]", "is not a table"),
+        ("[device]\nname = 'a'", "two brackets"),
+        ("[[device]]\nname = 'a'\nleads = ['I']", "lacks the key 'adapter'"),
+        ("[[device]]\nname = 'a'\nadapter = 'simulated'\nsync_intervall = 1", "did you mean 'sync_interval'?"),
+    ],
+)
+def test_a_slip_in_a_device_is_told_as_what_it_is(text: str, words: str) -> None:
+    with pytest.raises(Misuse, match="device") as error:
+        configuration.parse(text)
+    assert words in str(error.value)

@@ -27,13 +27,13 @@ def peer(args: argparse.Namespace, address: str | None) -> Peer:
     if address and "@" in address:
         aet, host, port = parse(address)
         return peers.destination(_box(args), Destination(name=aet, ae_title=aet, host=host, port=port))
-    settings = configuration.load(args.config)
+    settings = configuration.load(args.config, adapters=False)
     return _configured(settings, address)
 
 
 def _box(args: argparse.Namespace) -> Box:
     """The configured box where there is a configuration; an address given whole needs none."""
-    return configuration.load(args.config).box if args.config.exists() else Box()
+    return configuration.load(args.config, adapters=False).box if args.config.exists() else Box()
 
 
 def _configured(settings: Settings, name: str | None) -> Peer:

@@ -72,7 +72,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = configuration.load(args.config)
+    settings = configuration.load(args.config, adapters=False)
     return _WHAT[args.what](settings, args)
 
 

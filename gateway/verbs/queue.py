@@ -49,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or 4 when ``list`` shows something that waits for a person."""
-    here = configuration.load(args.config).places
+    here = configuration.load(args.config, adapters=False).places
     if args.what == "list":
         return _list(here, args.json)
     subject = args.subject if getattr(args, "ris", None) else _whole(here, args.subject)

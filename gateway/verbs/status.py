@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 when all is well, 1 with findings, 3 when a process does not run."""
-    found = overview(configuration.load(args.config))
+    found = overview(configuration.load(args.config, adapters=False))
     if args.json:
         tell.as_json(found.as_json())
     else:

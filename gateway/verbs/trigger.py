@@ -12,7 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = configuration.load(args.config)
+    settings = configuration.load(args.config, adapters=False)
     settings.device(args.device)
     socket = settings.places.socket(f"capture-{args.device}")
     if local.ask(socket, {"do": "status"})["recording"]:

@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = configuration.load(args.config)
+    settings = configuration.load(args.config, adapters=False)
     if args.refresh:
         refresh(settings)
     lists = list(cached_worklists(settings.places.worklist))

@@ -115,3 +115,13 @@ def test_a_support_bundle_names_no_patient(config: Path, settings: Settings, tmp
     ).stdout.decode()
     assert "exam.json" in listing
     assert "SECRET" not in listing.upper()
+
+
+@pytest.mark.parametrize(
+    "verb", [("status",), ("queue", "list"), ("exam", "list"), ("send", "--to", "A@127.0.0.1:1", "x")]
+)
+def test_a_command_that_touches_no_device_does_not_load_its_adapter(config: Path, verb: tuple[str, ...]) -> None:
+    code = "import sys; from gateway import cli; cli.main(sys.argv[1:]); print('numpy' in sys.modules)"
+    command = [sys.executable, "-c", code, "--config", str(config), *verb]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said.splitlines()[-1] == "False"
