@@ -28,25 +28,31 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= 7 * 86400:
         raise Misuse(f"--seconds {args.seconds:g} makes no recording", "more than 0, at most a week")
     named = identity.from_arguments(settings.places, args)
-    found = exam.current(settings.places, args.device)
-    if named is None and found is None:
-        raise Misuse("whose recording is this?", "name a patient (--step, --patient-id, --emergency) or start an exam")
-    own = None
     if named is not None:
-        own = exam.open_exam(settings.places, Clock(settings.clock.trust), (args.device,), *named)
-    exam_id = (own or found).exam  # type: ignore[union-attr]
-    status = "DISCONTINUED"
-    try:
+        clock = Clock(settings.clock.trust)
+        exam_id = exam.open_exam(settings.places, clock, (args.device,), *named).exam
+        acquisition = _in_own_exam(settings, args, exam_id)
+    elif (found := exam.current(settings.places, args.device)) is not None:
+        exam_id = found.exam
         acquisition = record(settings, args.device, exam_id, args.seconds, quiet=args.json)
-        status = "COMPLETED"
-    finally:
-        if own is not None:
-            stop_exam(settings, own.exam, status)
+    else:
+        raise Misuse("whose recording is this?", "name a patient (--step, --patient-id, --emergency) or start an exam")
     if args.json:
         tell.as_json({"exam": exam_id, "acquisition": acquisition, "device": args.device})
     else:
         print(f"kept: acquisition {acquisition} of exam {exam_id}")
     return 0
+
+
+def _in_own_exam(settings: Settings, args: argparse.Namespace, exam_id: str) -> str:
+    """Record, and close the exam whatever happens: what was not recorded is DISCONTINUED."""
+    status = "DISCONTINUED"
+    try:
+        acquisition = record(settings, args.device, exam_id, args.seconds, quiet=args.json)
+        status = "COMPLETED"
+    finally:
+        stop_exam(settings, exam_id, status)
+    return acquisition
 
 
 def record(settings: Settings, device: str, exam_id: str, seconds: float, quiet: bool = False) -> str:

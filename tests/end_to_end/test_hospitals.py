@@ -108,7 +108,7 @@ def at_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Box, 
         yield made, pacs
 
 
-# Orthanc 1.10 answers its worklist in Latin 1 and loses what that cannot say (LAB): the others go through wlmscpfs.
+# Orthanc 1.10 answers its worklist in Latin 1 and loses what that cannot say: the others go through wlmscpfs.
 @pytest.mark.parametrize("patient", ["PAT-0001", "PAT-0002", "PAT-0005"])
 def test_orthanc_stores_commits_and_gives_the_same_ecg_back(at_orthanc: tuple[Box, Orthanc], patient: str) -> None:
     made, pacs = at_orthanc
