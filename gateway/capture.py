@@ -19,16 +19,11 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gateway import configuration, exam, local
-from gateway.acquire import replay as transcript
-from gateway.acquire.adapter import adapter_named
 from gateway.acquire.admission import admit, only_capture
 from gateway.acquire.attendant import BEGIN_WITHIN, Kept, Plan, attend
 from gateway.acquire.idle import close_if_idle
-from gateway.acquire.recorder import Recorder
-from gateway.acquire.session import Begin, End, Record, RecordBytes, Session
 from gateway.acquire.whose import device_exam, named_exam
 from gateway.clock import Clock
 from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry
@@ -77,30 +72,6 @@ def record(
     return attendant.kept.facts.acquisition
 
 
-def replay(settings: Settings, device: str, exam_id: str | None, file: Path) -> str:
-    """Play a transcript through the device's adapter into a new acquisition; its id."""
-    chosen = settings.device(device)
-    adapter = adapter_named(chosen.adapter)
-    clock = Clock(settings.clock.trust)
-    admit(settings.places.data, settings.spool.reserve)
-    recorder = Recorder(settings.places, clock, chosen, adapter)
-    session = Session(adapter.decoder(settings.options[device]), chosen.keep_bytes)
-    made = ""
-    for act in transcript.play(file, session, clock.monotonic()):
-        match act:
-            case Begin():
-                made = recorder.begin(act.started, exam_id).acquisition
-            case Record():
-                recorder.take(act.event)
-            case RecordBytes():
-                recorder.take_bytes(act.data, act.time)
-            case End():
-                recorder.close(act.reason)
-    if not made:
-        raise Misuse(f"the transcript {file} holds no recording of a {adapter.name}", "name the right device")
-    return made
-
-
 @dataclass(slots=True)
 class _Order:
     """What a person asks of the device's thread; answered there."""
@@ -108,6 +79,7 @@ class _Order:
     do: str
     exam: str | None = None
     seconds: float | None = None
+    given_up: bool = False  # nobody waits for the answer any more
     done: threading.Event = field(default_factory=threading.Event)
     answer: Answer = field(default_factory=dict)
     refused: GatewayError | None = None
@@ -175,6 +147,7 @@ class Capture:
         except queue.Full:
             raise Retry("the capture process is busy", "try again") from None
         if not order.done.wait(BEGIN_WITHIN + 1):
+            order.given_up = True
             raise Retry("the capture process does not answer", "gateway status says why")
         if order.refused is not None:
             raise order.refused
@@ -185,6 +158,8 @@ class Capture:
             order = self._orders.get_nowait()
         except queue.Empty:
             return
+        if order.given_up and order.do == "start":
+            return  # whoever asked was told that nothing began
         try:
             if order.do == "start":
                 self._start(order)

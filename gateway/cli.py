@@ -10,6 +10,7 @@ be reached; 4 held: a person must look.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -58,12 +59,27 @@ def main(argv: list[str] | None = None) -> int:
     except GatewayError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"gateway: {_in_words(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("gateway: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+
+
+def _in_words(error: OSError) -> str:
+    """What the system refused, where, and what to do about the usual causes."""
+    fixes = {
+        errno.EACCES: "give the command as the user who owns the data: runuser -u gateway -- gateway ...",
+        errno.ENOSPC: "the disk is full: gateway queue list shows what waits",
+        errno.EROFS: "the file system is read-only: check the storage medium",
+    }
+    where = f"{error.filename}: " if error.filename else ""
+    fix = fixes.get(error.errno or 0, "")
+    return f"{where}{error.strerror or error}" + (f"; {fix}" if fix else "")
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -85,15 +101,27 @@ def _parse(words: list[str]) -> argparse.Namespace:
             loaded = importlib.import_module(module)
             loaded.arguments(sub)
             sub.set_defaults(run=loaded.run)
+            for nested in _nested(sub):
+                _add_shared(nested)
     return parser.parse_args(words, argparse.Namespace(config=DEFAULT_FILE, verbose=False))
 
 
 def _shared() -> argparse.ArgumentParser:
     """Options that may stand before or behind the verb; made anew each time, since argparse shares what it is given."""
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="configuration file")
-    shared.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="say more")
+    _add_shared(shared)
     return shared
+
+
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="configuration file")
+    parser.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="say more")
+
+
+def _nested(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parsers of a verb's own sub-verbs ("exam start")."""
+    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]  # argparse names no other way
+    return [nested for action in actions for nested in action.choices.values()]
 
 
 if __name__ == "__main__":

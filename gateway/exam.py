@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 _LONGEST_OPEN = 86400.0  # seconds; the longest exam_idle: what was not written for so long is open no more
 _said: set[Path] = set()  # damaged files that the log names already
+_closed: dict[Path, tuple[int, int]] = {}  # files of closed exams as they were (time, inode): not read again and again
 
 
 @contextlib.contextmanager
@@ -108,6 +109,11 @@ def exams(here: Places) -> list[Exam]:
     return _all(here)[0]
 
 
+def still_open(here: Places) -> list[Exam]:
+    """The exams that nobody closed, of this boot or another, oldest first. Costs one look at each closed one."""
+    return _all(here, only_open=True)[0]
+
+
 def damaged(here: Places) -> dict[str, Held]:
     """The exams that cannot be read, by id, and why."""
     return {path.parent.name: error for path, error in _all(here)[1].items()}
@@ -118,9 +124,9 @@ def current(here: Places, device: str) -> Exam | None:
 
     Raises Held if there seems to be none, but a damaged file could be it.
     """
-    readable, unreadable = _all(here)
+    readable, unreadable = _all(here, only_open=True)
     for exam in readable:
-        if device in exam.devices and exam.closed is None and exam.opened.boot == boot_id():
+        if device in exam.devices and exam.opened.boot == boot_id():
             return exam
     for path, error in unreadable.items():
         if _could_be_open(path, device):
@@ -133,13 +139,21 @@ def interrupted(exam: Exam) -> bool:
     return exam.closed is None and exam.opened.boot != boot_id()
 
 
-def _all(here: Places) -> tuple[list[Exam], dict[Path, Held]]:
-    """Every exam that can be read, oldest first, and the error of every other."""
+def _all(here: Places, only_open: bool = False) -> tuple[list[Exam], dict[Path, Held]]:
+    """Every exam (or open exam) that can be read, oldest first, and the error of every one that cannot."""
     readable: list[Exam] = []
     unreadable: dict[Path, Held] = {}
     for path in sorted(here.exams.glob(f"*/{places.EXAM}")):
         try:
-            readable.append(_read(path))
+            if only_open and path in _closed and _closed[path] == _as_it_is(path):
+                continue
+            found = _read(path)
+            if found.closed is not None:
+                _closed[path] = _as_it_is(path)
+            if found.closed is None or not only_open:
+                readable.append(found)
+        except FileNotFoundError:  # removed in this moment
+            continue
         except Held as error:
             if not path.exists():  # removed in this moment
                 continue
@@ -148,6 +162,12 @@ def _all(here: Places) -> tuple[list[Exam], dict[Path, Held]]:
                 _said.add(path)
                 log.error("%s", error)
     return sorted(readable, key=lambda e: e.opened.wall), unreadable
+
+
+def _as_it_is(path: Path) -> tuple[int, int]:
+    """Changes whenever the file is replaced."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino
 
 
 def _could_be_open(path: Path, device: str) -> bool:

@@ -71,7 +71,7 @@ class Forward:
         self._server: local.Server | None = None
         self._listener: Listener | None = None
         self._recovery = Recovery(settings, self.ledger, self._clock)
-        self._interrupted = [e.exam for e in exam.exams(settings.places) if exam.interrupted(e)]
+        self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)

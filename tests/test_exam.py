@@ -185,3 +185,17 @@ def test_the_instant_of_opening_keeps_clock_boot_and_trust(here):
     assert isinstance(at, Instant)
     assert dataclasses.asdict(at).keys() == {"wall", "monotonic", "boot", "trusted"}
     assert at.trusted
+
+
+def test_a_closed_exam_is_not_read_again_and_one_that_changes_is(here, monkeypatch):
+    first = exam.open_exam(here, CLOCK, ("ecg1",), Attributed.EMERGENCY, {})
+    exam.close_exam(here, CLOCK, first.exam)
+    assert exam.current(here, "ecg1") is None
+    read = []
+    monkeypatch.setattr(exam, "_read", lambda path, original=exam._read: read.append(path) or original(path))
+    assert exam.current(here, "ecg1") is None
+    assert exam.still_open(here) == []
+    assert read == []
+    second = exam.open_exam(here, CLOCK, ("ecg1",), Attributed.EMERGENCY, {})
+    assert exam.current(here, "ecg1") == second
+    assert [e.exam for e in exam.exams(here)] == [first.exam, second.exam]

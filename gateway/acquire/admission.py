@@ -32,6 +32,15 @@ def only_capture(here: Places, device: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def captured(here: Places, device: str) -> bool:
+    """Whether a process holds the device's lock: the capture process, or a command that records by itself."""
+    try:
+        with only_capture(here, device):
+            return False
+    except Fatal:
+        return True
+
+
 def free_mebibytes(place: Path) -> int:
     """Room on the file system of ``place`` (or of what exists above it), in MiB, for an ordinary user."""
     while not place.exists():

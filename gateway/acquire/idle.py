@@ -26,7 +26,7 @@ def close_if_idle(here: Places, clock: Clock, device: Device) -> tuple[str, ...]
     COMPLETED if there is an acquisition, else DISCONTINUED. Returns the ids of those that were closed.
     """
     now = clock.now()
-    candidates = [e for e in exam.exams(here) if e.closed is None and (device.name in e.devices or not e.devices)]
+    candidates = [e for e in exam.still_open(here) if device.name in e.devices or not e.devices]
     return tuple(e.exam for e in candidates if _close(here, clock, e, now, device.exam_idle))
 
 

@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import records
-from gateway.acquire.session import Act, Session
+from gateway.acquire.adapter import adapter_named
+from gateway.acquire.admission import admit
+from gateway.acquire.recorder import Recorder
+from gateway.acquire.session import Act, Begin, End, Record, RecordBytes, Session
+from gateway.clock import Clock
 from gateway.errors import Misuse
+from gateway.settings import Settings
 
 TICK = 0.1  # seconds
 
@@ -50,3 +55,27 @@ def play(transcript: Path, session: Session, begin: float) -> Iterator[Act]:
     if before is None:
         raise Misuse(f"{transcript} holds no bytes as received", "record with keep_bytes = true")
     yield from session.stop("end of the transcript", before + shift)
+
+
+def keep(settings: Settings, device: str, exam_id: str | None, file: Path) -> str:
+    """Play a transcript through the device's adapter into a new acquisition; its id."""
+    chosen = settings.device(device)
+    adapter = adapter_named(chosen.adapter)
+    clock = Clock(settings.clock.trust)
+    admit(settings.places.data, settings.spool.reserve)
+    recorder = Recorder(settings.places, clock, chosen, adapter)
+    session = Session(adapter.decoder(settings.options[device]), chosen.keep_bytes)
+    made = ""
+    for act in play(file, session, clock.monotonic()):
+        match act:
+            case Begin():
+                made = recorder.begin(act.started, exam_id).acquisition
+            case Record():
+                recorder.take(act.event)
+            case RecordBytes():
+                recorder.take_bytes(act.data, act.time)
+            case End():
+                recorder.close(act.reason)
+    if not made:
+        raise Misuse(f"the transcript {file} holds no recording of a {adapter.name}", "name the right device")
+    return made

@@ -17,6 +17,7 @@ from gateway.errors import Held, Misuse
 from gateway.model import Facts
 from gateway.settings import Settings
 from gateway.spool import audit, deliveries, holding, instances, steps
+from gateway.spool.empty import empty
 from gateway.spool.ledger import Ledger
 from gateway.spool.space import Candidate, candidate, purgeable
 from gateway.spool.states import Acquisition, Instance
@@ -173,9 +174,11 @@ class Desk:
             instances.mark_discarded(self._ledger, subject)
             return "it is deleted at the next purge"
         found, now = self._recording(subject), self._clock.now()
-        one = Candidate((), None, test=bool(found["test"]), discarded=True)
+        nothing = Acquisition(found["state"]) is Acquisition.KEPT and empty(self._here.acquisition(subject))
+        one = Candidate((), None, test=bool(found["test"]), discarded=True, empty=nothing)
         if found["held"] is None or not (verdict := purgeable(one, 0.0, now.wall, now.trusted)).allowed:
-            raise Held("only a held test recording can be discarded", "attribute or release it")
+            words = "only a held test recording, or a held one without any sample, can be discarded"
+            raise Held(words, "attribute or release it")
         self._note(request, "discard", subject)
         fsops.remove_folder(self._here.acquisition(subject))
         with self._ledger.change() as c:
@@ -198,6 +201,13 @@ class Desk:
         before = f", not to {facts.exam}, which cannot be read" if facts.exam else ""
         self._note(request, "attribute", f"{subject} to exam {name}{before}")
         holding.attribute(folder, name)
+        held = holding.reason(folder)
+        if held is None or held.kind == holding.UNATTRIBUTED:
+            # At once, not when the intake comes by: what is held is left out of the exam's last message to the RIS.
+            instances.attribute(self._ledger, subject, name)
+            holding.release(folder)
+        else:
+            instances.see(self._ledger, subject, name, facts.device, facts.test)
         return f"it belongs to exam {name}"
 
     def _has_exam(self, folder: Path, facts: Facts) -> bool:

@@ -57,6 +57,12 @@ def hold_acquisition(ledger: Ledger, acquisition: str, words: str | None) -> Non
         c.execute("UPDATE acquisitions SET held = ? WHERE id = ?", (words, acquisition))
 
 
+def attribute(ledger: Ledger, acquisition: str, exam: str) -> None:
+    """Note whose it is, and that it is not held for want of that; said before its folder's held.json goes."""
+    with ledger.change() as c:
+        c.execute("UPDATE acquisitions SET exam = ?, held = NULL WHERE id = ?", (exam, acquisition))
+
+
 def add(
     ledger: Ledger, origin: Origin, found: Sequence[tuple[Described, str | None]], wanted: Iterable[Wanted], now: float
 ) -> None:

@@ -21,6 +21,7 @@ from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
 from gateway.settings import Settings
 from gateway.spool import dating, holding, instances, layout
+from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Acquisition
@@ -115,10 +116,14 @@ class Intake:
         final = layout.folder(self._here, name)
         if not final.exists():
             found_exam = self._exam(name, folder, facts)
-            if found_exam is None or not self._clock_allows(name, folder, facts):
+            if found_exam is None:
+                return False
+            if held is not None and held.kind == holding.UNATTRIBUTED:
+                self._go_on(name, folder, found_exam)  # it counts for its exam, also while it waits for the clock
+            if not self._clock_allows(name, folder, facts):
                 return False
             if held is not None:
-                holding.release(folder)
+                self._go_on(name, folder, found_exam)
             found_exam = dating.dated(self._here, self._clock, found_exam)
             make(folder, final, found_exam, self._settings, self._wrap, self._check)
         origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
@@ -143,8 +148,9 @@ class Intake:
             return False
         end = records.finish_interrupted(path, len(facts.groups))
         instances.ended(self._ledger, name, end.interrupted)
-        if not end.frames and not any(g.samples - g.missing for g in end.groups):
-            raise Held("nothing was recorded: the device sent no sample", "nothing needs to be done, it is only kept")
+        if without_samples(end):
+            words = "nothing was recorded: the device sent no sample"
+            raise Held(words, f"there is nothing in it to lose: gateway queue discard {name}")
         return True
 
     def _newborn(self, facts: Facts) -> bool:
@@ -196,6 +202,10 @@ class Intake:
             holding.hold(folder, reason)
             log.warning("recording %s is held: %s", name, reason)
         self._note_held(name, folder, reason)
+
+    def _go_on(self, name: str, folder: Path, found_exam: Exam) -> None:
+        instances.attribute(self._ledger, name, found_exam.exam)
+        holding.release(folder)
 
     def _note_held(self, name: str, folder: Path, reason: holding.Reason) -> None:
         try:

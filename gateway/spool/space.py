@@ -32,6 +32,7 @@ class Candidate:
     corrupt: bool = False
     test: bool = False
     discarded: bool = False  # by a person, audited
+    empty: bool = False  # a recording without any sample: there is nothing in it to lose
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,15 @@ def purgeable(candidate: Candidate, retention: float, now: float, trusted: bool)
     """Whether the box may delete this. ``retention`` in days; ``now`` is the wall clock, ``trusted`` if it is believed.
 
     Every destination that counts has what its policy asks for, there is at least one, the retention time is over,
-    and the clock is believed; or a person discarded a test recording. What is corrupt never goes.
+    and the clock is believed; or a person discarded a test recording, or one without any sample. What is corrupt
+    never goes.
     """
     counted = [p for p in candidate.promises if p.counts]
     if candidate.corrupt:
         return Verdict(False, "it is damaged: a person must look")
     if candidate.discarded:
-        return Verdict(candidate.test, "discarded" if candidate.test else "only test recordings can be discarded")
+        may = candidate.test or candidate.empty
+        return Verdict(may, "discarded" if may else "only test recordings can be discarded, and empty ones")
     if not counted:
         return Verdict(False, "no destination takes responsibility for it")
     if not all(p.kept for p in counted):

@@ -50,6 +50,12 @@ def postpone_step(ledger: Ledger, exam: str, ris: str, until: float, words: str,
         )
 
 
+def note_code(ledger: Ledger, exam: str, ris: str, code: str) -> None:
+    """Note the last status, or that a message is on its way whose answer may never be heard."""
+    with ledger.change() as c:
+        c.execute("UPDATE steps SET code = ? WHERE exam = ? AND ris = ?", (code, exam, ris))
+
+
 def hold_step(ledger: Ledger, exam: str, ris: str, words: str | None, now: float) -> None:
     """Hold the step for a person, or (None) release it."""
     with ledger.change() as c:
@@ -60,6 +66,15 @@ def hold_step(ledger: Ledger, exam: str, ris: str, words: str | None, now: float
         )
 
 
+def resting(ledger: Ledger, ris: str, now: float, most: float) -> frozenset[str]:
+    """Exams whose step is held, or tried again only later; a time further away than ``most`` is a clock set back."""
+    rows = ledger.query(
+        "SELECT exam FROM steps WHERE ris = ? AND (held IS NOT NULL OR next_try > ? AND next_try <= ?)",
+        *(ris, now, now + most),
+    )
+    return frozenset(r["exam"] for r in rows)
+
+
 def known_acquisitions(ledger: Ledger) -> frozenset[str]:
     return frozenset(r["id"] for r in ledger.query("SELECT id FROM acquisitions"))
 
@@ -68,6 +83,14 @@ def unsettled_acquisitions(ledger: Ledger, exam: str) -> list[str]:
     """Acquisitions of the exam that are neither wrapped nor held: the final N-SET waits for them."""
     rows = ledger.query(
         "SELECT id FROM acquisitions WHERE exam = ? AND state <> ? AND held IS NULL", exam, Acquisition.WRAPPED
+    )
+    return [r["id"] for r in rows]
+
+
+def held_acquisitions(ledger: Ledger, exam: str) -> list[str]:
+    """Acquisitions of the exam that are held, and not wrapped."""
+    rows = ledger.query(
+        "SELECT id FROM acquisitions WHERE exam = ? AND state <> ? AND held IS NOT NULL", exam, Acquisition.WRAPPED
     )
     return [r["id"] for r in rows]
 

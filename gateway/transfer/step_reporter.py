@@ -32,6 +32,8 @@ _IDLE = 1.0  # seconds; looking is cheap: only exams that are not done are read
 _FULL_LOOK = 60  # every so many rounds all names are read, whatever the folder's time says
 _RETRY_FIRST = 5.0
 _RETRY_MOST = 600.0
+_ON_ITS_WAY = "sent"  # noted as the step's code before the N-SET goes: after a crash, it may have arrived
+_THERE_ALREADY = "0111"  # what the N-CREATE was answered if an earlier one had arrived
 
 Message = Callable[[Peer, str, Dataset], Outcome]
 
@@ -69,8 +71,12 @@ class StepReporter:
         """Send what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
+        now = self._clock.wall()
+        resting = steps.resting(self._ledger, self.ris.name, now, _RETRY_MOST)  # one question, however many they are
         for name in self._open_names():
             beat()
+            if name in resting:
+                continue
             self._look_at(name)
             if left := self.pause.left():
                 return min(left, _IDLE)
@@ -105,8 +111,6 @@ class StepReporter:
         if found.attribution.how is Attributed.NOBODY or self._waits_for_clock(found):
             return
         row = steps.open_step(self._ledger, name, self.ris.name, self._clock.wall())
-        if row["held"] is not None or self._clock.wall() < row["next_try"] <= self._clock.wall() + _RETRY_MOST:
-            return
         try:
             self._report(found, row)
         except (Retry, Fatal):
@@ -145,10 +149,15 @@ class StepReporter:
     def _complete(self, exam_id: str) -> bool:
         """Whether every recording of the exam is wrapped or held, also those the intake has not met yet.
 
+        What is held for want of an exam that is known by now is wrapped in a moment: it is waited for.
         What a refusal may have wrapped again waits for the destinations' word: the last message names what they hold.
         """
         if steps.unsettled_acquisitions(self._ledger, exam_id):
             return False
+        for name in steps.held_acquisitions(self._ledger, exam_id):
+            reason = holding.reason(self._here.acquisition(name))
+            if reason is not None and reason.kind == holding.UNATTRIBUTED:
+                return False
         again = [d.name for d in self._settings.devices if d.refused_class == "rewrap"]
         if again and steps.undecided(self._ledger, exam_id, TABLE[FROM].sop_class_uid, again):
             return False
@@ -180,6 +189,8 @@ class StepReporter:
 
     def _send(self, message: Message, event: str, found: Exam, row: sqlite3.Row, dataset: Dataset) -> bool:
         peer, name = peers.ris(self._settings.box, self.ris), self.ris.name
+        if event == "finished" and row["code"] not in (_ON_ITS_WAY, _THERE_ALREADY):
+            steps.note_code(self._ledger, found.exam, name, _ON_ITS_WAY)
         try:
             outcome = message(peer, found.step_uid, dataset)
         except GatewayError as error:
@@ -190,6 +201,8 @@ class StepReporter:
             log.info("%s knows that exam %s is %s", name, found.exam, "open" if event == "created" else "finished")
             self.pause.worked()
         elif outcome.kind == "hold":
+            if event == "finished":
+                steps.note_code(self._ledger, found.exam, name, row["code"])  # answered: it has not arrived unheard
             self._hold(found.exam, outcome.words)
             self.pause.worked()
         else:
@@ -200,7 +213,7 @@ class StepReporter:
 
     def _is_final_already(self, event: str, row: sqlite3.Row, outcome: Outcome) -> bool:
         """Whether "may no longer be changed" answers a repetition: then our first N-SET had arrived."""
-        repeated = row["attempts"] > 0 or row["code"] == "0111"
+        repeated = row["attempts"] > 0 or row["code"] in (_ON_ITS_WAY, _THERE_ALREADY)
         return event == "finished" and outcome.code == f"{STEP_IS_FINAL:04X}" and repeated
 
     def _later(self, exam_id: str, row: sqlite3.Row, words: str) -> None:

@@ -67,11 +67,15 @@ def record(settings: Settings, device: str, exam_id: str, seconds: float, quiet:
     if local.ask_if_there(socket, {"do": "ping"}, timeout=2) is None:
         return capture.record(settings, device, exam_id, seconds, show)
     local.ask(socket, {"do": "start", "exam": exam_id, "seconds": seconds})
-    deadline = time.monotonic() + seconds + 30
-    while time.monotonic() < deadline:
-        answer = local.ask(socket, {"do": "status"})
-        if not answer["recording"] and answer.get("kept"):
-            return str(answer["kept"])
-        show(float(answer.get("seconds") or 0))
-        time.sleep(0.1)
+    try:
+        deadline = time.monotonic() + seconds + 30
+        while time.monotonic() < deadline:
+            answer = local.ask(socket, {"do": "status"})
+            if not answer["recording"] and answer.get("kept"):
+                return str(answer["kept"])
+            show(float(answer.get("seconds") or 0))
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        local.ask_if_there(socket, {"do": "stop", "exam": exam_id})  # what was recorded is kept
+        raise
     raise Retry(f"device {device!r} did not finish its recording", "gateway status says why")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gateway.transfer import echo
+from gateway.transfer.names import CLASSES, SYNTAXES
 from gateway.verbs import address, tell
 
 
@@ -16,6 +17,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     peer = address.peer(args, args.peer)
     result = echo.echo(peer)
-    print(result)
-    tell.note("")
+    if args.json:
+        accepted = {CLASSES[uid]: [SYNTAXES[s] for s in syntaxes] for uid, syntaxes in result.accepted.items()}
+        tell.as_json({"peer": str(peer), "seconds": round(result.seconds, 3), "accepted": accepted})
+    else:
+        print(result)
     return 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from gateway import configuration, exam, local
+from gateway.acquire.admission import captured
 from gateway.clock import Clock
-from gateway.errors import Misuse
+from gateway.errors import Misuse, Retry
 from gateway.model import Exam, to_json
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
@@ -49,7 +50,10 @@ def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Ex
 
 def _stop_devices(settings: Settings, found: Exam) -> None:
     for device in found.devices:
-        local.ask_if_there(settings.places.socket(f"capture-{device}"), {"do": "stop", "exam": found.exam})
+        order = {"do": "stop", "exam": found.exam}
+        answer = local.ask_if_there(settings.places.socket(f"capture-{device}"), order)
+        if answer is None and captured(settings.places, device):
+            raise Retry(f"a command still records from device {device!r}", "end it first (Ctrl-C where it runs)")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +94,7 @@ def _stop(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _only_open(settings: Settings) -> str:
-    still = [e for e in exam.exams(settings.places) if e.closed is None]
+    still = exam.still_open(settings.places)
     if len(still) != 1:
         raise Misuse(f"{len(still)} exams are open", "name one: gateway exam list")
     return still[0].exam

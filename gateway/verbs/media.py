@@ -8,6 +8,8 @@ from pathlib import Path
 from gateway import configuration
 from gateway.errors import Misuse
 from gateway.transfer import media
+from gateway.transfer.media.hashes import FOLDER
+from gateway.transfer.media.medium import DICOMDIR
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "import":
         raise Misuse("media import is not built yet", "send the files instead: gateway send --to AET@HOST:PORT DIR")
     root = _root(args)
+    if args.what in ("verify", "repair") and not any((root / name).exists() for name in (DICOMDIR, FOLDER)):
+        raise Misuse(f"{root} is no file-set: it has no DICOMDIR", "name the root of a medium")
     if args.what == "repair":
         print(media.repair(root))
         return 0

@@ -22,7 +22,7 @@ DECISIONS = {
     "hold": "do not send it for now",
     "waive": "do not wait for one destination any more",
     "rewrap": "send it to one destination as a class that it takes",
-    "discard": "delete a test recording",
+    "discard": "delete a test recording, or one without any sample",
     "attribute": "give a recording made outside any exam to one",
 }
 

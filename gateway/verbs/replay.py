@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gateway import capture, configuration, exam
+from gateway import configuration, exam
+from gateway.acquire import replay as transcript
 from gateway.clock import Clock
 from gateway.errors import Misuse
 from gateway.places import RECORDS
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     # The exam is on no device: what the live one records meanwhile is not this patient's.
     found = exam.open_exam(settings.places, Clock(settings.clock.trust), (), *named) if named else None
     try:
-        acquisition = capture.replay(settings, args.device, found.exam if found else None, file)
+        acquisition = transcript.keep(settings, args.device, found.exam if found else None, file)
     finally:
         if found is not None:
             stop_exam(settings, found.exam)

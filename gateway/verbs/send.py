@@ -12,6 +12,8 @@ from gateway.model import InstanceRef
 from gateway.transfer import part10, store
 from gateway.verbs import address, tell
 
+DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: the DICOMDIR, which describes and is not sent
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="PEER", help="AET@HOST:PORT, or a destination's name from the configuration")
@@ -56,12 +58,13 @@ def _instances(paths: list[Path]) -> tuple[list[InstanceRef], list[Path]]:
     found, skipped = [], []
     for path in _files(paths):
         try:
-            found.append(part10.instance(path))
+            instance = part10.instance(path)
+            if instance.sop_class_uid != DIRECTORY:
+                found.append(instance)
         except Misuse:
             if path in paths:
                 raise
-            if path.name != "DICOMDIR":
-                skipped.append(path)
+            skipped.append(path)
     if not found:
         raise Misuse("there is no DICOM file to send", "name Part 10 files or folders of them")
     return found, skipped

@@ -107,7 +107,7 @@ class Server(socketserver.ThreadingTCPServer):
         try:
             super().__init__((address, port), Handler)
         except OSError as error:
-            raise Misuse(
+            raise Retry(  # not Misuse: the address may come with the network, and systemd tries again
                 f"the console cannot listen on {address}:{port} ({error.strerror})", "does another one run already?"
             ) from error
         self.port: int = self.server_address[1]

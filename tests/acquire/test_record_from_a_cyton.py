@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gateway import capture, configuration, records
+from gateway.acquire import replay
 from gateway.acquire.admission import free_mebibytes, only_capture
 from gateway.errors import Fatal, Held, Retry
 from gateway.trial.device import CytonPlayer, Faults, synthetic, wfdb_counts
@@ -103,7 +104,7 @@ def test_a_transcript_replayed_gives_the_same_recording(settings, port, acquisit
     faults = Faults(drop=frozenset({100, 101}), garbage={200: b"noise"})
     with CytonPlayer(port, COUNTS, speed=20, faults=faults):
         first = acquisition(capture.record(settings, "cyton", None, 2.0, nothing))
-    again = acquisition(capture.replay(settings, "cyton", None, first.path))
+    again = acquisition(replay.keep(settings, "cyton", None, first.path))
     assert np.array_equal(again.samples, first.samples)
     assert [g.samples for g in again.gaps] == [g.samples for g in first.gaps] == [2]
     assert again.facts.root_uid != first.facts.root_uid

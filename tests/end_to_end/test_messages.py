@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from dcmtk import storescp
+from ecg_files import write_ecg
 from peers import free_port
 
+from gateway.transfer import media
 from gateway.trial.device import CytonPlayer, Faults, synthetic
 from gateway.trial.hospital import Hospital
 
@@ -82,6 +85,24 @@ def test_echo_shows_what_a_plain_storescp_refuses(tmp_path: Path) -> None:
     refused = [line for line in out.splitlines() if "refused" in line]
     assert code == 0
     assert any("General 32-bit ECG" in line for line in refused)
+
+
+def test_echo_as_data_is_one_object(tmp_path: Path, hospital: Hospital) -> None:
+    code, out, words = gateway(configured(tmp_path, hospital.port), "echo", "ris", "--json")
+    assert (code, words) == (0, "")
+    assert json.loads(out)["accepted"]["12-Lead ECG"][0] == "Explicit VR Little Endian"
+
+
+def test_a_whole_stick_is_sent_without_its_dicomdir(tmp_path: Path, hospital: Hospital) -> None:
+    reference = write_ecg(tmp_path, 1)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    media.add(stick, reference, "TEST")
+    peer = f"HOSPITAL@127.0.0.1:{hospital.port}"
+    code, out, words = gateway(configured(tmp_path, 104), "send", "--to", peer, str(stick), "--json")
+    assert code == 0, words
+    assert json.loads(out)["sent"] == 1
+    assert [path.stem for path in hospital.files()] == [reference.sop_instance_uid]
 
 
 def test_a_wrong_ae_title_is_named_as_such(tmp_path: Path, hospital: Hospital) -> None:

@@ -11,7 +11,7 @@ from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 from gateway import exam
 from gateway.errors import Held, Misuse
 from gateway.settings import Settings
-from gateway.spool import audit
+from gateway.spool import audit, holding, survey
 from gateway.spool.desk import Desk
 from gateway.transfer.outcomes import Outcome
 
@@ -174,3 +174,40 @@ def test_a_recording_of_an_exam_that_cannot_be_read_may_be_given_to_another_unle
     assert lost.exam in trail(settings)[-1]["subject"]
     ask.box.take_in()
     assert len(ask("exam", exam=other.exam)["instances"]) == 1
+
+
+def test_a_recording_without_any_sample_can_be_discarded_and_says_so(settings: Settings, ask: Ask) -> None:
+    name, whole = record(settings, somebodys_exam(settings).exam, samples=0), record(settings, None)
+    ask.box.take_in()
+    assert f"gateway queue discard {name}" in ask("queue-show", instance=name)["held"]
+    assert survey.queue(ask.box.ledger)["held_recordings"] == 2
+    with pytest.raises(Held, match="without any sample"):
+        ask("discard", instance=whole)
+    ask("discard", instance=name, why="the cable was off")
+    assert [(t["what"], t["subject"]) for t in trail(settings)] == [("discard", name)]
+    assert not settings.places.acquisition(name).exists()
+    assert settings.places.acquisition(whole).exists()
+    assert survey.queue(ask.box.ledger)["held_recordings"] == 1
+
+
+def test_a_recording_whose_torn_end_was_cut_off_is_not_empty(settings: Settings, ask: Ask) -> None:
+    name = record(settings, somebodys_exam(settings).exam, samples=0, end=False)
+    with (settings.places.acquisition(name) / "records").open("ab") as stream:
+        stream.write(b"half a record")
+    ask.box.take_in()
+    with pytest.raises(Held, match="without any sample"):
+        ask("discard", instance=name)
+    assert settings.places.acquisition(name).exists()
+
+
+def test_what_is_given_to_an_exam_is_its_own_at_once_and_no_longer_held(settings: Settings, ask: Ask) -> None:
+    name, kept = record(settings, None), record(settings, None)
+    whose = somebodys_exam(settings)
+    ask.box.take_in()
+    ask("hold", instance=kept, why="no idea whose")
+    for one in (name, kept):
+        ask("attribute", instance=one, to=whose.exam)
+    rows = {r["id"]: r for r in ask("exam", exam=whose.exam)["acquisitions"]}
+    assert rows[name]["held"] is None
+    assert holding.reason(settings.places.acquisition(name)) is None
+    assert "held by a person" in rows[kept]["held"]

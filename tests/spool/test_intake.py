@@ -266,3 +266,16 @@ def test_what_was_wrapped_before_a_destination_was_configured_is_sent_once_there
     assert (
         Box(dataclasses.replace(settings, destinations=other), pacs).states("other") == {}
     )  # fixed when it was wrapped
+
+
+def test_what_waits_for_the_clock_is_no_longer_held_for_want_of_an_exam(
+    settings: Settings, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whose = somebodys_exam(settings, how=Attributed.NOBODY)
+    name = record(settings, whose.exam)
+    box.intake.turn()
+    exam.attribute(settings.places, CLOCK, whose.exam, Attributed.MANUAL, ITEM)
+    monkeypatch.setattr(box.intake, "_clock_allows", lambda *_: False)
+    assert box.intake.turn() == 0
+    assert held(settings, name) is None
+    assert [tuple(r) for r in box.ledger.query("SELECT exam, held FROM acquisitions")] == [(whose.exam, None)]

@@ -38,6 +38,7 @@ def test_what_is_committed_everywhere_and_old_enough_may_go() -> None:
         ({"settled_at": NOW + DAY}, "retention"),
         ({"corrupt": True}, "damaged"),
         ({"discarded": True}, "only test recordings"),
+        ({"empty": True, "promises": ()}, "no destination"),  # nobody gave it up
     ],
 )
 def test_one_thing_that_speaks_against_it_is_enough(change: dict[str, object], words: str) -> None:
@@ -54,6 +55,7 @@ def test_a_person_may_waive_a_destination_and_discard_a_test() -> None:
     waived = dataclasses.replace(GOOD, promises=(Promise("commitment", Delivery.QUEUED, waived=True),))
     assert purgeable(waived, 7.0, NOW, trusted=True).allowed
     assert purgeable(Candidate((), None, test=True, discarded=True), 7.0, NOW, trusted=False).allowed
+    assert purgeable(Candidate((), None, empty=True, discarded=True), 7.0, NOW, trusted=False).allowed
 
 
 promise = st.builds(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from spooling import CLOCK, DESTINATION, ITEM, Box, Pacs, record, somebodys_exam
+from telling import DONE, RIS, Told
 
 from gateway import configuration, exam
 from gateway.clock import Clock
@@ -17,40 +18,8 @@ from gateway.dicom.iods import TABLE
 from gateway.dicom.performed_step import create_dataset
 from gateway.model import Attributed, Exam
 from gateway.settings import Settings
-from gateway.spool.ledger import Ledger
 from gateway.transfer import step_reporter
 from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.step_reporter import StepReporter
-
-RIS = '[[ris]]\nname = "ris"\nae_title = "RIS"\nhost = "127.0.0.1"\n'
-DONE = Outcome("done", "0000", "done")
-
-
-class Told:
-    """A RIS at the seam: what it heard, and what it answers."""
-
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
-        self.heard: list[tuple[str, str, Dataset]] = []
-        self.answers = {"create": DONE, "finish": DONE}
-        self.reporter = StepReporter(settings, settings.ris[0], ledger, CLOCK, self.create, self.finish)
-
-    def create(self, peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
-        self.heard.append(("create", step_uid, dataset))
-        return self.answers["create"]
-
-    def finish(self, peer: Peer, step_uid: str, dataset: Dataset) -> Outcome:
-        self.heard.append(("finish", step_uid, dataset))
-        return self.answers["finish"]
-
-    def turn(self) -> list[str]:
-        """What is heard in one round, waiting times over."""
-        before = len(self.heard)
-        self.reporter.pause.end()
-        with self.reporter._ledger.change() as c:
-            c.execute("UPDATE steps SET next_try = 0")
-        self.reporter.turn()
-        return [what for what, *_ in self.heard[before:]]
 
 
 @pytest.fixture
@@ -240,3 +209,23 @@ def test_a_step_is_told_even_if_the_clock_is_never_set(settings: Settings, box: 
     assert told.turn() == []
     now["monotonic"] += settings.clock.wait + 1
     assert told.turn() == ["create"]
+
+
+def test_what_is_held_costs_no_reading_and_one_question(
+    settings: Settings, box: Box, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        somebodys_exam(settings, f"device{number}")
+    told.answers["create"] = Outcome("hold", "0106", "invalid attribute value")
+    assert len(told.turn()) == 5
+    asked: list[str] = []
+    query = box.ledger.query
+
+    def counting(sql: str, *parameters: Any) -> Any:
+        asked.append(sql)
+        return query(sql, *parameters)
+
+    monkeypatch.setattr(box.ledger, "query", counting)
+    monkeypatch.setattr(exam, "load", lambda *_: pytest.fail("an exam file was read"))
+    told.reporter.turn()
+    assert len(asked) == 1

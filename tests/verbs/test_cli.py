@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gateway import cli
+from gateway import cli, configuration
 from gateway.settings import Settings
 from gateway.step import ScheduledStep, Worklist, keep_worklist
 from gateway.trial.workshop import free_port
@@ -125,3 +127,53 @@ def test_a_command_that_touches_no_device_does_not_load_its_adapter(config: Path
     command = [sys.executable, "-c", code, "--config", str(config), *verb]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert said.splitlines()[-1] == "False"
+
+
+def test_a_folder_of_another_user_is_one_line_with_what_to_do(config: Path, settings: Settings) -> None:
+    code = (
+        "import os, sys; from gateway import cli; import gateway.verbs.exams; "
+        "os.setgid(65534); os.setuid(65534); sys.exit(cli.main(sys.argv[1:]))"
+    )
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    settings.box.data.mkdir(mode=0o700)
+    for place in (config.parent, *list(config.parent.parents)[:3]):
+        place.chmod(0o755)
+    config.chmod(0o644)
+    command = [sys.executable, "-c", code, "--config", str(config), "exam", "start", "ecg1", "--emergency"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "runuser -u gateway" in one_line(done)
+
+
+def test_options_may_stand_before_or_behind_every_verb(config: Path) -> None:
+    assert gateway("config", "check", "--config", str(config)).returncode == 0
+    assert gateway("exam", "--config", str(config), "list").returncode == 0
+    assert gateway("--config", str(config), "exam", "list").returncode == 0
+
+
+def test_an_exam_is_not_closed_while_a_command_records_in_it_by_itself(config: Path) -> None:
+    base = [sys.executable, "-m", "gateway", "--config", str(config)]
+    opened = json.loads(gateway("--config", str(config), "exam", "start", "ecg1", "--emergency", "--json").stdout)
+    recording = subprocess.Popen([*base, "acquire", "ecg1", "--seconds", "60"], stderr=subprocess.PIPE, text=True)
+    try:
+        here = configuration.load(config).places
+        while not list(here.acquisitions.glob("*/records")):
+            assert recording.poll() is None
+        refused = gateway("--config", str(config), "exam", "stop")
+        assert (refused.returncode, "still records" in one_line(refused)) == (3, True)
+        assert (
+            json.loads(gateway("--config", str(config), "exam", "show", opened["exam"], "--json").stdout)["closed"]
+            is None
+        )
+    finally:
+        recording.send_signal(signal.SIGINT)
+        recording.communicate(timeout=30)
+    assert gateway("--config", str(config), "exam", "stop").returncode == 0
+
+
+def test_media_verify_of_a_folder_that_is_no_file_set_is_refused(tmp_path: Path) -> None:
+    for what in ("verify", "repair"):
+        done = gateway("media", what, str(tmp_path))
+        assert (done.returncode, "no DICOMDIR" in one_line(done)) == (2, True)
+    assert list(tmp_path.iterdir()) == []
