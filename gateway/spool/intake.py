@@ -160,7 +160,7 @@ class Intake:
 
     def _exam(self, name: str, folder: Path, facts: Facts) -> Exam | None:
         """The exam, if it is somebody's; else the recording is held until a person says whose it is."""
-        found, words, fix = None, "it belongs to nobody yet", f"gateway queue attribute {name} --to EXAM"
+        found, words, fix = None, "it belongs to nobody yet", f"gateway exam attribute {name} --step SPS_ID"
         try:
             exam_id = holding.exam_of(folder, facts)
             found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None

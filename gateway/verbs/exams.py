@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
 from gateway.clock import Clock
 from gateway.errors import Misuse, Retry
 from gateway.model import Exam, to_json
+from gateway.places import FACTS
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
 from gateway.verbs import identity, tell
@@ -67,9 +69,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     stop.add_argument("--discontinued", action="store_true", help="it was broken off")
     what.add_parser("list", help="all exams, the newest last")
     show = what.add_parser("show", help="one exam, whole")
-    attribute = what.add_parser("attribute", help="give an exam that belongs to nobody yet to a patient")
-    for one in (show, attribute):
-        one.add_argument("exam")
+    attribute = what.add_parser("attribute", help="give a recording (or exam) that belongs to nobody yet to a patient")
+    show.add_argument("exam")
+    attribute.add_argument("exam", metavar="RECORDING", help="its id, as gateway queue list shows it")
     identity.arguments(attribute)
     for each in what.choices.values():
         each.add_argument("--json", action="store_true", help="one JSON object")
@@ -101,8 +103,20 @@ def _only_open(settings: Settings) -> str:
 
 
 def _attribute(settings: Settings, args: argparse.Namespace) -> int:
-    named = identity.from_arguments(settings.places, args) or identity.identify(settings.places)
-    return _say(exam.attribute(settings.places, Clock(settings.clock.trust), args.exam, *named), args.json)
+    here, clock = settings.places, Clock(settings.clock.trust)
+    named = identity.from_arguments(here, args) or identity.identify(here)
+    if not (here.acquisition(args.exam) / FACTS).exists():
+        return _say(exam.attribute(here, clock, args.exam, *named), args.json)
+    # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
+    found = exam.open_exam(here, clock, (), *named)
+    status = "DISCONTINUED"
+    try:
+        order = {"do": "attribute", "instance": args.exam, "to": found.exam, "who": getpass.getuser()}
+        local.ask(here.socket("forward"), order, timeout=60)
+        status = "COMPLETED"
+    finally:
+        found = exam.close_exam(here, clock, found.exam, status)
+    return _say(found, args.json)
 
 
 def _list(settings: Settings, args: argparse.Namespace) -> int:

@@ -39,7 +39,10 @@ def _details(found: Overview) -> None:
     queue = forward["queue"]
     waits = f", oldest {tell.age(time.time() - queue['oldest'])}" if queue["oldest"] else ""
     held = queue["held_recordings"] + queue["held_deliveries"] + queue["held_steps"]
-    print(f"\nqueue       {queue['unfinished']} of {queue['instances']} instances wait{waits}; {held} held")
+    print(
+        f"\nqueue       {queue['unfinished']} of {queue['instances']} instances wait{waits}; "
+        f"{queue['to_wrap']} recordings to wrap; {held} held"
+    )
     for one in forward["destinations"]:
         print(f"{one['name']:<11} {_counts(one)}{_words(one)}")
     for one in forward["ris"]:
