@@ -25,12 +25,12 @@ from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Acquisition
+from gateway.spool.watched import Watched
 
 log = logging.getLogger(__name__)
 MEDIA = "media"  # the destination's name for removable media
 _NEWBORN = 60.0  # seconds in which a recording's files may still be about to appear
 _AGAIN = 30.0  # seconds until the next try after a passing failure
-_FULL_LOOK = 60  # every so many rounds all names are read, whatever the folder's time says
 
 Wrap = Callable[[Path, Exam, Settings, Path, str | None], Sequence[InstanceRef]]
 Check = Callable[[Path], Sequence[Finding]]
@@ -55,10 +55,7 @@ class Intake:
         self._wrap = wrap
         self._check = check
         wrapped = ledger.query("SELECT id FROM acquisitions WHERE state = ?", Acquisition.WRAPPED)
-        self._done = {row["id"] for row in wrapped}
-        self._names: list[str] = []
-        self._folder_time = -1
-        self._rounds = 0
+        self._watched = Watched(self._here.acquisitions, {row["id"] for row in wrapped})
         self._not_before: dict[str, float] = {}  # monotonic; after a passing failure, or waiting for the clock
         self._waits_since: dict[str, float] = {}  # monotonic
         self._patience = settings.clock.wait  # seconds
@@ -66,7 +63,7 @@ class Intake:
     def turn(self, beat: Callable[[], None] = lambda: None) -> int:
         """Look at every recording that is not wrapped yet; returns how many became instances."""
         count = 0
-        for name in self._open_names():
+        for name in self._watched.names():
             beat()
             if self._clock.monotonic() < self._not_before.get(name, 0.0):
                 continue
@@ -76,20 +73,6 @@ class Intake:
                 self._not_before[name] = self._clock.monotonic() + _AGAIN
                 log.warning("recording %s cannot be wrapped now (%s); tried again in %.0f s", name, error, _AGAIN)
         return count
-
-    def _open_names(self) -> list[str]:
-        """Names not seen wrapped; the folder is read again only when its time or the number of rounds says so."""
-        folder = self._here.acquisitions
-        try:
-            changed = folder.stat().st_mtime_ns
-        except FileNotFoundError:
-            return []
-        if changed != self._folder_time or self._rounds % _FULL_LOOK == 0:
-            self._folder_time = changed if self._rounds % _FULL_LOOK else -1
-            self._names = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
-        self._rounds += 1
-        self._names = sorted(n for n in self._names if n not in self._done)
-        return self._names
 
     def _take(self, name: str, beat: Callable[[], None]) -> bool:
         folder = self._here.acquisition(name)
@@ -129,7 +112,7 @@ class Intake:
         origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
         instances.add(self._ledger, origin, found, wanted(self._settings), self._clock.wall())
-        self._done.add(name)
+        self._watched.done(name)
         log.info("recording %s is wrapped and queued", name)
         return True
 
@@ -140,7 +123,7 @@ class Intake:
         if size < len(records.HEADER) and self._newborn(facts):
             return False
         if not path.exists():
-            self._done.add(name)
+            self._watched.done(name)
             log.warning("recording %s was cut off before its first sample; there is nothing to send", name)
             return False
         instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)

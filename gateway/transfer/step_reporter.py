@@ -23,13 +23,13 @@ from gateway.spool import backoff, dating, holding, steps
 from gateway.spool.ledger import Ledger
 from gateway.spool.rewrap import FROM
 from gateway.spool.states import Step
+from gateway.spool.watched import Watched
 from gateway.transfer import peers, procedure_step
 from gateway.transfer.outcomes import STEP_IS_FINAL, Outcome
 from gateway.transfer.peers import Peer
 
 log = logging.getLogger(__name__)
 _IDLE = 1.0  # seconds; looking is cheap: only exams that are not done are read
-_FULL_LOOK = 60  # every so many rounds all names are read, whatever the folder's time says
 _RETRY_FIRST = 5.0
 _RETRY_MOST = 600.0
 _ON_ITS_WAY = "sent"  # noted as the step's code before the N-SET goes: after a crash, it may have arrived
@@ -60,10 +60,7 @@ class StepReporter:
         self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
         self.words = "not tried yet"
         self.answers: bool | None = None
-        self._done = set(steps.done(ledger, ris.name))
-        self._names: list[str] = []  # of exams that are not done
-        self._folder_time = -1
-        self._rounds = 0
+        self._watched = Watched(self._here.exams, steps.done(ledger, ris.name))
         self._said: dict[str, str] = {}  # why an exam cannot be read, said once
         self._waits_since: dict[str, float] = {}  # monotonic; for the clock
 
@@ -73,7 +70,7 @@ class StepReporter:
             return min(left, _IDLE)
         now = self._clock.wall()
         resting = steps.resting(self._ledger, self.ris.name, now, _RETRY_MOST)  # one question, however many they are
-        for name in self._open_names():
+        for name in self._watched.names():
             beat()
             if name in resting:
                 continue
@@ -81,21 +78,6 @@ class StepReporter:
             if left := self.pause.left():
                 return min(left, _IDLE)
         return _IDLE
-
-    def _open_names(self) -> list[str]:
-        """Exams that this RIS must hear more of; the folder is read again when its time or the rounds say so."""
-        folder = self._here.exams
-        try:
-            changed = folder.stat().st_mtime_ns
-        except FileNotFoundError:
-            return []
-        if changed != self._folder_time or self._rounds % _FULL_LOOK == 0:
-            # The full look trusts no time: a folder made within the same tick of the clock does not change it.
-            self._folder_time = changed if self._rounds % _FULL_LOOK else -1
-            self._names = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
-        self._rounds += 1
-        self._names = sorted(n for n in self._names if n not in self._done)
-        return self._names
 
     def _look_at(self, name: str) -> None:
         """One exam; what goes wrong with it concerns no other."""
@@ -140,7 +122,7 @@ class StepReporter:
         if state is Step.IN_PROGRESS and found.closed is not None and self._complete(found.exam):
             self._send(self._finish, "finished", found, row, self._final(found))
         elif state is Step.DONE:
-            self._done.add(found.exam)
+            self._watched.done(found.exam)
 
     def _hold(self, name: str, words: str) -> None:
         steps.hold_step(self._ledger, name, self.ris.name, words, self._clock.wall())

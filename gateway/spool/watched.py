@@ -1,0 +1,42 @@
+"""A folder in which others make sub-folders, and which of them still concern a worker.
+
+Looking every second must cost next to nothing, however many are done: the folder is read again only when its
+time has changed, and every so many rounds in any case, since a sub-folder made within the same tick of the clock
+does not change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+_FULL_LOOK = 60  # rounds
+
+
+class Watched:
+    """Names below ``folder``, without those that are ``done``."""
+
+    def __init__(self, folder: Path, done: Iterable[str]) -> None:
+        self._folder = folder
+        self._done = set(done)
+        self._names: list[str] = []
+        self._time = -1
+        self._rounds = 0
+
+    def done(self, name: str) -> None:
+        """``name`` concerns the worker no longer."""
+        self._done.add(name)
+
+    def names(self) -> list[str]:
+        """What is not done, sorted; empty while the folder is not there."""
+        try:
+            changed = self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        full = self._rounds % _FULL_LOOK == 0
+        if full or changed != self._time:
+            self._time = -1 if full else changed
+            self._names = [p.name for p in self._folder.iterdir() if not p.name.startswith(".")]
+        self._rounds += 1
+        self._names = sorted(name for name in self._names if name not in self._done)
+        return self._names
