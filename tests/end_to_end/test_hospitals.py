@@ -124,6 +124,29 @@ def test_orthanc_stores_commits_and_gives_the_same_ecg_back(at_orthanc: tuple[Bo
     assert compared.equal, compared.words
 
 
+def test_general_ecg_goes_through_orthanc_as_well(tmp_path: Path) -> None:
+    listen = free_port()
+    with (
+        orthanc(tmp_path, "GATEWAY", listen, patients.items("GATEWAY")) as pacs,
+        box(
+            tmp_path / "out",
+            COUNTS,
+            (pacs.ae_title, pacs.port),
+            (pacs.ae_title, pacs.port),
+            listen,
+            device='iod = "general"',
+            mpps=False,
+        ) as made,
+    ):
+        begun = made.player.position
+        found = made.until(made.record("SPS0001").exam, "COMMITTED")
+        returned = tmp_path / "returned.dcm"
+        returned.write_bytes(pacs.bytes(f"/instances/{pacs.instances()[found['instances'][0]['uid']]}/file"))
+        assert dcmread(returned).SOPClassUID == GENERAL
+        compared = verdict.compare(returned, COUNTS[begun:])
+        assert compared.equal, compared.words
+
+
 def test_a_class_that_orthanc_refuses_is_held_with_words(tmp_path: Path) -> None:
     with (
         orthanc(tmp_path, "GATEWAY", 0, patients.items("GATEWAY")) as pacs,
