@@ -8,7 +8,7 @@ import getpass
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
 from gateway.clock import Clock
-from gateway.errors import Misuse, Retry
+from gateway.errors import Held, Misuse, Retry
 from gateway.model import Exam, to_json
 from gateway.places import FACTS
 from gateway.settings import Settings
@@ -107,6 +107,10 @@ def _attribute(settings: Settings, args: argparse.Namespace) -> int:
     named = identity.from_arguments(here, args) or identity.identify(here)
     if not (here.acquisition(args.exam) / FACTS).exists():
         return _say(exam.attribute(here, clock, args.exam, *named), args.json)
+    # Asked first: an exam that is opened is told to the RIS, also if the recording turns out to be somebody's.
+    shown = local.ask(here.socket("forward"), {"do": "queue-show", "instance": args.exam})
+    if shown["acquisition"]["exam"]:
+        raise Held(f"recording {args.exam} belongs to an exam already", "a correction is a step of its own")
     # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
     found = exam.open_exam(here, clock, (), *named)
     status = "DISCONTINUED"

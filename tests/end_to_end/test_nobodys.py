@@ -47,5 +47,7 @@ def test_one_command_gives_a_nobodys_recording_to_a_scheduled_step(made: tuple[B
     (stored,) = hospital.files()
     assert str(dcmread(stored).PatientName) == "Ñuñez^Begoña"
     again = gateway(running, "exam", "attribute", recording, "--step", "SPS0001")
-    assert again.returncode != 0
+    assert (again.returncode, "belongs to an exam already" in again.stderr) == (4, True)
     assert len(hospital.files()) == 1
+    assert json.loads(gateway(running, "exam", "list", "--json").stdout)["exams"][0]["exam"] == exam
+    assert len(json.loads(gateway(running, "exam", "list", "--json").stdout)["exams"]) == 1
