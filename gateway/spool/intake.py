@@ -221,6 +221,7 @@ def make(
                 raise Held(f"the instance made of it is not valid: {errors[0]}{more}", "report this; nothing is sent")
         if not any(layout.files(workplace)):
             raise Held("no instance could be made of it", "report this")
+        layout.write_sums(workplace)
     except Exception:
         fsops.remove_folder(workplace)
         raise
@@ -230,5 +231,8 @@ def make(
 def read_again(
     here: Places, final: Path, beat: Callable[[], None] = lambda: None
 ) -> list[tuple[layout.Described, str | None]]:
-    """What the instances in a finished folder say of themselves, with their SHA-256, as they lie on the disk."""
-    return [(layout.describe(here, path), layout.sha256(path, beat)) for path in layout.files(final)]
+    """What the instances in a finished folder say of themselves, and their SHA-256 as it was when they were written."""
+    sums = layout.read_sums(final)
+    return [
+        (layout.describe(here, path), sums.get(path.stem) or layout.sha256(path, beat)) for path in layout.files(final)
+    ]

@@ -4,12 +4,15 @@ Each wrapping of an acquisition has a folder of its own, which appears by one re
 
     instances/ACQ/UID.dcm               as configured for the device
     instances/ACQ~IOD/UID.dcm           wrapped again as IOD, because a destination refused the class
+    instances/.../SHA256SUMS            what each of them was when it was written (for sha256sum -c)
     instances/.NAME.wrapping/           not finished: nobody was offered it, so it may be swept
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +21,14 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
+from gateway import fsops
 from gateway.errors import Held
 from gateway.places import Places
 
+log = logging.getLogger(__name__)
 SUFFIX = ".dcm"
+SUMS = "SHA256SUMS"
+_SUM = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]{{1,64}}){re.escape(SUFFIX)}")
 _WRAPPING = ".wrapping"
 _BLOCK = 1 << 20  # bytes
 
@@ -97,3 +104,21 @@ def sha256(path: Path, progress: Callable[[], None] = lambda: None) -> str:
             digest.update(block)
             progress()
     return digest.hexdigest()
+
+
+def write_sums(folder: Path, progress: Callable[[], None] = lambda: None) -> None:
+    """Keep the hash of every instance beside it, durably: a lost ledger must not make a damaged file a good one."""
+    lines = [f"{sha256(path, progress)}  {path.name}\n" for path in files(folder)]
+    fsops.write_file(folder / SUMS, "".join(lines).encode())
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """SHA-256 by instance UID, as far as it was kept: folders of older versions have none."""
+    try:
+        text = (folder / SUMS).read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return {}
+    found = [_SUM.fullmatch(line) for line in text.splitlines()]
+    if not all(found):
+        log.warning("%s is damaged: what it does not tell is hashed anew; check the disk", folder / SUMS)
+    return {match[2]: match[1] for match in found if match}

@@ -138,7 +138,9 @@ class Recovery:
         found = []
         for name in folders:
             try:
-                described = [(layout.describe(here, path), None) for path in layout.files(here.instances / name)]
+                folder = here.instances / name
+                sums = layout.read_sums(folder)
+                described = [(layout.describe(here, path), sums.get(path.stem)) for path in layout.files(folder)]
                 found.append((self._origin(name), described))
             except Held as error:
                 log.error("instances/%s is not sent: %s", name, error)
