@@ -33,6 +33,9 @@ from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 _IDLE_LOOK = 10.0  # seconds between two looks at idle exams
+_PATIENCE = (
+    90.0  # seconds; longer than a bad SD card holds up a sync: the line is read meanwhile, killing would lose it
+)
 
 
 def record(
@@ -263,7 +266,7 @@ def run(args: argparse.Namespace) -> int:
         service = Service(f"capture-{device}")
         capture = Capture(settings, device)
         server = local.Server(settings.places.socket(f"capture-{device}"), capture.handlers())
-        thread = threading.Thread(target=capture.attend, args=(service, service.heart(device, 30.0)), name=device)
+        thread = threading.Thread(target=capture.attend, args=(service, service.heart(device, _PATIENCE)), name=device)
         thread.start()
         service.ready(f"attends {device}")
         service.run()

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from gateway.acquire.adapter import adapter_named
 from gateway.acquire.admission import admit, free_mebibytes
+from gateway.acquire.line import Line, line_for
 from gateway.acquire.live import Live
 from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Act, Begin, End, Record, RecordBytes, Send, Session
-from gateway.acquire.shells import Shell, shell_for
 from gateway.clock import Clock
 from gateway.errors import Held, Retry
 from gateway.events import Samples
@@ -53,7 +54,7 @@ class Attendant:
         self,
         device: Device,
         session: Session,
-        shell: Shell,
+        line: Line,
         recorder: Recorder,
         clock: Clock,
         whose: Callable[[], str | None],
@@ -64,7 +65,7 @@ class Attendant:
         self.live = Live()
         self.problem: Retry | Held | None = None  # what a person should know
         self.kept: Kept | None = None  # the last finished acquisition, since the last start
-        self._shell = shell
+        self._line = line
         self._clock = clock
         self._whose = whose  # the exam of a recording that begins; raises Held if there may be none
         self._open = False
@@ -86,49 +87,57 @@ class Attendant:
         self._carry_out(self.session.start(self._clock.monotonic()))
 
     def stop(self, reason: str) -> None:
+        """End what runs. What the device had said by then belongs to it, however long it waited for the disk."""
+        if self._open:
+            self._listen(0)
         self._carry_out(self.session.stop(reason, self._clock.monotonic()))
 
     def turn(self) -> None:
-        """One turn of at most about TURN seconds: read, decode, record, sync; open the line again if it is lost."""
+        """One turn of at most about TURN seconds: sync, read, decode, record; open the line again if it is lost.
+
+        Reading comes last: when an order is served after it, nothing from before that order waits to be decoded.
+        """
         now = self._clock.monotonic()
-        self._carry_out(self.session.end_if_lost(min(float(self.device.exam_idle), LOST_FOR_GOOD), now))
-        if not self._open and not self._reopen(now):
-            self._pause()
-            return
-        try:
-            data = self._shell.read(TURN)
-        except Retry as lost:
-            self._lose(lost)
-            return
-        now = self._clock.monotonic()
-        if data:
-            self._carry_out(self.session.feed(data, now))
-        if self._open:
-            self._carry_out(self.session.tick(now))
-        self._watch(now)
         if self.recorder.sync_if_due(now) and free_mebibytes(self.recorder.folder) < LAST_ROOM:
             self.problem = Held("the disk is full: the recording was closed", "make room: gateway queue list")
             log.error("%s: %s", self.device.name, self.problem)
             self.stop("the disk is full")
+        if self._open or self._reopen(now):
+            self._listen(TURN)
+            self._watch(self._clock.monotonic())
+        else:
+            time.sleep(TURN)  # without a line there is nothing to wait for but time
 
     def close(self, reason: str) -> None:
         """End what runs, and the line with it."""
         self.stop(reason)
-        self._shell.close()
+        self._line.close()
         self._open = False
 
-    def _pause(self) -> None:
-        """Without a line there is nothing to wait for but time."""
-        self.recorder.sync_if_due(self._clock.monotonic())
-        time.sleep(TURN)
+    def _listen(self, timeout: float) -> None:
+        """Take what the line has, each piece at the time at which it came, and give the decoder its tick."""
+        try:
+            pieces, dry = self._line.take(timeout)
+        except Retry as lost:
+            self._lose(lost)
+            return
+        for data, at in pieces:
+            self._carry_out(chain(self._over(at), self.session.feed(data, at)))
+        if self._open:
+            self._carry_out(chain(self._over(dry), self.session.tick(dry)))
+
+    def _over(self, now: float) -> Iterator[Act]:
+        """Whether the device was away for so long that its recording is over: who comes next is another patient."""
+        return self.session.end_if_lost(min(float(self.device.exam_idle), LOST_FOR_GOOD), now)
 
     def _reopen(self, now: float) -> bool:
+        self._carry_out(self._over(now))
         if now < self._next_attempt:
             return False
         self._next_attempt = now + _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)]
         self._attempts += 1
         try:
-            self._shell.open()
+            self._line.open()
         except Retry as error:
             self._say(error)
             return False
@@ -141,7 +150,7 @@ class Attendant:
 
     def _lose(self, error: Retry) -> None:
         """The line, or the device behind it, is gone for now."""
-        self._shell.close()
+        self._line.close()
         self._open = False
         self._say(error)
         self._next_attempt = self._clock.monotonic() + _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)]
@@ -202,7 +211,7 @@ class Attendant:
             case RecordBytes():
                 self.recorder.take_bytes(act.data, act.time)
             case Send():
-                self._shell.write(act.data)
+                self._line.write(act.data)
             case Begin():
                 self._begin(act)
             case End():
@@ -251,7 +260,7 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
     return Attendant(
         device=chosen,
         session=Session(adapter.decoder(settings.options[device]), chosen.keep_bytes),
-        shell=shell_for(adapter, chosen),
+        line=line_for(adapter, chosen, clock.monotonic),
         recorder=Recorder(settings.places, clock, chosen, adapter),
         clock=clock,
         whose=admitted,

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import time
 from typing import Protocol
 
 import serial
 
-from gateway.acquire.adapter import Adapter, Internal, Serial
+from gateway.acquire.adapter import Serial
 from gateway.errors import Retry
-from gateway.settings import Device
 
 _MOST = 64 << 10  # bytes in one read
 
@@ -29,13 +27,6 @@ class Shell(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def close(self) -> None: ...
-
-
-def shell_for(adapter: Adapter, device: Device) -> Shell:
-    """The shell that an adapter's transport asks for."""
-    if isinstance(adapter.transport, Internal):
-        return InternalShell()
-    return SerialShell(adapter.transport, device.port)
 
 
 class SerialShell:
@@ -81,7 +72,8 @@ class SerialShell:
     def read(self, timeout: float) -> bytes:
         try:
             assert self._port is not None
-            self._port.timeout = timeout
+            if self._port.timeout != timeout:  # setting it writes the line's parameters anew
+                self._port.timeout = timeout
             first: bytes = self._port.read(1)
             if not first:
                 return b""
@@ -105,20 +97,3 @@ class SerialShell:
 
     def _lost(self, error: Exception) -> Retry:
         return Retry(f"the connection to {self._path} was lost ({error})", "check the cable and the device's power")
-
-
-class InternalShell:
-    """No line: time passes."""
-
-    def open(self) -> None:
-        """Nothing to open."""
-
-    def read(self, timeout: float) -> bytes:
-        time.sleep(timeout)
-        return b""
-
-    def write(self, data: bytes) -> None:
-        """Nobody listens."""
-
-    def close(self) -> None:
-        """Nothing to close."""

@@ -36,6 +36,7 @@ class Faults:
     garbage: Mapping[int, bytes] = field(default_factory=dict)  # on the line before that sample
     unplug: int | None = None  # the cable is pulled before that sample
     mute: bool = False  # switched off: answers nothing
+    impatient: bool = False  # as on a real wire: what a line that nobody reads has no room for is lost
 
 
 def packet(counter: int, counts: Counts) -> bytes:
@@ -144,7 +145,13 @@ class CytonPlayer:
             return
         began, first = self._origin
         due = sys.maxsize if not self._speed else first + int((time.monotonic() - began) * RATE * self._speed)
-        while self.position < due and len(self._unsent) < 4096:
+        while self.position < due:
+            if len(self._unsent) >= 4096:
+                if not self._faults.impatient:
+                    return
+                self._counter += 1
+                self.position += 1
+                continue
             i = self.position
             if i >= len(self.counts):
                 if not self._loop:

@@ -16,19 +16,20 @@ from gateway.errors import Retry
 class Cable:
     """A line that can be pulled."""
 
-    def __init__(self):
+    def __init__(self, now):
         self.there = True
+        self.now = now
 
     def open(self):
-        self.read(0)
+        self.take(0)
 
-    def read(self, _timeout):
+    def take(self, _timeout):
         if not self.there:
             raise Retry("the cable is out", "put it in")
-        return b""
+        return [], self.now[0]
 
     def write(self, data):
-        self.read(0)
+        self.take(0)
 
     def close(self):
         pass
@@ -40,7 +41,7 @@ def device(settings, open_exam, monkeypatch):
     monkeypatch.setattr("gateway.acquire.attendant.time.sleep", lambda _seconds: None)
     now = [1000.0]
     clock = Clock("always", monotonic=lambda: now[0])
-    chosen, cable = settings.device("sim"), Cable()
+    chosen, cable = settings.device("sim"), Cable(now)
     session = Session(ADAPTER.decoder(settings.options["sim"]))
     named = open_exam("sim").exam
     recorder = Recorder(settings.places, clock, chosen, ADAPTER)
