@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from gateway import configuration, exam, local
+from gateway.acquire import standing
 from gateway.acquire.admission import admit, only_capture
-from gateway.acquire.attendant import BEGIN_WITHIN, Kept, Plan, attend
+from gateway.acquire.attendant import Kept, attend
 from gateway.acquire.idle import close_if_idle
+from gateway.acquire.orders import Order, Orders
+from gateway.acquire.plan import Plan
+from gateway.acquire.standing import PROCESS_STOPPED, Standing
 from gateway.acquire.whose import device_exam, named_exam
 from gateway.clock import Clock
 from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry
@@ -75,23 +77,6 @@ def record(
     return attendant.kept.facts.acquisition
 
 
-@dataclass(slots=True)
-class _Order:
-    """What a person asks of the device's thread; answered there."""
-
-    do: str
-    exam: str | None = None
-    seconds: float | None = None
-    given_up: bool = False  # nobody waits for the answer any more
-    done: threading.Event = field(default_factory=threading.Event)
-    answer: Answer = field(default_factory=dict)
-    refused: GatewayError | None = None
-
-    def settle(self, answer: Answer | None = None, refused: GatewayError | None = None) -> None:
-        self.answer, self.refused = answer or {}, refused
-        self.done.set()
-
-
 class Capture:
     """The process around one attendant. Only :meth:`attend` touches the attendant, in its own thread."""
 
@@ -99,11 +84,11 @@ class Capture:
         self._settings = settings
         self._clock = Clock(settings.clock.trust)
         self._device = settings.device(device)
-        self._orders: queue.Queue[_Order] = queue.Queue(16)
+        self._orders = Orders()
         self._attendant = attend(settings, device, self._whose)
         self._exam: str | None = None  # of the recording that was asked for
         self._plan: Plan | None = None
-        self._waiting: _Order | None = None  # the start order whose device has not begun yet
+        self._waiting: Order | None = None  # the start order whose device has not begun yet
         self._looked = 0.0
         self._status: Answer = {}
         self.failure: BaseException | None = None
@@ -114,18 +99,19 @@ class Capture:
             "status": lambda _request: self._status,
             "live": lambda _request: self._attendant.live.view(),
             "start": self._on_start,
-            "stop": lambda request: self._ask(_Order("stop", request.get("exam"))),
+            "stop": lambda request: self._orders.ask(Order("stop", request.get("exam"))),
         }
 
     def attend(self, service: Service, heart: Heart) -> None:
         """The device's thread, until the process is stopping."""
         try:
+            self._resume()
             while not service.stopping.is_set():
                 self._serve_order()
                 self._attendant.turn()
                 self._look_around()
                 heart.beat()
-            self._attendant.close("the capture process was stopped")
+            self._attendant.close(PROCESS_STOPPED)
         except BaseException as error:  # the main thread ends the process with it
             self.failure = error
             service.stopping.set()
@@ -142,31 +128,16 @@ class Capture:
             if self._device.name not in found.devices:
                 raise Misuse(f"device {self._device.name!r} is not in exam {named}", "start an exam that names it")
         admit(self._settings.places.data, self._settings.spool.reserve)
-        return self._ask(_Order("start", named, None if seconds is None else float(seconds)))
-
-    def _ask(self, order: _Order) -> Answer:
-        try:
-            self._orders.put(order, timeout=1)
-        except queue.Full:
-            raise Retry("the capture process is busy", "try again") from None
-        if not order.done.wait(BEGIN_WITHIN + 1):
-            order.given_up = True
-            raise Retry("the capture process does not answer", "gateway status says why")
-        if order.refused is not None:
-            raise order.refused
-        return order.answer
+        return self._orders.ask(Order("start", named, None if seconds is None else float(seconds)))
 
     def _serve_order(self) -> None:
-        try:
-            order = self._orders.get_nowait()
-        except queue.Empty:
+        if (order := self._orders.next()) is None:
             return
-        if order.given_up and order.do == "start":
-            return  # whoever asked was told that nothing began
         try:
             if order.do == "start":
                 self._start(order)
             elif order.exam is None or order.exam == self._runs_for():
+                standing.forget(self._settings.places, self._device.name)  # before END: what was stopped must not go on
                 self._attendant.stop("stopped by a person")
                 order.settle(_counts(self._attendant.kept))
             else:
@@ -177,15 +148,34 @@ class Capture:
                 raise
         self._tell()
 
-    def _start(self, order: _Order) -> None:
+    def _start(self, order: Order) -> None:
+        if self._plan is not None and self._plan.unattended and not self._attendant.session.recording:
+            self._attendant.stop("a person begins anew")  # its device never came back
+        self._begin(Standing(self._device.name, order.exam, order.seconds, self._clock.now()))
+        self._waiting = order
+
+    def _begin(self, order: Standing, patience: float | None = None) -> None:
+        """The order stands on the disk before the device hears of it."""
+        self._attendant.refuse_second()
+        standing.keep(self._settings.places, order)
         before, self._exam = self._exam, order.exam  # the device may begin before start() returns
         try:
             self._attendant.start()
         except GatewayError:
             self._exam = before
             raise
-        self._plan = Plan(self._attendant, order.seconds, self._clock.monotonic())
-        self._waiting = order
+        now = self._clock.now()
+        self._plan = Plan(self._attendant, standing.left(order, now), now.monotonic, patience)
+
+    def _resume(self) -> None:
+        """Go on with what was being recorded when this process, or the whole box, went down."""
+        here, away = self._settings.places, self._attendant.away
+        if (order := standing.resumed(here, self._device.name, self._clock.now(), away)) is None:
+            return
+        try:
+            self._begin(order, away)
+        except Held as refused:
+            log.error("%s: the recording does not go on: %s", self._device.name, refused)
 
     def _runs_for(self) -> str | None:
         """The exam of the recording that runs or is about to begin; None if it is nobody's, or there is none."""
@@ -205,6 +195,7 @@ class Capture:
             self._waiting = None if self._waiting.done.is_set() else self._waiting
         if not session.wanted and not session.recording:
             self._plan, self._exam = None, None
+            standing.forget(self._settings.places, self._device.name)
             if now - self._looked > _IDLE_LOOK:
                 self._looked = now
                 self._close_idle()

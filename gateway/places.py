@@ -6,6 +6,7 @@ DATA/acquisitions/ID/facts.json               what must be known to wrap it
 DATA/acquisitions/ID/records                  what the device said
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
+DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
 DATA/worklist/NAME.json                       the last answer of the RIS called NAME
 DATA/ledger.sqlite                            progress only: may be deleted
 DATA/audit.jsonl                              what persons decided
@@ -43,6 +44,10 @@ class Places:
         return self.data / "instances"
 
     @property
+    def orders(self) -> Path:
+        return self.data / "orders"
+
+    @property
     def worklist(self) -> Path:
         return self.data / "worklist"
 
@@ -59,6 +64,9 @@ class Places:
 
     def acquisition(self, acquisition: str) -> Path:
         return self.acquisitions / acquisition
+
+    def order(self, device: str) -> Path:
+        return self.orders / f"{device}.json"
 
     def socket(self, name: str) -> Path:
         return self.runtime / f"{name}.sock"

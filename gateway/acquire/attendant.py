@@ -27,9 +27,6 @@ from gateway.settings import Device, Settings
 
 log = logging.getLogger(__name__)
 TURN = 0.05  # seconds that one turn waits for bytes at most
-APPEAR_WITHIN = 3.0  # seconds from the order until the line can be opened
-BEGIN_WITHIN = 8.0  # seconds from the order to the device's first sample
-GRACE = 5.0  # seconds that a recording with a lost device may take longer than planned
 LOST_FOR_GOOD = 300.0  # seconds without a sample, at most, after which a recording is over
 LAST_ROOM = 16  # MiB; with less, a running recording is closed while END still fits
 _BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open the line
@@ -80,11 +77,15 @@ class Attendant:
         return self._open
 
     def start(self) -> None:
-        """A person wants a recording. Raises Held if there is no room or one is running."""
-        if self.session.recording or self.session.wanted:
-            raise Held(f"device {self.device.name!r} is recording already", "stop that recording first")
+        """A person wants a recording. Raises Held if one is running."""
+        self.refuse_second()
         self.kept = None
         self._carry_out(self.session.start(self._clock.monotonic()))
+
+    def refuse_second(self) -> None:
+        """Raises Held if a recording runs or is about to begin."""
+        if self.session.recording or self.session.wanted:
+            raise Held(f"device {self.device.name!r} is recording already", "stop that recording first")
 
     def stop(self, reason: str) -> None:
         """End what runs. What the device had said by then belongs to it, however long it waited for the disk."""
@@ -126,9 +127,13 @@ class Attendant:
         if self._open:
             self._carry_out(chain(self._over(dry), self.session.tick(dry)))
 
+    @property
+    def away(self) -> float:
+        """Seconds without a sample after which a recording is over: who comes next may be another patient."""
+        return min(float(self.device.exam_idle), LOST_FOR_GOOD)
+
     def _over(self, now: float) -> Iterator[Act]:
-        """Whether the device was away for so long that its recording is over: who comes next is another patient."""
-        return self.session.end_if_lost(min(float(self.device.exam_idle), LOST_FOR_GOOD), now)
+        return self.session.end_if_lost(self.away, now)
 
     def _reopen(self, now: float) -> bool:
         self._carry_out(self._over(now))
@@ -265,28 +270,3 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
         clock=clock,
         whose=admitted,
     )
-
-
-class Plan:
-    """How long a recording that was asked for may take: to begin, and as a whole. Times are monotonic seconds."""
-
-    def __init__(self, attendant: Attendant, seconds: float | None, now: float) -> None:
-        self._attendant = attendant
-        self._seconds = seconds
-        self._ordered = now
-        self._began: float | None = None
-
-    def look(self, now: float) -> Retry | None:
-        """Stop the recording when its time has come; the reason if it never began."""
-        session, problem = self._attendant.session, self._attendant.problem
-        if session.recording and self._began is None:
-            self._began = now
-        within = BEGIN_WITHIN if self._attendant.connected else APPEAR_WITHIN
-        if self._began is None and self._attendant.kept is None and now - self._ordered > within:
-            self._attendant.stop("it never began")
-            return problem if isinstance(problem, Retry) else Retry("the device did not start", "check its power")
-        if self._began is not None and self._seconds is not None and session.recording:
-            late = now - self._began > self._seconds + GRACE
-            if session.seconds >= self._seconds or late:
-                self._attendant.stop("the device was lost" if late else "the planned length was reached")
-        return None

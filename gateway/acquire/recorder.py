@@ -26,6 +26,7 @@ from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 FACTS_VERSION = 1
+_LATEST = 10  # acquisitions looked at for a device's last one
 
 
 class Recorder:
@@ -143,6 +144,18 @@ def of_exam(here: Places, exam: str) -> Iterator[Facts]:
             continue
         if facts.exam == exam:
             yield facts
+
+
+def last_of_device(here: Places, device: str, boot: str) -> Facts | None:
+    """The facts of the latest acquisition of a device in one boot; damaged ones are passed over."""
+    found = []
+    names = sorted((p for p in here.acquisitions.glob(f"*-{device}-*")), reverse=True)
+    for folder in names[:_LATEST]:  # names sort by wall time, which a clock that was set meanwhile may have mixed up
+        with contextlib.suppress(Held):
+            facts = read_facts(folder)
+            if facts.device == device and facts.started.boot == boot:
+                found.append(facts)
+    return max(found, key=lambda facts: facts.started.monotonic, default=None)
 
 
 def last_recorded(here: Places, facts: Facts, now: Instant) -> Instant | None:

@@ -162,6 +162,9 @@ def _of_devices(devices: Iterable[DeviceState]) -> Iterator[Finding]:
         elif device.problem:
             fix = str(device.answer.get("fix") or "")
             yield Finding(_light(device.answer), f"Device {device.name}: {device.problem}", fix)
+        elif (name := device.answer.get("acquisition")) and device.answer.get("exam") is None:
+            words = f"Device {device.name} is recording, and nobody has said of whom: it will be held until then"
+            yield Finding(Light.LOOK, words, f"when it has ended: gateway exam attribute {name} --step SPS_ID")
 
 
 def _light(answer: dict[str, Any]) -> Light:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gateway import configuration, exam, records
+from gateway import configuration, exam, local, records
 from gateway.acquire.recorder import read_facts
 from gateway.clock import Clock
 from gateway.events import Gap, Marker, Samples
@@ -111,3 +113,28 @@ def record_100() -> Path:
     if not record.with_suffix(".hea").exists():
         pytest.skip("no recordings: set GATEWAY_CASES")
     return record
+
+
+@pytest.fixture
+def process(config, settings, tmp_path, until):
+    """Start ``gateway capture DEVICE`` and wait until it answers; what still runs at the end is killed."""
+    running = []
+
+    def start(device: str) -> subprocess.Popen:
+        log = (tmp_path / f"{device}.log").open("ab")
+        command = [sys.executable, "-m", "gateway", "capture", device, "--config", str(config)]
+        running.append(subprocess.Popen(command, stderr=log))
+        socket = settings.places.socket(f"capture-{device}")
+        until(lambda: running[-1].poll() is not None or local.is_served(socket))
+        return running[-1]
+
+    yield start
+    for each in running:
+        if each.poll() is None:
+            each.kill()
+        each.wait()
+
+
+@pytest.fixture
+def ask(settings):
+    return lambda device, **request: local.ask(settings.places.socket(f"capture-{device}"), request)

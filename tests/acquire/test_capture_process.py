@@ -9,37 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from gateway import exam, local, records
+from gateway import exam, records
 from gateway.clock import Clock
 from gateway.errors import Fatal, Held, Misuse, Retry
 from gateway.trial.device import CytonPlayer, Faults, synthetic
 
 COUNTS = synthetic(20)
-
-
-@pytest.fixture
-def process(config, settings, tmp_path, until):
-    """Start ``gateway capture DEVICE`` and wait until it answers; what still runs at the end is killed."""
-    running = []
-
-    def start(device: str) -> subprocess.Popen:
-        log = (tmp_path / f"{device}.log").open("ab")
-        command = [sys.executable, "-m", "gateway", "capture", device, "--config", str(config)]
-        running.append(subprocess.Popen(command, stderr=log))
-        socket = settings.places.socket(f"capture-{device}")
-        until(lambda: running[-1].poll() is not None or local.is_served(socket))
-        return running[-1]
-
-    yield start
-    for each in running:
-        if each.poll() is None:
-            each.kill()
-        each.wait()
-
-
-@pytest.fixture
-def ask(settings):
-    return lambda device, **request: local.ask(settings.places.socket(f"capture-{device}"), request)
 
 
 def test_it_records_in_the_named_exam_from_start_to_stop(process, ask, open_exam, acquisition, until):
@@ -175,19 +150,6 @@ def test_kill_9_leaves_intact_records_up_to_the_last_sync(process, ask, port, se
     assert end.interrupted
     assert len(kept.samples) == end.groups[0].samples >= 250
     assert np.array_equal(kept.samples, COUNTS[: len(kept.samples)])
-
-
-def test_after_kill_9_the_next_process_takes_the_device_again(process, ask, port, acquisition, until):
-    with CytonPlayer(port, COUNTS, speed=2):
-        running = process("cyton")
-        ask("cyton", do="start", exam=None, seconds=None)
-        running.kill()
-        running.wait()
-        process("cyton")
-        begun = ask("cyton", do="start", exam=None, seconds=None)["acquisition"]
-        until(lambda: ask("cyton", do="status")["samples"] > 100)
-        ask("cyton", do="stop")
-    assert acquisition(begun).gaps == []
 
 
 def test_a_second_process_for_the_same_device_refuses_to_start(process, config, tmp_path):

@@ -56,6 +56,15 @@ def test_a_device_with_a_problem_and_an_unwell_forward_ask_for_a_look(client: An
     assert "Device ecg1: no data for 5 s<code>check its cable</code>" in client.get("/")[2].decode()
 
 
+def test_a_recording_of_nobody_is_said_while_it_runs(client: Any, running: Any) -> None:
+    running("forward", FORWARD)
+    running("capture-ecg1", {"recording": True, "acquisition": "A1", "exam": None, "problem": None})
+    running("capture-ecg2", {"recording": False})
+    status = json.loads(client.get("/status.json")[2])
+    assert status["words"].startswith("Device ecg1 is recording, and nobody has said of whom")
+    assert status["findings"][0]["fix"] == "when it has ended: gateway exam attribute A1 --step SPS_ID"
+
+
 @pytest.mark.usefixtures("scheduled")
 def test_the_worklist_is_shown_in_its_own_script_and_escaped(client: Any) -> None:
     text = client.get("/")[2].decode()
