@@ -21,7 +21,8 @@ from collections.abc import Callable
 from gateway import configuration, exam, local
 from gateway.acquire import standing
 from gateway.acquire.admission import admit, only_capture
-from gateway.acquire.attendant import Kept, attend
+from gateway.acquire.attend import attend
+from gateway.acquire.attendant import Kept
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.orders import Order, Orders
 from gateway.acquire.plan import Plan
@@ -54,11 +55,11 @@ def record(
     Raises Retry if the device cannot be reached, Held if there is no room, Fatal if a capture runs for it.
     """
     clock = Clock(settings.clock.trust)
-    admit(settings.places.data, settings.spool.reserve)
+    admit(settings.places, settings.spool.reserve)
     with only_capture(settings.places, device):
         attendant = attend(settings, device, lambda: named_exam(settings.places, device, exam_id))
         try:
-            attendant.start()
+            attendant.start(seconds)
             plan = Plan(attendant, seconds, clock.monotonic())
             while attendant.kept is None and not (stopping is not None and stopping.is_set()):
                 attendant.turn()
@@ -127,7 +128,7 @@ class Capture:
                 raise Held(f"exam {named} is closed", "start a new exam: what comes later is a step of its own")
             if self._device.name not in found.devices:
                 raise Misuse(f"device {self._device.name!r} is not in exam {named}", "start an exam that names it")
-        admit(self._settings.places.data, self._settings.spool.reserve)
+        admit(self._settings.places, self._settings.spool.reserve)
         return self._orders.ask(Order("start", named, None if seconds is None else float(seconds)))
 
     def _serve_order(self) -> None:
@@ -160,7 +161,7 @@ class Capture:
         standing.keep(self._settings.places, order)
         before, self._exam = self._exam, order.exam  # the device may begin before start() returns
         try:
-            self._attendant.start()
+            self._attendant.start(order.seconds)
         except GatewayError:
             self._exam = before
             raise
@@ -222,7 +223,7 @@ class Capture:
             "device": self._device.name,
             "adapter": self._device.adapter,
             "port": self._device.port,
-            "state": "no device" if problem is not None and state == "ready" else state,
+            "state": "no device" if isinstance(problem, Retry) and state == "ready" else state,
             "recording": session.recording or session.wanted,
             "exam": facts.exam if facts else None,
             "acquisition": facts.acquisition if facts else None,

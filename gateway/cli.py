@@ -10,7 +10,6 @@ be reached; 4 held: a person must look.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import logging
 import os
@@ -18,7 +17,7 @@ import sys
 from pathlib import Path
 
 from gateway import __version__
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, in_words
 from gateway.service import set_up_logging
 from gateway.settings import DEFAULT_FILE
 
@@ -63,23 +62,11 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        print(f"gateway: {_in_words(error)}", file=sys.stderr)
+        print(f"gateway: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("gateway: stopped", file=sys.stderr)
         return 130
-
-
-def _in_words(error: OSError) -> str:
-    """What the system refused, where, and what to do about the usual causes."""
-    fixes = {
-        errno.EACCES: "give the command as the user who owns the data: runuser -u gateway -- gateway ...",
-        errno.ENOSPC: "the disk is full: gateway queue list shows what waits",
-        errno.EROFS: "the file system is read-only: check the storage medium",
-    }
-    where = f"{error.filename}: " if error.filename else ""
-    fix = fixes.get(error.errno or 0, "")
-    return f"{where}{error.strerror or error}" + (f"; {fix}" if fix else "")
 
 
 def _parse(words: list[str]) -> argparse.Namespace:

@@ -11,6 +11,10 @@ what to do. The class decides what the box does next and the exit code of a comm
 
 from __future__ import annotations
 
+import errno
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # what a write is answered for want of room, or of inodes
+
 
 class GatewayError(Exception):
     """Base of all errors that are answers, not bugs. ``fix`` says what a person can do about it."""
@@ -48,3 +52,23 @@ class Fatal(GatewayError):
     """Going on would risk data (a failed fsync, a newer format, a second process on one spool)."""
 
     exit_code = 1
+
+
+_FIXES = {
+    errno.EACCES: "give the command as the user who owns the data: runuser -u gateway -- gateway ...",
+    errno.ENOSPC: "the disk is full: gateway queue list shows what waits",
+    errno.EDQUOT: "the disk quota is used up: gateway queue list shows what waits",
+    errno.EROFS: "the file system is read-only: check the storage medium",
+    errno.EIO: "check the storage medium",
+}
+
+
+def in_words(error: OSError) -> str:
+    """What the system refused, where, and what to do about the usual causes."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}" + (f"; {fix}" if (fix := fix_of(error)) else "")
+
+
+def fix_of(error: OSError) -> str:
+    """What to do about an error of the system; "" if that is not known."""
+    return _FIXES.get(error.errno or 0, "")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from gateway import fsops, places
 from gateway.clock import Clock, boot_id
-from gateway.errors import Held, Misuse
+from gateway.errors import Held, Misuse, fix_of
 from gateway.identifiers import new_exam_id, new_uid
 from gateway.model import Attributed, Attribution, Closing, Code, Exam, from_json, to_json
 from gateway.places import Places
@@ -186,8 +186,16 @@ def _could_be_open(path: Path, device: str) -> bool:
 
 def _keep(here: Places, exam: Exam) -> None:
     path = here.exam(exam.exam)
-    fsops.make_folder(path.parent)
-    fsops.write_json(path, to_json(exam))
+    new = not path.parent.exists()
+    try:
+        fsops.make_folder(path.parent)
+        fsops.write_json(path, to_json(exam))
+    except OSError as error:
+        if new:
+            with contextlib.suppress(OSError):
+                fsops.remove_folder(path.parent)
+        words = f"exam {exam.exam} cannot be written down in {here.exams} ({error.strerror})"
+        raise Held(words, fix_of(error)) from error
 
 
 def _read(path: Path) -> Exam:

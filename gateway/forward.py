@@ -21,7 +21,7 @@ from gateway.dicom.wrap import wrap
 from gateway.errors import Fatal, GatewayError, Misuse
 from gateway.service import Service
 from gateway.settings import Settings
-from gateway.spool import survey
+from gateway.spool import room, survey
 from gateway.spool.desk import Desk
 from gateway.spool.intake import MEDIA, Intake
 from gateway.spool.ledger import Ledger
@@ -73,6 +73,7 @@ class Forward:
         self._recovery = Recovery(settings, self.ledger, self._clock)
         self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
+        self._alarm = room.Alarm()
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
@@ -164,7 +165,10 @@ class Forward:
         return _INTAKE_EVERY
 
     def _purge(self, beat: Callable[[], None]) -> float:
-        return 0.0 if self._purger.turn(beat) else _PURGE_EVERY
+        self._alarm.look(room.space(self.settings, self.ledger, self._clock.wall()))
+        count = self._purger.turn(beat)
+        self.ledger.ballast.take_in()
+        return 0.0 if count else _PURGE_EVERY
 
     def _rewrap(self, uid: str, destination: str, who: str) -> str:
         return rewrap(self.settings, self.ledger, self._clock, wrap, check, uid, destination, who)
@@ -196,7 +200,7 @@ class Forward:
             ],
             "media": self._media_status(delivered),
             "clock": {"trusted": self._clock.trusted(), "wall": self._clock.wall()},
-            "space": survey.space(self.settings),
+            "space": room.space(self.settings, self.ledger, self._clock.wall()).as_json(),
             "ris": [self._ris_status(r.name) for r in self.settings.ris],
         }
 

@@ -87,11 +87,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             sync(stream.fileno(), temporary)
+        rename(temporary, path)
     except Exception:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            temporary.unlink()  # gone already if only the folder's fsync failed
         raise
-    rename(temporary, path)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -165,11 +165,11 @@ def write_at(path: Path, offset: int, data: bytes) -> None:
 
 
 def append(path: Path, data: bytes) -> None:
-    """Append to a file, made if it is missing, durably. A cut may leave a part of ``data``."""
+    """Append to a file, made if it is missing, durably. A cut may leave a part of ``data``, a full disk does not."""
     new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
-        write_all(descriptor, data, os.fstat(descriptor).st_size)
+        extend(descriptor, data, os.fstat(descriptor).st_size)
         sync(descriptor, path)
     finally:
         os.close(descriptor)
@@ -177,7 +177,27 @@ def append(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def write_all(descriptor: int, data: bytes, offset: int) -> None:
+def extend(descriptor: int, data: bytes | bytearray, size: int) -> int:
+    """Write ``data`` behind the ``size`` bytes of a file, all of it or nothing: what a full disk took is cut off again.
+
+    Not yet durable. Returns the new size.
+    """
+    try:
+        write_all(descriptor, data, size)
+    except OSError:
+        with contextlib.suppress(OSError):  # of a medium that takes nothing at all, which the caller hears anyway
+            os.ftruncate(descriptor, size)
+        raise
+    return size + len(data)
+
+
+def allot(path: Path, size: int) -> None:
+    """Make ``path`` a file of ``size`` bytes for which the file system has set the blocks aside, durably."""
+    with new_file(path) as stream:
+        os.posix_fallocate(stream.fileno(), 0, size)
+
+
+def write_all(descriptor: int, data: bytes | bytearray, offset: int) -> None:
     """Write all of ``data`` at ``offset``; not yet durable."""
     view = memoryview(data)
     while view:

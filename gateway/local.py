@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import fsops
-from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry
+from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry, in_words
 
 log = logging.getLogger(__name__)
 Request = dict[str, Any]
@@ -97,6 +97,10 @@ class _Handler(socketserver.StreamRequestHandler):
             return {"ok": True} | handler(request)
         except GatewayError as error:
             return {"ok": False, "error": error.message, "fix": error.fix, "exit_code": error.exit_code}
+        except OSError as error:  # of the disk, above all
+            log.error("a request on the local socket failed: %s", in_words(error))
+            what, _, fix = in_words(error).partition("; ")
+            return {"ok": False, "error": what, "fix": fix, "exit_code": Fatal.exit_code}
         except (ValueError, KeyError, TypeError) as error:
             return {"ok": False, "error": f"bad request: {error}", "fix": "", "exit_code": Misuse.exit_code}
 

@@ -9,6 +9,7 @@ DATA/instances/ID/UID.dcm                     what was made of the acquisition I
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
 DATA/worklist/NAME.json                       the last answer of the RIS called NAME
 DATA/ledger.sqlite                            progress only: may be deleted
+DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
 DATA/audit.jsonl                              what persons decided
 RUNTIME/NAME.sock                             the local sockets of the processes
 """

@@ -78,17 +78,15 @@ def pack(kind: Type, time: float, payload: bytes) -> bytes:
 
 
 class Writer:
-    """Appends to a new record file and holds its lock. Not thread-safe: one owner thread.
-
-    What was appended is on the medium after the next :meth:`sync`; never claim more.
+    """Appends to a new record file and holds its lock; one owner thread. What was appended is on the medium after the
+    next :meth:`sync`; never claim more.
     """
 
     def __init__(self, path: Path, groups: int) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._descriptor = os.open(path, flags, fsops.FILE_MODE)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, fsops.FILE_MODE)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         self.path = path
-        self._buffer = bytearray(HEADER)
+        self._buffer, self._size = bytearray(HEADER), 0
         self.end = End([GroupEnd() for _ in range(groups)])
         self.sync()
         fsops.sync_folder(path.parent)
@@ -98,17 +96,21 @@ class Writer:
         if isinstance(event, (Samples, Gap, Marker)) and event.group >= len(self.end.groups):
             raise Fatal(f"{self.path}: multiplex group {event.group} was never announced")
         kind, payload = _encode(event, self.end)
-        self._put(kind, event.time, payload)
         self.end.count(event)
+        self._put(kind, event.time, payload)
 
     def append_bytes(self, data: bytes, time: float) -> None:
         """Append bytes as received, for replay."""
         self._put(Type.BYTES, time, data)
 
     def sync(self) -> None:
-        """Bring everything appended so far to the medium."""
+        """Bring everything appended so far to the medium. A failed fsync gives the file up: it is never tried again."""
         self._flush()
-        fsops.sync(self._descriptor, self.path)
+        try:
+            fsops.sync(self._descriptor, self.path)
+        except Fatal:
+            self.abandon()
+            raise
 
     def close(self, reason: str) -> End:
         """Write END, sync, release the lock: from here on the acquisition is kept whole."""
@@ -120,9 +122,9 @@ class Writer:
 
     def abandon(self) -> None:
         """Release the file without END, as a crash would."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _put(self, kind: Type, time: float, payload: bytes) -> None:
         self._buffer += pack(kind, time, payload)
@@ -130,9 +132,8 @@ class Writer:
             self._flush()
 
     def _flush(self) -> None:
-        view = memoryview(self._buffer)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        """All or nothing: the file ends with a whole record also when the disk is full, and nothing is in it twice."""
+        self._size = fsops.extend(self._descriptor, self._buffer, self._size)
         self._buffer = bytearray()
 
 
@@ -262,8 +263,8 @@ def finish_interrupted(path: Path, groups: int) -> End:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        head = HEADER if size < good else b""
-        os.write(descriptor, head + pack(Type.END, end.last_time, end.as_json()))
+        last = (HEADER if size < good else b"") + pack(Type.END, end.last_time, end.as_json())
+        fsops.extend(descriptor, last, os.fstat(descriptor).st_size)
         fsops.sync(descriptor, path)
     finally:
         os.close(descriptor)

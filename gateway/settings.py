@@ -78,6 +78,11 @@ class Device:
     exam_idle: int = setting(
         1800, fields.whole(60, 86400, "seconds"), "an exam with no recording for so long is closed"
     )
+    expected: float = setting(
+        10.0,
+        fields.number(0, 10080, "minutes"),
+        "how long a recording is, if nobody says so: it begins only if there is room for that and its instance",
+    )
     test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
 
 
@@ -143,7 +148,12 @@ class Spool:
     retention: float = setting(
         7.0, fields.number(0, 3650, "days"), "how long an instance is kept after every destination took responsibility"
     )
-    reserve: int = setting(512, fields.whole(0, 1 << 20, "MiB"), "below so much free space no new capture starts")
+    reserve: int = setting(
+        512, fields.whole(0, 1 << 20, "MiB"), "so much stays free, beside what a new recording is expected to take"
+    )
+    warn: int = setting(
+        2048, fields.whole(0, 1 << 20, "MiB"), "below so much free space status and log say so, while there is time"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,17 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import fsops
+from gateway.acquire.footprint import Footprint
 from gateway.errors import Fatal, Held
-from gateway.places import Places
+from gateway.places import RECORDS, Places
+
+MIB = 1 << 20
+FILES = 64  # inodes that must be free: a recording and its instance take about ten, exam and ledger a few more
+MAKE_ROOM = "get the destinations to take what waits (gateway queue list), or use a larger disk"
 
 
 @contextlib.contextmanager
@@ -41,18 +47,67 @@ def captured(here: Places, device: str) -> bool:
         return True
 
 
-def free_mebibytes(place: Path) -> int:
-    """Room on the file system of ``place`` (or of what exists above it), in MiB, for an ordinary user."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a file system still takes from an ordinary user."""
+
+    free: int  # bytes
+    files: int | None = None  # inodes; None where they are not counted
+
+    @property
+    def mebibytes(self) -> int:
+        return self.free // MIB
+
+
+def room(place: Path) -> Room:
+    """Room on the file system of ``place`` (or of what exists above it)."""
     while not place.exists():
         place = place.parent
-    room = os.statvfs(place)
-    return room.f_bavail * room.f_frsize >> 20
+    found = os.statvfs(place)
+    return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
 
-def admit(data: Path, reserve: int) -> None:
-    """Raises Held if less than ``reserve`` MiB are free where recordings are kept."""
-    if (free := free_mebibytes(data)) < reserve:
-        raise Held(
-            f"no new recording: {free} MiB are free in {data}, {reserve} MiB must be (spool.reserve)",
-            "get the PACS to take what waits (gateway queue list), or use a larger disk",
-        )
+def unwrapped(here: Places, but: str = "") -> int:
+    """Bytes of the recordings of which no instance was made yet, which will take about as much; without ``but``."""
+    waiting = _names(here.acquisitions) - _names(here.instances) - {but}
+    total = 0
+    for name in waiting:
+        with contextlib.suppress(OSError):
+            total += (here.acquisition(name) / RECORDS).stat().st_size
+    return total
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208 - names only, of a folder that may hold very many
+    except FileNotFoundError:
+        return set()
+
+
+def refusal(found: Room, data: Path, reserve: int, footprint: Footprint | None = None, waiting: int = 0) -> Held | None:
+    """Why no recording may begin, in words; None if it may.
+
+    ``reserve`` MiB stay free in any case; ``footprint`` is what the recording is expected to take, ``waiting`` (bytes)
+    what instances of earlier recordings will take.
+    """
+    if found.files is not None and found.files < FILES:
+        words = f"{found.files} more files can be made in {data}, {FILES} must be (the file system has no inodes left)"
+        return Held(f"no new recording: {words}", "delete files that are not the gateway's, or " + MAKE_ROOM)
+    needs = [(reserve * MIB, "stay free (spool.reserve)"), (waiting, "for earlier recordings not wrapped yet")]
+    if footprint is not None:
+        length = f"{footprint.seconds / 60:.3g} min" if footprint.seconds >= 60 else f"{footprint.seconds:.3g} s"
+        needs += [
+            (footprint.records, f"for {length} of recording"),
+            (footprint.instance, "for the instance made of it"),
+        ]
+    if found.free >= sum(size for size, _ in needs):
+        return None
+    parts = ", ".join(f"{-(-size // MIB)} {words}" for size, words in needs if size)
+    must = -(-sum(size for size, _ in needs) // MIB)
+    return Held(f"no new recording: {found.mebibytes} MiB are free in {data}, {must} must be: {parts}", MAKE_ROOM)
+
+
+def admit(here: Places, reserve: int, footprint: Footprint | None = None, waiting: int = 0) -> None:
+    """Raises Held if there is no room for a new recording where recordings are kept; see :func:`refusal`."""
+    if (refused := refusal(room(here.data), here.data, reserve, footprint, waiting)) is not None:
+        raise refused

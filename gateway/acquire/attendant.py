@@ -13,22 +13,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from gateway.acquire.adapter import adapter_named
-from gateway.acquire.admission import admit, free_mebibytes
-from gateway.acquire.line import Line, line_for
+from gateway.acquire.limit import FULL, Limit
+from gateway.acquire.line import Line
 from gateway.acquire.live import Live
 from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Act, Begin, End, Record, RecordBytes, Send, Session
 from gateway.clock import Clock
 from gateway.errors import Held, Retry
-from gateway.events import Samples
+from gateway.events import Samples, Started
 from gateway.model import Facts
-from gateway.settings import Device, Settings
+from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 TURN = 0.05  # seconds that one turn waits for bytes at most
 LOST_FOR_GOOD = 300.0  # seconds without a sample, at most, after which a recording is over
-LAST_ROOM = 16  # MiB; with less, a running recording is closed while END still fits
+_LOOK = 1.0  # seconds between two looks at the room on the disk
 _BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open the line
 _GARBAGE_AGAIN = 60.0  # seconds between two complaints
 
@@ -55,6 +54,8 @@ class Attendant:
         recorder: Recorder,
         clock: Clock,
         whose: Callable[[], str | None],
+        admit: Callable[[Started, float | None], None],
+        limit: Callable[[Facts], Limit],
     ) -> None:
         self.device = device
         self.session = session
@@ -64,7 +65,12 @@ class Attendant:
         self.kept: Kept | None = None  # the last finished acquisition, since the last start
         self._line = line
         self._clock = clock
-        self._whose = whose  # the exam of a recording that begins; raises Held if there may be none
+        self._whose = whose  # the exam of a recording that begins
+        self._admit = admit  # raises Held if there is no room for so many seconds (None: as many as expected)
+        self._limit_of = limit
+        self._limit: Limit | None = None  # of the running acquisition
+        self._looked = 0.0  # at the limit
+        self._planned: float | None = None  # seconds, of the recording that was asked for
         self._open = False
         self._attempts = 0
         self._next_attempt = 0.0
@@ -76,10 +82,10 @@ class Attendant:
         """Whether the line is open (which says nothing of the device behind it)."""
         return self._open
 
-    def start(self) -> None:
-        """A person wants a recording. Raises Held if one is running."""
+    def start(self, seconds: float | None = None) -> None:
+        """A person wants a recording of ``seconds``, if they are known. Raises Held if one is running."""
         self.refuse_second()
-        self.kept = None
+        self.kept, self._planned = None, seconds
         self._carry_out(self.session.start(self._clock.monotonic()))
 
     def refuse_second(self) -> None:
@@ -99,15 +105,38 @@ class Attendant:
         Reading comes last: when an order is served after it, nothing from before that order waits to be decoded.
         """
         now = self._clock.monotonic()
-        if self.recorder.sync_if_due(now) and free_mebibytes(self.recorder.folder) < LAST_ROOM:
-            self.problem = Held("the disk is full: the recording was closed", "make room: gateway queue list")
-            log.error("%s: %s", self.device.name, self.problem)
-            self.stop("the disk is full")
+        self._sync(now)
+        self._keep_within_limit(now)
         if self._open or self._reopen(now):
             self._listen(TURN)
             self._watch(self._clock.monotonic())
         else:
             time.sleep(TURN)  # without a line there is nothing to wait for but time
+
+    def _sync(self, now: float) -> None:
+        try:
+            self.recorder.sync_if_due(now)
+        except Held as full:
+            self._overflow(full)
+
+    def _keep_within_limit(self, now: float) -> None:
+        """Close the recording while what must still be written of it has room."""
+        end = self.recorder.end
+        if self._limit is None or end is None or now - self._looked < _LOOK:
+            return
+        self._looked = now
+        if (full := self._limit.reached(end, now)) is not None:
+            self._alarm(full)
+            self.stop(FULL)
+
+    def _overflow(self, full: Held) -> None:
+        """The disk took no more before its limit was seen: the recording was cut off, and the device is told."""
+        self._alarm(full)
+        self.stop(FULL)
+
+    def _alarm(self, problem: Held) -> None:
+        self.problem = problem
+        log.error("%s: %s", self.device.name, problem)
 
     def close(self, reason: str) -> None:
         """End what runs, and the line with it."""
@@ -195,7 +224,7 @@ class Attendant:
 
     def _carry_out(self, acts: Iterable[Act]) -> None:
         """Do all that the session decided; a device that does not answer or listen (Retry) has its line opened anew."""
-        remaining, lost = iter(acts), None
+        remaining, lost, full = iter(acts), None, None
         while True:
             try:
                 act = next(remaining, None)
@@ -204,6 +233,10 @@ class Attendant:
                 self._do(act)
             except Retry as error:
                 lost = error  # what was decided after it is done all the same: above all, END
+            except Held as error:
+                full = error  # nothing more is recorded
+        if full is not None:
+            self._overflow(full)
         if lost is not None:
             self._lose(lost)
 
@@ -224,13 +257,13 @@ class Attendant:
 
     def _begin(self, act: Begin) -> None:
         try:
-            exam = self._whose()
+            self._admit(act.started, self._planned)
+            facts = self.recorder.begin(act.started, exam := self._whose())
         except Held as refusal:
-            log.error("%s: %s", self.device.name, refusal)
-            self.problem = refusal
+            self._alarm(refusal)
             self.session.refuse()
             return
-        facts = self.recorder.begin(act.started, exam)
+        self._limit = self._limit_of(facts)
         self.live.begin(act.started.groups)
         whose = f"exam {exam}" if exam else "no exam is open: it will be held until a person says whose it is"
         self.problem = None
@@ -243,6 +276,9 @@ class Attendant:
         self.problem, self._attempts = None, 0
 
     def _end(self, reason: str) -> None:
+        self._limit = None
+        if self.recorder.facts is None:
+            return  # the disk was full: it has ended already
         facts, end = self.recorder.close(reason)
         first = end.groups[0]
         self.kept = Kept(facts, first.samples, first.missing, end.gaps, reason)
@@ -250,23 +286,3 @@ class Attendant:
             "%s: kept %s: %d samples, %d of them missing in %d gaps (%s)",
             *(self.device.name, facts.acquisition, first.samples, first.missing, end.gaps, reason),
         )
-
-
-def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> Attendant:
-    """The attendant of a configured device. ``whose`` names the exam of a recording that begins."""
-    chosen = settings.device(device)
-    adapter = adapter_named(chosen.adapter)
-    clock = Clock(settings.clock.trust)
-
-    def admitted() -> str | None:
-        admit(settings.places.data, settings.spool.reserve)
-        return whose()
-
-    return Attendant(
-        device=chosen,
-        session=Session(adapter.decoder(settings.options[device]), chosen.keep_bytes),
-        line=line_for(adapter, chosen, clock.monotonic),
-        recorder=Recorder(settings.places, clock, chosen, adapter),
-        clock=clock,
-        whose=admitted,
-    )

@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
 from gateway.clock import Clock
-from gateway.errors import Fatal, Held
+from gateway.errors import FULL, Fatal, Held, fix_of
 from gateway.events import Frame, Gap, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id, new_uid
 from gateway.model import Facts, Instant, from_json, to_json
@@ -58,10 +58,16 @@ class Recorder:
             started=now,
             test=self._device.test,
         )
-        with self._disk():
-            folder = fsops.make_folder(self._here.acquisition(facts.acquisition))
-            fsops.write_json(folder / places.FACTS, to_json(facts))
-            self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+        folder = self._here.acquisition(facts.acquisition)
+        with self._disk("no recording was begun"):
+            try:
+                fsops.make_folder(folder)
+                fsops.write_json(folder / places.FACTS, to_json(facts))
+                self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+            except OSError:
+                with contextlib.suppress(OSError):
+                    fsops.remove_folder(folder)  # no sample is in it
+                raise
         self._synced = now.monotonic
         self.facts = facts
         return facts
@@ -96,23 +102,35 @@ class Recorder:
         return True
 
     def close(self, reason: str) -> tuple[Facts, records.End]:
-        """Write END and sync: from here on the acquisition is kept."""
+        """Write END and sync: from here on the acquisition is kept. Raises as :meth:`take` does."""
         assert self._writer is not None
         assert self.facts is not None
-        writer, facts = self._writer, self.facts
-        self._writer = self.facts = None
         with self._disk():
-            return facts, writer.close(reason)
+            kept = self.facts, self._writer.close(reason)
+        self._writer = self.facts = None
+        return kept
 
     @contextlib.contextmanager
-    def _disk(self) -> Iterator[None]:
-        """An error of the disk ends the process: systemd starts it again, recovery finishes what was synced."""
+    def _disk(self, what: str = "") -> Iterator[None]:
+        """What the disk does not take ends the acquisition as it is; what was synced is safe, and forward gives it END.
+
+        Held if the disk is full: this process goes on. Any other error ends it, and systemd starts it again.
+        """
         try:
             yield
-        except OSError as error:
+        except (OSError, Fatal) as error:
+            if self.facts is not None:
+                what = f"recording {self.facts.acquisition} was cut off; what was synced before is safe"
+            if self._writer is not None:
+                self._writer.abandon()
+            self._writer = self.facts = None
+            if isinstance(error, Fatal):
+                raise
+            if error.errno in FULL:
+                raise Held(f"the disk is full: {what}", "make room: gateway queue list") from error
             raise Fatal(
-                f"{self._here.acquisitions}: the disk takes no more data ({error.strerror})",
-                "check that it is neither full nor read-only; what was synced before is safe",
+                f"{self._here.acquisitions}: the disk takes no more data ({error.strerror}): {what}",
+                fix_of(error) or "check the storage medium",
             ) from error
 
 

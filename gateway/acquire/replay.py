@@ -62,7 +62,7 @@ def keep(settings: Settings, device: str, exam_id: str | None, file: Path) -> st
     chosen = settings.device(device)
     adapter = adapter_named(chosen.adapter)
     clock = Clock(settings.clock.trust)
-    admit(settings.places.data, settings.spool.reserve)
+    admit(settings.places, settings.spool.reserve)
     recorder = Recorder(settings.places, clock, chosen, adapter)
     session = Session(adapter.decoder(settings.options[device]), chosen.keep_bytes)
     made = ""

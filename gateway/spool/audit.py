@@ -29,7 +29,7 @@ def append(path: Path, at: Instant, who: str, what: str, subject: str, why: str 
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line  # a power cut tore the last line; this one must stand alone
-            os.write(descriptor, line)
+            fsops.extend(descriptor, line, size)
             fsops.sync(descriptor, path)
         finally:
             os.close(descriptor)

@@ -20,6 +20,7 @@ from typing import Any
 
 from gateway import fsops
 from gateway.errors import Fatal, Retry
+from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -87,6 +88,7 @@ class Ledger:
         fsops.make_folder(path.parent)
         self.path = path
         self._lock = threading.RLock()
+        self.ballast = Ballast(path.parent)
         _refuse_newer(path, _version_in_header(path))
         try:
             self._open()
@@ -146,6 +148,8 @@ class Ledger:
             yield
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
+            if code == sqlite3.SQLITE_FULL:
+                self.ballast.throw_overboard()
             if code in _PASSING:
                 raise Retry(f"{self.path} cannot be changed now ({error})", "make room on the disk") from error
             if code in _BROKEN:

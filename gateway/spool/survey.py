@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway import exam
-from gateway.acquire.admission import free_mebibytes
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.settings import Settings
+from gateway.spool import room
 from gateway.spool.ledger import Ledger
 
 _COUNTS = {
@@ -64,19 +64,13 @@ def destinations(ledger: Ledger) -> dict[str, dict[str, int]]:
     return found
 
 
-def space(settings: Settings) -> dict[str, Any]:
-    """Room on the disk in MiB, and whether it is enough for a new recording to begin."""
-    free = free_mebibytes(settings.box.data)
-    return {"free": free, "reserve": settings.spool.reserve, "admits": free >= settings.spool.reserve}
-
-
 def troubles(settings: Settings, ledger: Ledger, clock: Clock, counts: dict[str, Any]) -> list[str]:
     """What is not well in the spool, the worst first, each with what to do."""
     found = []
     if counts["corrupt"]:
         found.append(f"{counts['corrupt']} instances are damaged on the disk: gateway queue list")
-    if not (room := space(settings))["admits"]:
-        found.append(f"no recording can begin: {room['free']} MiB are free, {room['reserve']} MiB must be")
+    if trouble := room.space(settings, ledger, clock.wall()).trouble:
+        found.append(trouble)
     held = counts["held_recordings"] + counts["held_deliveries"] + counts["held_steps"]
     if held:
         found.append(f"{held} held, a person must look: gateway queue list")

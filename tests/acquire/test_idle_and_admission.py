@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from firmware_adapters.simulated import ADAPTER
-from gateway import capture, exam, records
+from gateway import capture, exam
 from gateway.acquire.adapter import Serial
 from gateway.acquire.admission import admit
 from gateway.acquire.idle import close_if_idle
@@ -19,9 +19,10 @@ from gateway.acquire.recorder import Recorder, of_exam, read_facts
 from gateway.acquire.shells import SerialShell
 from gateway.acquire.whose import device_exam, named_exam
 from gateway.clock import Clock
-from gateway.errors import Fatal, Held, Retry
+from gateway.errors import Held, Retry
 from gateway.events import Samples, Started
 from gateway.model import Channel, Equipment, MultiplexGroup
+from gateway.places import Places
 
 
 def later(seconds: float) -> Clock:
@@ -161,7 +162,7 @@ def test_facts_of_a_newer_format_are_refused_untouched(settings, acquisition):
 
 def test_no_room_is_said_in_numbers(tmp_path):
     with pytest.raises(Held, match=r"MiB are free"):
-        admit(tmp_path / "not" / "there", 1 << 40)
+        admit(Places(tmp_path / "not" / "there", tmp_path), 1 << 40)
 
 
 def test_the_live_view_holds_the_last_five_seconds_only():
@@ -204,22 +205,3 @@ def test_a_file_is_no_serial_port(tmp_path):
     (tmp_path / "port").write_text("")
     with pytest.raises(Retry, match="cannot be opened"):
         SerialShell(Serial(baud=9600), str(tmp_path / "port")).open()
-
-
-def test_a_disk_that_takes_no_more_is_fatal_with_words_and_leaves_what_was_synced(settings, monkeypatch):
-    recorder = Recorder(settings.places, Clock("always"), settings.device("sim"), ADAPTER)
-    group = MultiplexGroup("g", 1.0, (Channel("I", "uV", 1.0),))
-    facts = recorder.begin(Started(Equipment("A", "B"), (group,)), None)
-    recorder.take(Samples(np.zeros((5, 1), np.int32), 1.0))
-    assert recorder.sync_if_due(time.monotonic() + 10)
-
-    def full(*_args):
-        raise OSError(28, "No space left on device")
-
-    recorder.take(Samples(np.zeros((5, 1), np.int32), 2.0))
-    monkeypatch.setattr(records.os, "write", full)
-    with pytest.raises(Fatal, match=r"takes no more data .No space left on device.; check that it is neither full"):
-        recorder.close("over")
-    monkeypatch.undo()
-    path = settings.places.acquisition(facts.acquisition) / "records"
-    assert sum(len(e.data) for e in records.events(path)) == 5

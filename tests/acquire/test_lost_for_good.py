@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from firmware_adapters.simulated import ADAPTER
 from gateway import exam
 from gateway.acquire.attendant import LOST_FOR_GOOD, Attendant
+from gateway.acquire.limit import Limit
 from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Session
 from gateway.clock import Clock
@@ -45,7 +48,8 @@ def device(settings, open_exam, monkeypatch):
     session = Session(ADAPTER.decoder(settings.options["sim"]))
     named = open_exam("sim").exam
     recorder = Recorder(settings.places, clock, chosen, ADAPTER)
-    attendant = Attendant(chosen, session, cable, recorder, clock, lambda: named)
+    limit = partial(Limit, settings.places, chosen)
+    attendant = Attendant(chosen, session, cable, recorder, clock, lambda: named, lambda *_: None, limit)
 
     def turn(seconds):
         now[0] += seconds

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import capture, configuration, records
 from gateway.acquire import replay
-from gateway.acquire.admission import free_mebibytes, only_capture
+from gateway.acquire.admission import only_capture, room
 from gateway.errors import Fatal, Held, Retry
 from gateway.trial.device import CytonPlayer, Faults, synthetic, wfdb_counts
 
@@ -129,7 +129,7 @@ def test_two_captures_of_one_device_refuse_each_other(settings):
 def test_a_full_disk_refuses_a_new_recording_with_words(config, tmp_path):
     config.write_text(config.read_text().replace("reserve = 0", f"reserve = {1 << 20}"))
     full = configuration.load(config)
-    if free_mebibytes(tmp_path) >= 1 << 20:
+    if room(tmp_path).mebibytes >= 1 << 20:
         pytest.skip("this disk has more than a TiB free")
     with pytest.raises(Held, match=r"no new recording: .* MiB are free .*spool\.reserve"):
         capture.record(full, "sim", None, 1.0, nothing)

@@ -1,0 +1,54 @@
+"""When a running recording must end: while there is still room for its END and for the instance made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.acquire.admission import MIB, Room, room, unwrapped
+from gateway.acquire.footprint import of_instance
+from gateway.counts import End
+from gateway.errors import Held
+from gateway.model import Facts
+from gateway.places import Places
+from gateway.settings import Device
+
+FULL = "the disk is full"  # the reason in END
+LAST_ROOM = 16 * MIB  # bytes for END, the exam, the ledger and what comes until the next look
+_AGAIN = 10.0  # seconds between two looks at what else waits for room
+
+
+def over(found: Room, needed: int) -> bool:
+    """Whether the recording must be closed now: ``needed`` bytes would soon no longer be there."""
+    return found.free < LAST_ROOM + needed
+
+
+class Limit:
+    """Watches the room of one running acquisition."""
+
+    def __init__(self, here: Places, device: Device, facts: Facts) -> None:
+        self._here = here
+        self._device = device
+        self._facts = facts
+        self._others = unwrapped(here, facts.acquisition)
+        self._looked = facts.started.monotonic
+
+    def reached(self, end: End, now: float) -> Held | None:
+        """What to tell a person if the recording must be closed. ``end``: its counts so far; ``now`` is monotonic."""
+        own = of_instance(self._facts.groups, [group.samples for group in end.groups], self._device)
+        found = room(self._here.data)
+        if over(found, 2 * (own + self._others)) and now - self._looked > _AGAIN:
+            self._others, self._looked = unwrapped(self._here, self._facts.acquisition), now
+        needed = own + self._others
+        if not over(found, needed):
+            return None
+        length = _seconds(self._facts, [group.samples for group in end.groups])
+        must = -(-(LAST_ROOM + needed) // MIB)
+        words = f"{FULL}: the recording was closed after {length:.0f} s and is kept"
+        return Held(
+            f"{words} ({found.mebibytes} MiB are free, {must} are needed to finish what is recorded)",
+            "make room before the next one: gateway queue list",
+        )
+
+
+def _seconds(facts: Facts, samples: Sequence[int]) -> float:
+    return max(count / group.rate for count, group in zip(samples, facts.groups, strict=True))
