@@ -62,8 +62,18 @@ class Device:
     port: str = setting("", fields.text(255), "path of its serial port, best by id: /dev/serial/by-id/...")
     iod: str = setting(
         "auto",
-        fields.choice("auto", "twelve-lead", "general", "general-32"),
-        "SOP class: auto = 12-Lead ECG if it fits, else General; general-32 = lossless 32-bit",
+        fields.choice("auto", "twelve-lead", "general", "ambulatory", "general-32"),
+        "SOP class: auto = 12-Lead ECG if it fits, else General or, for long ones, Ambulatory; general-32 = lossless",
+    )
+    ambulatory_after: float = setting(
+        60.0,
+        fields.number(0, 10080, "minutes"),
+        "auto makes an Ambulatory ECG of a longer recording; 0 = only of what does not fit General ECG",
+    )
+    largest: int = setting(
+        0,
+        fields.whole(0, 4079, "MiB"),
+        "a recording with more waveform data comes in parts; 0 = as much in one as DICOM allows (4 GiB)",
     )
     refused_class: str = setting(
         "hold", fields.choice("hold", "rewrap"), "a PACS refuses the class: hold, or rewrap as a 16-bit class"

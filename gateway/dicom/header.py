@@ -6,11 +6,12 @@ comes from the worklist item comes through :mod:`gateway.dicom.mapping`.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydicom.dataset import Dataset
 
@@ -19,6 +20,7 @@ from gateway.dicom import mapping
 from gateway.dicom.annotating import annotation_items
 from gateway.dicom.iods import Iod
 from gateway.dicom.leads import UNITS, Column, source
+from gateway.dicom.parts import Part
 from gateway.dicom.samples import Scan
 from gateway.dicom.scaling import STORAGE, Scale, ds
 from gateway.errors import Held
@@ -45,6 +47,21 @@ class Subject:
     groups: tuple[MultiplexGroup, ...]
     scan: Scan
     notes: tuple[str, ...]  # about the whole recording
+    part: Part
+
+    def only(self, part: Part) -> Subject:
+        """What one part is made of: the groups in which something of it was recorded."""
+        kept = [n for n, (first, last) in enumerate(part.ranges) if first < last]
+        notes = self.notes if part.whole else (f"PART {part.number} OF {part.of} of one recording", *self.notes)
+        return dataclasses.replace(
+            self,
+            columns=tuple(self.columns[n] for n in kept),
+            scales=tuple(self.scales[n] for n in kept),
+            groups=tuple(self.groups[n] for n in kept),
+            scan=self.scan.part(part).only(kept),
+            notes=notes,
+            part=part,
+        )
 
 
 def local(instant: Instant) -> datetime:
@@ -66,7 +83,7 @@ def attribution_digest(exam: Exam) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def instance_uid(facts: Facts, exam: Exam, iod: Iod, ordinal: int) -> str:
+def instance_uid(facts: Facts, exam: Exam, iod: Iod, ordinal: str) -> str:
     return derived_uid(facts.root_uid, iod.key, ordinal, attribution_digest(exam))
 
 
@@ -95,13 +112,13 @@ def header(subject: Subject, box: Box) -> Dataset:
     facts, exam, iod = subject.facts, subject.exam, subject.iod
     head = mapping.to_instance(exam)
     head.SOPClassUID = iod.sop_class_uid
-    head.SOPInstanceUID = instance_uid(facts, exam, iod, 1)
+    head.SOPInstanceUID = instance_uid(facts, exam, iod, subject.part.ordinal)
     _study(head, exam)
     _series(head, facts, exam, iod)
     _synchronization(head, facts, iod)
     _equipment(head, facts, iod, box)
-    started = local(facts.started)
-    head.InstanceNumber = facts.number
+    started = local(facts.started) + timedelta(seconds=subject.part.seconds)  # exact: seconds, and not on the float
+    head.InstanceNumber = subject.part.instance_number(facts.number)
     head.ContentDate = started.strftime("%Y%m%d")
     head.ContentTime = started.strftime("%H%M%S.%f")
     head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")

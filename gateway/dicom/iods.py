@@ -1,7 +1,7 @@
 """TABLE of the IODs that the gateway writes: SOP class, modality, modules with usage, content constraints.
 
-Modules and constraints follow PS3.3 A.34 (2024e): A.34.3 12-Lead ECG, A.34.4 General ECG, A.34.18 General
-32-bit ECG. For the last one the modules and their usage are confirmed from the tables of 2024e, sample
+Modules and constraints follow PS3.3 A.34 (2024e): A.34.3 12-Lead ECG, A.34.4 General ECG, A.34.5 Ambulatory ECG,
+A.34.18 General 32-bit ECG. For the last one the modules and their usage are confirmed from the tables of 2024e, sample
 interpretation SL from Supplement 237; that it takes 1 to 4 groups of 1 to 24 channels, and states no range of
 sampling frequencies, is second-hand. A new IOD is a new row.
 """
@@ -118,6 +118,16 @@ _ROWS = (
         "ECG",
         _waveform_modules(),
         Limits(groups=(1, 4), channels=(1, 24), rate=(200.0, 1000.0), interpretations=("SS",), sources="3001"),
+        states_synchronized=False,
+    ),
+    Iod(
+        "ambulatory",
+        "Ambulatory ECG",
+        "1.2.840.10008.5.1.4.1.1.9.1.3",
+        "A.34.5",
+        "ECG",
+        _waveform_modules(context="U"),
+        Limits(groups=(1, 1), channels=(1, 12), rate=(50.0, 1000.0), interpretations=("SB", "SS"), sources="3001"),
         states_synchronized=False,
     ),
     Iod(

@@ -6,7 +6,8 @@ place. Never more than one block of each multiplex group is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from gateway import records
 from gateway.dicom.leads import Column
+from gateway.dicom.parts import Part
 from gateway.dicom.scaling import combine
 from gateway.errors import Held
 from gateway.events import Gap, Marker, Samples
@@ -50,6 +52,7 @@ class Survey:
     missing: int = 0
     low: list[int] = field(default_factory=list)
     high: list[int] = field(default_factory=list)
+    missing_in: list[int] = field(default_factory=list)  # of the missing ones, how many are in each part
 
 
 @dataclass(slots=True)
@@ -63,6 +66,20 @@ class Scan:
         place = {group: index for index, group in enumerate(kept)}
         told = [replace(h, group=place[h.group]) for h in self.happenings if h.group in place]
         return Scan([self.groups[i] for i in kept], told, self.untold)
+
+    def part(self, part: Part) -> Scan:
+        """What of it concerns one part, in the part's own sample positions; what reaches over a border is in both."""
+        groups = [
+            replace(survey, samples=last - first, missing=survey.missing_in[part.number - 1])
+            for survey, (first, last) in zip(self.groups, part.ranges, strict=True)
+        ]
+        told = []
+        for h in self.happenings:
+            (first, last), at = part.ranges[h.group], max(h.first - 1, 0)
+            begin, end = max(at, first), min(at + max(h.samples, 1), last)
+            if begin < end or (part.number == part.of and at >= last):  # a marker may stand behind the last sample
+                told.append(replace(h, first=begin - first + 1, samples=end - begin if h.samples else 0))
+        return Scan(groups, told, self.untold)
 
 
 def blocks(path: Path, groups: int) -> Iterator[Block]:
@@ -90,12 +107,14 @@ def blocks(path: Path, groups: int) -> Iterator[Block]:
         yield from flush(group)
 
 
-def scan(path: Path, columns: tuple[tuple[Column, ...], ...]) -> Scan:
-    """Count the samples, find each column's extent, note gaps and markers.
+def scan(
+    path: Path, columns: tuple[tuple[Column, ...], ...], parts: Sequence[Part], beat: Callable[[], None] = lambda: None
+) -> Scan:
+    """Count the samples, find each column's extent, note gaps and markers, and what of them is missing in each part.
 
     Raises Held if a record does not have the channels that the facts announced.
     """
-    found = Scan([Survey(low=[0] * len(group), high=[0] * len(group)) for group in columns])
+    found = Scan([Survey(low=[0] * len(g), high=[0] * len(g), missing_in=[0] * len(parts)) for g in columns])
     widths = [1 + max((c for column in group for c, _ in column.terms), default=-1) for group in columns]
     seen = [False] * len(columns)
     waiting: list[list[NDArray[np.int32]]] = [[] for _ in columns]
@@ -109,6 +128,7 @@ def scan(path: Path, columns: tuple[tuple[Column, ...], ...]) -> Scan:
         held[group] = 0
         if not len(counts):
             return
+        beat()
         survey = found.groups[group]
         for i, column in enumerate(columns[group]):
             values = combine(counts, column)
@@ -134,6 +154,8 @@ def scan(path: Path, columns: tuple[tuple[Column, ...], ...]) -> Scan:
             case Gap():
                 text = f"Gap: {event.reason}" + (f", {event.seconds:g} s" if event.seconds else "")
                 _note(found, Happening(text, group, survey.samples + 1, event.samples))
+                for part, _, count in pieces(parts, group, survey.samples, event.samples):
+                    survey.missing_in[part.number - 1] += count
                 survey.samples += event.samples
                 survey.missing += event.samples
             case Marker():
@@ -144,6 +166,18 @@ def scan(path: Path, columns: tuple[tuple[Column, ...], ...]) -> Scan:
     for group in range(len(columns)):
         measure(group)
     return found
+
+
+def pieces(parts: Sequence[Part], group: int, first: int, count: int) -> Iterator[tuple[Part, int, int]]:
+    """Where ``count`` samples from the position ``first`` of a group go: part, how many were before, how many go in."""
+    at = 0
+    for part in parts[bisect_right(parts, first, key=lambda p: p.ranges[group][1]) :]:
+        if at == count:
+            return
+        taken = min(part.ranges[group][1] - first - at, count - at)
+        if taken > 0:
+            yield part, at, taken
+            at += taken
 
 
 def _note(found: Scan, happening: Happening) -> None:

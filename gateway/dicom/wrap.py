@@ -1,4 +1,4 @@
-"""An acquisition becomes a DICOM instance: scan, choose the IOD, write the header, stream the samples.
+"""An acquisition becomes a DICOM instance: choose the IOD, cut what is too large, scan, write header and samples.
 
 Wrapping needs the acquisition folder and the exam only, never the adapter. It is repeatable: the same
 acquisition and attribution give the same file, byte for byte. Memory does not grow with the recording.
@@ -7,19 +7,17 @@ acquisition and attribution give the same file, byte for byte. Memory does not g
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from pydicom.uid import ExplicitVRLittleEndian
-
-from gateway import fsops, places, records
+from gateway import places, records
 from gateway.acquire.recorder import read_facts
-from gateway.dicom import encode, leads, mapping, samples, scaling
-from gateway.dicom.header import Subject, group_item, header
+from gateway.dicom import leads, mapping, parts, scaling, writing
+from gateway.dicom import samples as scanning
+from gateway.dicom.header import Subject
 from gateway.dicom.iods import TABLE, Iod, Shape, foreign_leads, violations
 from gateway.errors import Held, Misuse
-from gateway.model import Exam, Facts, InstanceRef, MultiplexGroup
+from gateway.model import Exam, Facts, InstanceRef
 from gateway.records import End
 from gateway.settings import Device, Settings
 
@@ -30,13 +28,18 @@ log = logging.getLogger(__name__)
 
 
 def wrap(
-    acquisition: Path, exam: Exam, settings: Settings, out: Path, iod: str | None = None
+    acquisition: Path,
+    exam: Exam,
+    settings: Settings,
+    out: Path,
+    iod: str | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> tuple[InstanceRef, ...]:
-    """Write ``out/<SOP Instance UID>.dcm`` (durably) and return what identifies it to a peer.
+    """Write ``out/<SOP Instance UID>.dcm`` (durably), one or one for each part, and return what identifies them.
 
     ``acquisition`` is a folder with ``facts.json`` and ended ``records``; ``iod`` overrides the device's
-    setting. Raises Held, in words, when the exam belongs to nobody, when no class can carry the recording, when a
-    sample would be clipped, or when the acquisition is damaged or not ended.
+    setting; ``beat`` is called at each piece of progress. Raises Held, in words, when the exam belongs to nobody, when
+    no class can carry the recording, when a sample would be clipped, or when the acquisition is damaged or not ended.
     """
     facts = read_facts(acquisition)
     path = acquisition / places.RECORDS
@@ -47,18 +50,17 @@ def wrap(
     _believe(facts, settings)
     device = _device(settings, facts)
     columns = tuple(leads.columns(group.channels, device.derive_leads) for group in facts.groups)
-    scan = samples.scan(path, columns)
-    _whole(path, scan, end)
-    kept = tuple(i for i, group in enumerate(scan.groups) if group.samples)
-    if not kept:
+    samples = [group.samples for group in end.groups]
+    if len(samples) != len(columns) or not any(samples):
         raise Held(
             f"acquisition {facts.acquisition} holds no samples", "nothing can be sent; discard it if it is a test"
         )
-    groups = tuple(facts.groups[i] for i in kept)
-    columns = tuple(columns[i] for i in kept)
-    scan = scan.only(kept)
-    row = choose(iod or device.iod, _shapes(groups, columns, scan), facts.acquisition)
+    row = choose(iod or device.iod, _shapes(facts, columns, samples), facts.acquisition, device.ambulatory_after)
     storage = scaling.STORAGE[row.interpretation]
+    widths = [len(of_group) * storage.bits // 8 for of_group in columns]
+    pieces = parts.cut([group.rate for group in facts.groups], samples, widths, device.largest << 20)
+    scan = scanning.scan(path, columns, pieces, beat)
+    _whole(path, scan, end)
     scales = tuple(
         tuple(
             scaling.scale(column, survey.low[i], survey.high[i], storage, device.resolution)
@@ -66,46 +68,36 @@ def wrap(
         )
         for of_group, survey in zip(columns, scan.groups, strict=True)
     )
-    subject = Subject(facts, exam, row, columns, scales, groups, scan, tuple(_notes(facts, end)))
-    head = header(subject, settings.box)
-    target = out / f"{head.SOPInstanceUID}.dcm"
-    with fsops.new_file(target) as stream:
-        widths = [len(of_group) * storage.bits // 8 for of_group in columns]
-        lengths = [survey.samples * width for survey, width in zip(scan.groups, widths, strict=True)]
-        items = [encode.Group(group_item(subject, i), length) for i, length in enumerate(lengths)]
-        places_of = encode.write_header(stream, head, items)
-        written = list(places_of)
-        for index, data in _stored(path, kept, len(facts.groups), subject, storage):
-            stream.seek(written[index])
-            written[index] += stream.write(data)
-        if [w - p for w, p in zip(written, places_of, strict=True)] != lengths:
-            raise Held(f"{path} changed while it was wrapped", "is a second gateway running on this data?")
-    log.info("%s: wrapped as %s, %s", facts.acquisition, row.label, head.SOPInstanceUID)
-    return (
-        InstanceRef(
-            row.sop_class_uid, str(head.SOPInstanceUID), str(ExplicitVRLittleEndian), str(target), target.stat().st_size
-        ),
-    )
+    whole = Subject(facts, exam, row, columns, scales, facts.groups, scan, tuple(_notes(facts, end)), pieces[0])
+    made = writing.write(path, [whole.only(part) for part in pieces], len(facts.groups), settings.box, out, beat)
+    log.info("%s: wrapped as %s, in %d instances", facts.acquisition, row.label, len(made))
+    return made
 
 
-def choose(wanted: str, shapes: tuple[Shape, ...], acquisition: str) -> Iod:
-    """The IOD for groups of these shapes; "auto" takes 12-Lead ECG if it fits, else General ECG.
+def choose(wanted: str, shapes: tuple[Shape, ...], acquisition: str, ambulatory_after: float = 0.0) -> Iod:
+    """The IOD for groups of these shapes.
 
-    Raises Held naming each limit that is broken.
+    "auto" takes 12-Lead ECG if it fits; else, of a recording of more than ``ambulatory_after`` minutes (0: of none),
+    Ambulatory ECG before General ECG; else General before Ambulatory. Raises Held naming each limit that is broken.
     """
     if wanted == "auto":
-        twelve = TABLE["twelve-lead"]
-        wanted = "general" if violations(twelve.limits, shapes) or foreign_leads(twelve.limits, shapes) else twelve.key
+        long = ambulatory_after and max(s.samples / s.rate for s in shapes) > ambulatory_after * 60
+        order = ("twelve-lead", "ambulatory", "general") if long else ("twelve-lead", "general", "ambulatory")
+        wanted = next((key for key in order if not _broken(TABLE[key], shapes)), "general")
     row = TABLE[wanted]
-    broken = violations(row.limits, shapes)
-    if foreign := foreign_leads(row.limits, shapes):
-        broken.append(f"{', '.join(foreign)} are none of its leads")
-    if broken:
+    if broken := _broken(row, shapes):
         raise Held(
             f"acquisition {acquisition} does not fit {row.label}: {'; '.join(broken)}",
             "set another 'iod' for the device (general-32 has the widest limits) and rewrap it",
         )
     return row
+
+
+def _broken(row: Iod, shapes: tuple[Shape, ...]) -> list[str]:
+    broken = violations(row.limits, shapes)
+    if foreign := foreign_leads(row.limits, shapes):
+        broken.append(f"{', '.join(foreign)} are none of its leads")
+    return broken
 
 
 def _ended(path: Path, acquisition: Path) -> End:
@@ -118,7 +110,7 @@ def _ended(path: Path, acquisition: Path) -> End:
     return end
 
 
-def _whole(path: Path, scan: samples.Scan, end: End) -> None:
+def _whole(path: Path, scan: scanning.Scan, end: End) -> None:
     """Held unless the records give all that END counts: reading stops where a record is damaged, without a word."""
     found = [(survey.samples, survey.missing) for survey in scan.groups]
     counted = [(group.samples, group.missing) for group in end.groups]
@@ -147,12 +139,12 @@ def _device(settings: Settings, facts: Facts) -> Device:
         return Device(name=facts.device, adapter=facts.adapter)
 
 
-def _shapes(
-    groups: tuple[MultiplexGroup, ...], columns: tuple[tuple[leads.Column, ...], ...], scan: samples.Scan
-) -> tuple[Shape, ...]:
+def _shapes(facts: Facts, columns: tuple[tuple[leads.Column, ...], ...], samples: Sequence[int]) -> tuple[Shape, ...]:
+    """Of the groups in which something was recorded."""
     return tuple(
-        Shape(tuple(column.channel.label for column in of_group), group.rate, survey.samples)
-        for group, of_group, survey in zip(groups, columns, scan.groups, strict=True)
+        Shape(tuple(column.channel.label for column in of_group), group.rate, count)
+        for group, of_group, count in zip(facts.groups, columns, samples, strict=True)
+        if count
     )
 
 
@@ -161,24 +153,3 @@ def _notes(facts: Facts, end: End) -> Iterator[str]:
         yield TEST_NOTE
     if end.interrupted:
         yield CUT_OFF_NOTE
-
-
-def _stored(
-    path: Path, kept: tuple[int, ...], groups: int, subject: Subject, storage: scaling.Storage
-) -> Iterator[tuple[int, bytes]]:
-    """The samples as bytes of Waveform Data, block by block, each with the index of its group."""
-    index_of = {group: index for index, group in enumerate(kept)}
-    for block in samples.blocks(path, groups):
-        index = index_of.get(block.group)
-        if index is None:
-            continue
-        columns = subject.columns[index]
-        if block.counts is not None:
-            yield index, scaling.store(block.counts, columns, subject.scales[index], storage).tobytes()
-            continue
-        row = np.full(len(columns), storage.padding, storage.dtype).tobytes()
-        left = block.samples
-        while left:
-            now = min(left, samples.BLOCK)
-            yield index, row * now
-            left -= now

@@ -86,14 +86,15 @@ def test_auto_takes_12_lead_ecg_if_it_fits_and_general_ecg_otherwise(
 @pytest.mark.parametrize(
     ("recording", "iod", "words"),
     [
-        (Recording(rate=125.0).with_samples(RHYTHM), "auto", "125 Hz, allowed are 200 to 1000 Hz"),
+        (Recording(rate=40.0).with_samples(RHYTHM), "auto", "40 Hz, allowed are 200 to 1000 Hz"),
+        (Recording(rate=40.0).with_samples(RHYTHM), "ambulatory", "40 Hz, allowed are 50 to 1000 Hz"),
         (Recording().with_samples(heartbeat(16385, 8)), "twelve-lead", "16385 samples per channel"),
         (Recording(labels=("II", "Respiration")).with_samples(heartbeat(9, 2)), "twelve-lead", "Respiration are none"),
         (Recording(labels=tuple(f"c{n}" for n in range(25))).with_samples(heartbeat(9, 25)), "auto", "25 channels"),
         (Recording(unit="furlong").with_samples(RHYTHM), "auto", "'furlong'"),
         (Recording(), "auto", "holds no samples"),
     ],
-    ids=["rate", "samples", "leads", "channels", "unit", "nothing recorded"],
+    ids=["rate", "ambulatory rate", "samples", "leads", "channels", "unit", "nothing recorded"],
 )
 def test_what_no_class_can_carry_is_held_with_the_limit_and_the_value(
     recording: Recording, iod: str, words: str, tmp_path: Path, out: Path
