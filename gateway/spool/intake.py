@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway import exam, fsops, records
+from gateway import exam, fsops, interrupted, records
 from gateway.clock import Clock, boot_id
 from gateway.dicom.check import Finding
 from gateway.errors import Fatal, Held, Retry
@@ -129,7 +129,7 @@ class Intake:
         instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)
         if records.being_written(path):
             return False
-        end = records.finish_interrupted(path, len(facts.groups))
+        end = interrupted.finish(path, len(facts.groups))
         instances.ended(self._ledger, name, end.interrupted)
         if without_samples(end):
             words = "nothing was recorded: the device sent no sample"
