@@ -16,7 +16,7 @@ from gateway import fsops
 from gateway.clock import Clock
 from gateway.errors import Held
 from gateway.settings import Settings
-from gateway.spool import holding, instances, layout
+from gateway.spool import holding, instances, layout, leftovers
 from gateway.spool.instances import Origin
 from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
@@ -106,6 +106,7 @@ class Recovery:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
+        leftovers.sweep(settings.places, ledger)
         if late := instances.queue_unwanted(ledger, wanted(settings), clock.wall()):
             log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
         rows = ledger.query("SELECT uid, folder, state FROM instances")

@@ -1,0 +1,324 @@
+"""What must hold of every disk that a power cut may leave: the promises, as predicates.
+
+Each takes a disk image (materialised in a folder) and what was told until the cut, and raises Broken in words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import sqlite3
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from crash.story import Box, Counts, Promised, Told, patient
+from spooling import LEADS
+
+from gateway import exam, records
+from gateway.clock import Clock
+from gateway.dicom.wrap import CUT_OFF_NOTE
+from gateway.events import Samples
+from gateway.model import Attributed
+from gateway.settings import Settings
+from gateway.spool import holding, layout
+from gateway.spool.empty import TORN
+from gateway.step import cached_worklists
+
+
+class Broken(AssertionError):
+    """A promise was not kept."""
+
+
+def require(condition: object, words: str) -> None:
+    if not condition:
+        raise Broken(words)
+
+
+@cache
+def _read(data: bytes) -> tuple[Counts, str, bool]:
+    """Samples of the recorded leads, Patient ID, and whether it says that it was cut off."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    group = dataset.WaveformSequence[0]
+    labels = [channel.ChannelLabel for channel in group.ChannelDefinitionSequence]
+    stored = np.frombuffer(group.WaveformData, "<i2").reshape(-1, group.NumberOfWaveformChannels)
+    notes = [a.get("UnformattedTextValue") for a in dataset.get("WaveformAnnotationSequence", [])]
+    columns = [labels.index(lead) for lead in LEADS]
+    return stored[:, columns].astype(np.int32), str(dataset.PatientID), CUT_OFF_NOTE in notes
+
+
+def is_of(data: bytes, promised: Promised) -> bool:
+    return bool(np.array_equal(_read(data)[0][0], promised.truth[0]))
+
+
+def holds(data: bytes, promised: Promised) -> bool:
+    """Whether an instance has every promised sample, in order, bit for bit, and none that was not recorded."""
+    found = _read(data)[0]
+    return len(found) >= promised.synced and np.array_equal(found, promised.truth[: len(found)])
+
+
+def in_records(folder: Path, promised: Promised) -> bool:
+    path = folder / "records"
+    if not path.exists():
+        return not promised.synced
+    blocks = [e.data for e in records.events(path) if isinstance(e, Samples)]
+    found = np.concatenate(blocks) if blocks else promised.truth[:0]
+    return len(found) >= promised.synced and np.array_equal(found, promised.truth[: len(found)])
+
+
+def rows(settings: Settings, sql: str) -> list[sqlite3.Row]:
+    if not settings.places.ledger.exists():
+        return []
+    connection = sqlite3.connect(settings.places.ledger)
+    connection.row_factory = sqlite3.Row
+    try:
+        return connection.execute(sql).fetchall()
+    except sqlite3.OperationalError:  # its tables were about to be made
+        return []
+    finally:
+        connection.close()
+
+
+def audit(settings: Settings) -> list[dict[str, Any]]:
+    """The lines that can be read."""
+    found = []
+    if settings.places.audit.exists():
+        for line in settings.places.audit.read_bytes().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+    return found
+
+
+def audited(trail: list[dict[str, Any]], what: str, subject: str) -> bool:
+    return any(e["what"] == what and e["subject"].split()[0] == subject for e in trail)
+
+
+# What holds at once, before anything recovers.
+
+
+def every_exam_that_was_opened_says_the_same(settings: Settings, told: Told) -> None:
+    for name, said in told.exams.items():
+        try:
+            found = exam.load(settings.places, name)
+        except Exception as error:
+            raise Broken(f"exam {name}: {error}") from error
+        if said.closed is None:  # it may just have been closed
+            found = dataclasses.replace(found, closed=None)
+        require(found == said, f"exam {name} says something else")
+
+
+def every_synced_sample_is_in_a_place_that_counts(settings: Settings, told: Told) -> None:
+    """In the records, in an instance in the spool, or with every destination that was not waived, committed."""
+    for name, promised in told.recordings.items():
+        if told.decided("discard", name) or in_records(settings.places.acquisition(name), promised):
+            continue
+        stored = (p.read_bytes() for p in (settings.places.instances / name).glob("[!.]*.dcm"))
+        if any(holds(data, promised) for data in stored):
+            continue
+        for destination, pacs in told.pacs.items():
+            ours = [u for u in pacs.committed if is_of(pacs.held[u], promised) and holds(pacs.held[u], promised)]
+            waived = any(d.what == "waive" and d.destination == destination for d in told.decisions)
+            require(ours or waived, f"recording {name}: {promised.synced} synced samples are gone")
+
+
+def every_answered_decision_is_in_the_audit_trail(settings: Settings, told: Told) -> None:
+    trail = audit(settings)
+    for decision in told.decisions:
+        if decision.answered:
+            require(audited(trail, decision.what, decision.subject), f"nobody knows who decided: {decision}")
+
+
+def no_decision_has_an_effect_before_it_is_in_the_audit_trail(settings: Settings, told: Told) -> None:
+    trail = audit(settings)
+    for name, promised in told.recordings.items():
+        folder = settings.places.acquisition(name)
+        held = holding.reason(folder)
+        if held is not None and held.kind == holding.PERSON:
+            require(audited(trail, "hold", name), f"{name} is held by a person, and nobody knows by whom")
+        if (folder / holding.ATTRIBUTED).exists() or any(told_of(told, promised)):
+            known = promised.exam or audited(trail, "attribute", name)
+            require(known, f"{name} was given to a patient, and nobody knows by whom")
+        if promised.test and promised.synced and not in_records(folder, promised):
+            require(audited(trail, "discard", name), f"{name} was discarded, and nobody knows by whom")
+    for row in rows(settings, "SELECT instance, held, waived FROM deliveries"):
+        for what in ("held", "waived"):
+            if str(row[what]).startswith(f"{what} by a person"):
+                verb = "hold" if what == "held" else "waive"
+                require(audited(trail, verb, row["instance"]), f"{row['instance']} is {what}, and nobody knows by whom")
+
+
+def told_of(told: Told, promised: Promised) -> Iterator[bytes]:
+    """The instances that a PACS has of a recording."""
+    yield from (data for pacs in told.pacs.values() for data in pacs.held.values() if is_of(data, promised))
+
+
+def every_answered_decision_stands(settings: Settings, told: Told) -> None:
+    for name in told.recordings:
+        folder = settings.places.acquisition(name)
+        hold, release = told.decided("hold", name), told.decided("release", name)
+        if hold and hold.answered and not release:
+            held = holding.reason(folder)
+            require(held and held.kind == holding.PERSON, f"the person's hold on {name} is forgotten: {held}")
+        if release and release.answered and (held := holding.reason(folder)):
+            require(held.kind != holding.PERSON, f"{name} was released, and is held again")
+        given = told.decided("attribute", name)
+        going = rows(settings, f"SELECT 1 FROM instances WHERE acquisition = '{name}' AND state <> 'SPOOLED'")
+        facts = holding.facts(folder) if given and given.answered and not going else None
+        if facts is not None:
+            require(holding.exam_of(folder, facts), f"{name} was given to an exam, and is nobody's again")
+        discard = told.decided("discard", name)
+        if discard and discard.answered:
+            require(not folder.exists(), f"{name} was discarded, and is there again")
+
+
+def the_worklist_is_there(settings: Settings, told: Told) -> None:
+    try:
+        found = [w.source for w in cached_worklists(settings.places.worklist)]
+    except Exception as error:
+        raise Broken(f"the worklist cannot be read: {error}") from error
+    require(found or not told.worklist, "the worklist is gone")
+
+
+def every_instance_has_its_hash_beside_it(settings: Settings, told: Told) -> None:
+    del told
+    going = {row["uid"] for row in rows(settings, "SELECT uid FROM instances WHERE state <> 'SPOOLED'")}
+    for path in settings.places.instances.glob("[!.]*/*.dcm"):
+        if path.stem in going:
+            continue
+        kept = layout.read_sums(path.parent).get(path.stem)
+        require(kept == layout.sha256(path), f"{path.name} has lost its hash, or is not what was written")
+
+
+AT_ONCE = (
+    every_instance_has_its_hash_beside_it,
+    every_exam_that_was_opened_says_the_same,
+    every_synced_sample_is_in_a_place_that_counts,
+    every_answered_decision_is_in_the_audit_trail,
+    no_decision_has_an_effect_before_it_is_in_the_audit_trail,
+    every_answered_decision_stands,
+    the_worklist_is_there,
+)
+
+
+# What recovery and a whole run must come to.
+
+
+def recover(settings: Settings, told: Told, when: Clock) -> None:
+    """The box starts again and does all it can by itself."""
+    for device in settings.devices:
+        require(exam.current(settings.places, device.name) is None, f"{device.name} is still in an exam after a reboot")
+    nobodys = {n: p for n, p in told.recordings.items() if p.exam is None and not given(settings, n)}
+    before = {n: len(list(told_of(told, p))) for n, p in nobodys.items()}
+    Box(settings, told, when).run()
+    for name, promised in nobodys.items():
+        require(len(list(told_of(told, promised))) == before[name], f"{name} is nobody's, and was sent")
+    for name in told.recordings:
+        hold, release = told.decided("hold", name), told.decided("release", name)
+        if hold and hold.answered and not release:
+            require(not list(told_of(told, told.recordings[name])), f"{name} is held by a person, and was sent")
+
+
+def given(settings: Settings, name: str) -> bool:
+    """Whether a person's attribution is on the disk, or whatever became of the recording since."""
+    folder = settings.places.acquisition(name)
+    try:
+        facts = holding.facts(folder)
+        return facts is None or holding.exam_of(folder, facts) is not None
+    except Exception:
+        return True
+
+
+def finish(settings: Settings, told: Told, when: Clock) -> None:
+    """A person decides what is left to decide, and the box ends its work."""
+    box = Box(settings, told, when)
+    box.take_in()
+    for row in rows(settings, "SELECT id, held, exam, test FROM acquisitions WHERE state <> 'WRAPPED'"):
+        name = row["id"]
+        nothing = "the device sent no sample" in str(row["held"])
+        if nothing and (settings.places.acquisition(name) / TORN).exists():
+            continue  # nobody knows what was torn: it stays for a person
+        if row["test"] or nothing:
+            box.decide("discard", name)
+            continue
+        waits = ("held by a person", "it belongs to nobody yet")
+        require(str(row["held"]).startswith(waits), f"{name} is held, and no power cut should do that: {row['held']}")
+        if not row["exam"]:
+            whose = open_for(settings, told, when, name)
+            box.decide("attribute", name, to=whose)
+            exam.close_exam(settings.places, when, whose)
+        box.decide("release", name)
+    box.take_in()
+    for row in rows(settings, "SELECT instance, destination FROM deliveries WHERE held IS NOT NULL AND waived IS NULL"):
+        box.decide("release", row["instance"], row["destination"])
+    for _ in range(2):
+        box.deliver()
+        box.purger.turn()
+    box.ledger.close()
+
+
+def open_for(settings: Settings, told: Told, when: Clock, name: str) -> str:
+    told.patients[name] = "PAT-2"
+    return exam.open_exam(settings.places, when, (), Attributed.SCHEDULED, patient(2)).exam
+
+
+def every_recording_is_with_every_destination_once(settings: Settings, told: Told) -> None:
+    del settings
+    for name, promised in told.recordings.items():
+        if told.decided("discard", name) or not promised.synced:
+            continue
+        for destination, pacs in told.pacs.items():
+            ours = [uid for uid in pacs.committed if is_of(pacs.held[uid], promised)]
+            if any(d.what == "waive" and d.destination == destination for d in told.decisions) and not ours:
+                continue
+            require(len(ours) == 1, f"{destination} has committed to {len(ours)} instances of {name}")
+            data = pacs.held[ours[0]]
+            require(holds(data, promised), f"what {destination} has of {name} is not what was recorded")
+            require(
+                not promised.ended or not _read(data)[2], f"{name} was ended in order, and {destination} reads: cut off"
+            )
+
+
+def an_instance_is_the_same_however_often_it_is_offered(settings: Settings, told: Told) -> None:
+    del settings
+    seen: dict[str, bytes] = {}
+    for pacs in told.pacs.values():
+        for uid, data in pacs.offers:  # type: ignore[attr-defined]
+            require(seen.setdefault(uid, data) == data, f"{uid} was offered with different bytes")
+
+
+def no_recording_is_under_a_wrong_patient(settings: Settings, told: Told) -> None:
+    del settings
+    for name, promised in told.recordings.items():
+        for data in told_of(told, promised):
+            right = "PAT-1" if promised.exam else told.patients.get(name)
+            require(_read(data)[1] == right, f"{name} of {right} was sent as of {_read(data)[1]}")
+
+
+def nothing_is_left_over(settings: Settings, told: Told) -> None:
+    del told
+    here = settings.places
+    for row in rows(settings, "SELECT uid, state, corrupt FROM instances"):
+        require(row["state"] == "PURGED" and not row["corrupt"], f"{row['uid']}: {row['state']}, {row['corrupt']}")
+    for folder in (here.acquisitions, here.instances):
+        left = sorted(p.name for p in folder.iterdir() if not (p / TORN).exists()) if folder.exists() else []
+        require(not left, f"left over in {folder.name}/: {left}")
+    parts = [p.relative_to(here.data).as_posix() for p in here.data.rglob(".*.part")]
+    require(not parts, f"never swept: {parts}")
+    empty = [p.parent.name for p in here.exams.glob("*/") if not (p / "exam.json").exists()]
+    require(not empty, f"exams without a word: {empty}")
+
+
+IN_THE_END = (
+    every_recording_is_with_every_destination_once,
+    an_instance_is_the_same_however_often_it_is_offered,
+    no_recording_is_under_a_wrong_patient,
+    every_exam_that_was_opened_says_the_same,
+    every_answered_decision_is_in_the_audit_trail,
+    nothing_is_left_over,
+)

@@ -1,0 +1,245 @@
+"""A day at the box, told so that at each moment it is known what was promised: the scenario of the crash model."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import spooling
+from spooling import CLOCK, LEADS, Pacs
+
+from firmware_adapters.simulated import ADAPTER
+from gateway import clock, exam
+from gateway.acquire.recorder import Recorder
+from gateway.clock import Clock
+from gateway.events import Samples, Started
+from gateway.model import Attributed, Channel, Equipment, Exam, InstanceRef, MultiplexGroup
+from gateway.settings import Settings
+from gateway.spool import intake
+from gateway.spool.desk import Desk
+from gateway.step import ScheduledStep, Worklist, keep_worklist
+from gateway.transfer.commitment import Report
+from gateway.transfer.courier import Courier
+from gateway.transfer.outcomes import Outcome
+from gateway.transfer.peers import Peer
+
+Counts = np.ndarray[Any, np.dtype[np.int32]]
+BLOCK = 150  # samples; more than one 4 KiB block of the disk
+_SAYS = Started(
+    Equipment("Maker", "Model", "1", "1"),
+    (MultiplexGroup("RHYTHM", 500.0, tuple(Channel(lead, "uV", 0.5) for lead in LEADS)),),
+)
+
+
+def patient(number: int) -> dict[str, Any]:
+    return spooling.ITEM | {
+        "00100020": {"vr": "LO", "Value": [f"PAT-{number}"]},
+        "0020000D": {"vr": "UI", "Value": [f"2.25.4711{number}"]},
+    }
+
+
+@dataclass
+class Promised:
+    """Of one recording."""
+
+    truth: Counts
+    exam: str | None
+    test: bool = False
+    synced: int = 0  # samples whose sync had returned
+    ended: bool = False  # close had returned
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's; ``answered`` when the desk had said so."""
+
+    what: str
+    subject: str
+    destination: str | None = None
+    answered: bool = False
+
+
+@dataclass
+class Told:
+    """What had been said until a moment, and what the hospital had."""
+
+    exams: dict[str, Exam] = field(default_factory=dict)
+    recordings: dict[str, Promised] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    worklist: bool = False
+    patients: dict[str, str] = field(default_factory=dict)  # of the recordings that a person gave to one
+    pacs: dict[str, Pacs] = field(default_factory=dict)
+
+    def decided(self, what: str, subject: str) -> Decision | None:
+        """The last decision of this kind."""
+        return next((d for d in reversed(self.decisions) if (d.what, d.subject) == (what, subject)), None)
+
+    def mark(self) -> object:
+        """Differs when something more was told."""
+        recordings = tuple((n, p.synced, p.ended) for n, p in self.recordings.items())
+        exams = tuple((n, e.closed is not None) for n, e in self.exams.items())
+        pacs = tuple((n, len(p.stores), len(p.committed)) for n, p in self.pacs.items())
+        return recordings, exams, pacs, tuple(self.decisions), self.worklist
+
+    def copied(self) -> Told:
+        """Nothing that was told later is in it; arrays are shared."""
+        made = Told(dict(self.exams), {k: dataclasses.replace(v) for k, v in self.recordings.items()})
+        made.decisions, made.worklist, made.patients = list(self.decisions), self.worklist, dict(self.patients)
+        made.pacs = {name: _copied(pacs) for name, pacs in self.pacs.items()}
+        return made
+
+
+class Archive(Pacs):
+    """A PACS that remembers every offer, not only the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offers: list[tuple[str, bytes]] = []
+
+    def send(
+        self, peer: Peer, instances: Sequence[InstanceRef], progress: Callable[..., None] | None = None
+    ) -> Iterator[tuple[InstanceRef, Outcome]]:
+        for one, outcome in super().send(peer, instances, progress):
+            if outcome.good:
+                self.offers.append((one.sop_instance_uid, self.held[one.sop_instance_uid]))
+            yield one, outcome
+
+
+def _copied(pacs: Pacs) -> Pacs:
+    made = copy.copy(pacs)
+    for name, value in vars(pacs).items():
+        setattr(made, name, copy.copy(value))
+    return made
+
+
+class Box(spooling.Box):
+    """The forward process and its desk; each destination is a PACS of its own."""
+
+    def __init__(self, settings: Settings, told: Told, when: Clock = CLOCK) -> None:
+        super().__init__(settings, Pacs(), clock=when)
+        self.told = told
+
+        def send(peer: Peer, *more: Any) -> Iterator[tuple[InstanceRef, Outcome]]:
+            return told.pacs[peer.name].send(peer, *more)
+
+        def request(
+            peer: Peer, transaction: str, refs: Sequence[InstanceRef], take: Callable[[Report], None], _: float
+        ) -> Outcome:
+            return told.pacs[peer.name].request(peer, transaction, refs, take, 0.0)
+
+        self.couriers = [
+            Courier(settings, d, self.ledger, when, self.rewrap, send, request) for d in settings.destinations
+        ]
+        self.desk = Desk(settings, self.ledger, when, self.rewrap, lambda: None)
+
+    def decide(self, what: str, subject: str, destination: str | None = None, **more: Any) -> None:
+        """A person decides; what was asked and what was answered is told."""
+        asked = Decision(what, subject, destination)
+        self.told.decisions.append(asked)
+        request = {"do": what, "who": "Ann", "instance": subject, "why": "for a reason"} | more
+        self.desk.handlers[what](request if destination is None else request | {"destination": destination})
+        self.told.decisions[-1] = dataclasses.replace(asked, answered=True)
+
+    def uid(self, acquisition: str) -> str:
+        (row,) = self.ledger.query("SELECT uid FROM instances WHERE acquisition = ?", acquisition)
+        return str(row["uid"])
+
+
+class Day:
+    """What happens. Each step may be the last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.here = settings.places
+        self.told = Told(pacs={d.name: Archive() for d in settings.destinations})
+        self._seed = 0
+
+    def worklist(self) -> None:
+        keep_worklist(self.here.worklist, Worklist("ris", 1.0, (ScheduledStep(patient(1)),)))
+        self.told.worklist = True
+
+    def exam(self, number: int, *devices: str) -> str:
+        made = exam.open_exam(self.here, CLOCK, devices, Attributed.SCHEDULED, patient(number))
+        self.told.exams[made.exam] = made
+        return made.exam
+
+    def close(self, name: str) -> None:
+        self.told.exams[name] = exam.close_exam(self.here, CLOCK, name)
+
+    def record(self, device: str, exam_id: str | None, blocks: int = 2, ends: bool = True) -> str:
+        """Blocks of samples, a sync after each; then the end, or (``ends`` false) a block more and no end."""
+        self._seed += 1
+        recorder = Recorder(self.here, CLOCK, self.settings.device(device), ADAPTER)
+        facts = recorder.begin(_SAYS, exam_id)
+        truth = spooling.counts(BLOCK * (blocks + 1), self._seed)
+        promised = Promised(truth, exam_id, facts.test)
+        self.told.recordings[facts.acquisition] = promised
+        for number in range(blocks + 1):
+            block = truth[number * BLOCK : (number + 1) * BLOCK]
+            for piece in np.array_split(block, 5):
+                recorder.take(Samples(piece, facts.started.monotonic + 1 + number))
+            if number < blocks:
+                assert recorder.sync_if_due(CLOCK.monotonic() + 1000)
+                promised.synced = (number + 1) * BLOCK
+        if ends:
+            recorder.close("stopped")
+            promised.synced, promised.ended = len(truth), True
+        else:
+            assert recorder._writer is not None
+            recorder._writer._flush()  # the process is killed: what it wrote is in the page cache
+            recorder._writer.abandon()
+        return facts.acquisition
+
+    def whole(self) -> None:
+        """The long one: everything a box does with a recording until it is gone."""
+        self.worklist()
+        mine = self.exam(1, "ecg1")
+        ended, cut_off = self.record("ecg1", mine), self.record("ecg1", mine, ends=False)
+        nobodys, test = self.record("ecg2", None), self.record("trial", None, 1)
+        self.close(mine)
+        box = Box(self.settings, self.told)
+        box.take_in()
+        box.decide("hold", nobodys)
+        box.decide("discard", test)
+        first, second = box.uid(ended), box.uid(cut_off)
+        box.decide("hold", first, "archive")
+        box.deliver()
+        other = self.exam(2)
+        self.told.patients[nobodys] = "PAT-2"
+        box.decide("attribute", nobodys, to=other)
+        self.close(other)
+        box.take_in()
+        box.decide("release", nobodys)
+        box.take_in()
+        box.purger.turn()
+        box.deliver()
+        box.purger.turn()
+        box.decide("release", first, "archive")
+        box.decide("waive", first, "archive")
+        box.purger.turn()
+        assert second in self.told.pacs["archive"].committed
+        assert not list(self.here.acquisitions.iterdir())
+        box.ledger.close()
+
+
+@contextlib.contextmanager
+def after_a_reboot() -> Iterator[Clock]:
+    """Another boot, five minutes later; the monotonic clock began anew."""
+    before = clock.boot_id
+
+    def another() -> str:
+        return f"after {before()}"
+
+    modules = (clock, exam, intake)
+    for module in modules:
+        module.boot_id = another  # type: ignore[attr-defined]
+    try:
+        yield Clock("always", lambda: CLOCK.wall() + 300, lambda: CLOCK.monotonic() - 1)
+    finally:
+        for module in modules:
+            module.boot_id = before  # type: ignore[attr-defined]
