@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spooling import DESTINATION
@@ -19,12 +19,13 @@ ae_title = "GATEWAY"
 data = "{folder}/data"
 runtime = "{folder}/run"
 [clock]
-trust = "always"
+trust = "{trust}"
 [spool]
 reserve = 0
 [[device]]
 name = "ecg1"
 adapter = "simulated"
+{device}
 [[device]]
 name = "ecg2"
 adapter = "simulated"
@@ -49,10 +50,18 @@ def fast_folder(otherwise: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def a_box(folder: Path) -> Settings:
-    text = CONFIGURATION.format(folder=folder)
+def a_box(folder: Path, trust: str = "always", device: str = "") -> Settings:
+    """``device``: further lines of ecg1's section."""
+    text = CONFIGURATION.format(folder=folder, trust=trust, device=device)
     for name in ("pacs", "archive"):
         text += DESTINATION.format(name=name, port=104, policy="commitment")
     path = folder / "gateway.toml"
     path.write_text(text)
     return configuration.load(path)
+
+
+DAYS: dict[str, Callable[[Path], Settings]] = {
+    "whole": a_box,
+    "clock_set_later": lambda folder: a_box(folder, "ntp", 'iod = "general-32"\nrefused_class = "rewrap"'),
+    "two_instances": a_box,
+}

@@ -20,13 +20,13 @@ from gateway.settings import Settings
 Key = tuple[bytes, bytes | None, object]
 
 
-def trace(settings: Settings) -> Trace[Told]:
-    """The long day."""
+def trace(settings: Settings, which: str = "whole") -> Trace[Told]:
+    """One of the days of :class:`Day`."""
     root = settings.box.data.parent / "disk"
     root.mkdir()
     day = Day(on(settings, root))
     found = Trace(root, day.told.copied)
-    found.run(day.whole)
+    found.run(getattr(day, which))
     return found
 
 

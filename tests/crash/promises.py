@@ -10,6 +10,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from gateway.dicom.wrap import CUT_OFF_NOTE
 from gateway.events import Samples
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.spool import holding, layout
+from gateway.spool import holding, layout, standing
 from gateway.spool.empty import TORN
 from gateway.step import cached_worklists
 
@@ -39,25 +40,39 @@ def require(condition: object, words: str) -> None:
         raise Broken(words)
 
 
+@dataclass(frozen=True)
+class Read:
+    """What an instance says: samples of the recorded leads, whose it is, whether it was cut off, and when."""
+
+    samples: Counts
+    patient: str
+    cut_off: bool
+    study: str
+    acquired: str
+
+
 @cache
-def _read(data: bytes) -> tuple[Counts, str, bool]:
-    """Samples of the recorded leads, Patient ID, and whether it says that it was cut off."""
+def _read(data: bytes) -> Read:
     dataset = pydicom.dcmread(io.BytesIO(data))
     group = dataset.WaveformSequence[0]
     labels = [channel.ChannelLabel for channel in group.ChannelDefinitionSequence]
-    stored = np.frombuffer(group.WaveformData, "<i2").reshape(-1, group.NumberOfWaveformChannels)
+    stored = np.frombuffer(group.WaveformData, f"<i{group.WaveformBitsAllocated // 8}").reshape(
+        -1, group.NumberOfWaveformChannels
+    )
     notes = [a.get("UnformattedTextValue") for a in dataset.get("WaveformAnnotationSequence", [])]
     columns = [labels.index(lead) for lead in LEADS]
-    return stored[:, columns].astype(np.int32), str(dataset.PatientID), CUT_OFF_NOTE in notes
+    samples = stored[:, columns].astype(np.int32)
+    study = f"{dataset.StudyDate} {dataset.StudyTime}"
+    return Read(samples, str(dataset.PatientID), CUT_OFF_NOTE in notes, study, str(dataset.AcquisitionDateTime))
 
 
 def is_of(data: bytes, promised: Promised) -> bool:
-    return bool(np.array_equal(_read(data)[0][0], promised.truth[0]))
+    return bool(np.array_equal(_read(data).samples[0], promised.truth[0]))
 
 
 def holds(data: bytes, promised: Promised) -> bool:
     """Whether an instance has every promised sample, in order, bit for bit, and none that was not recorded."""
-    found = _read(data)[0]
+    found = _read(data).samples
     return len(found) >= promised.synced and np.array_equal(found, promised.truth[: len(found)])
 
 
@@ -127,6 +142,15 @@ def every_synced_sample_is_in_a_place_that_counts(settings: Settings, told: Told
             require(ours or waived, f"recording {name}: {promised.synced} synced samples are gone")
 
 
+def what_was_torn_off_is_kept_with_the_recording(settings: Settings, told: Told) -> None:
+    for name, tail in told.torn.items():
+        folder = settings.places.acquisition(name)
+        going = rows(settings, f"SELECT 1 FROM instances WHERE acquisition = '{name}' AND state <> 'SPOOLED'")
+        if not going and (folder / "records").exists() and not (folder / "records").read_bytes().endswith(tail):
+            kept = folder / TORN
+            require(kept.exists() and kept.read_bytes().endswith(tail), f"the torn end of {name} is gone")
+
+
 def every_answered_decision_is_in_the_audit_trail(settings: Settings, told: Told) -> None:
     trail = audit(settings)
     for decision in told.decisions:
@@ -177,6 +201,24 @@ def every_answered_decision_stands(settings: Settings, told: Told) -> None:
             require(not folder.exists(), f"{name} was discarded, and is there again")
 
 
+def what_a_person_decided_of_a_delivery_lies_beside_the_instance(settings: Settings, told: Told) -> None:
+    """So that it stands also when the ledger is lost."""
+    for number, decision in enumerate(told.decisions):
+        path = next((path for path in spooled(settings) if path.stem == decision.subject), None)
+        later = {d.what for d in told.decisions[number + 1 :] if d.subject == decision.subject}
+        if path is None or decision.destination is None or not decision.answered:
+            continue
+        found = standing.of(path)
+        require(standing.EVERY not in found, f"what stands of {decision.subject} cannot be read")
+        one = found.get(decision.destination, standing.Standing())
+        if decision.what == "hold" and "release" not in later:
+            require(one.held, f"the person's hold on a delivery of {decision.subject} is forgotten")
+        if decision.what == "release":
+            require(one.held is None, f"a delivery of {decision.subject} was released, and is held again")
+        if decision.what == "waive":
+            require(one.waived, f"that {decision.destination} was waived is forgotten")
+
+
 def the_worklist_is_there(settings: Settings, told: Told) -> None:
     try:
         found = [w.source for w in cached_worklists(settings.places.worklist)]
@@ -185,12 +227,15 @@ def the_worklist_is_there(settings: Settings, told: Told) -> None:
     require(found or not told.worklist, "the worklist is gone")
 
 
+def spooled(settings: Settings) -> Iterator[Path]:
+    """The instances on the disk but for those that are just being purged."""
+    going = {row["uid"] for row in rows(settings, "SELECT uid FROM instances WHERE state <> 'SPOOLED'")}
+    yield from (path for path in settings.places.instances.glob("[!.]*/*.dcm") if path.stem not in going)
+
+
 def every_instance_has_its_hash_beside_it(settings: Settings, told: Told) -> None:
     del told
-    going = {row["uid"] for row in rows(settings, "SELECT uid FROM instances WHERE state <> 'SPOOLED'")}
-    for path in settings.places.instances.glob("[!.]*/*.dcm"):
-        if path.stem in going:
-            continue
+    for path in spooled(settings):
         kept = layout.read_sums(path.parent).get(path.stem)
         require(kept == layout.sha256(path), f"{path.name} has lost its hash, or is not what was written")
 
@@ -199,9 +244,11 @@ AT_ONCE = (
     every_instance_has_its_hash_beside_it,
     every_exam_that_was_opened_says_the_same,
     every_synced_sample_is_in_a_place_that_counts,
+    what_was_torn_off_is_kept_with_the_recording,
     every_answered_decision_is_in_the_audit_trail,
     no_decision_has_an_effect_before_it_is_in_the_audit_trail,
     every_answered_decision_stands,
+    what_a_person_decided_of_a_delivery_lies_beside_the_instance,
     the_worklist_is_there,
 )
 
@@ -256,7 +303,7 @@ def finish(settings: Settings, told: Told, when: Clock) -> None:
     box.take_in()
     for row in rows(settings, "SELECT instance, destination FROM deliveries WHERE held IS NOT NULL AND waived IS NULL"):
         box.decide("release", row["instance"], row["destination"])
-    for _ in range(2):
+    for _ in range(3):
         box.deliver()
         box.purger.turn()
     box.ledger.close()
@@ -276,12 +323,11 @@ def every_recording_is_with_every_destination_once(settings: Settings, told: Tol
             ours = [uid for uid in pacs.committed if is_of(pacs.held[uid], promised)]
             if any(d.what == "waive" and d.destination == destination for d in told.decisions) and not ours:
                 continue
-            require(len(ours) == 1, f"{destination} has committed to {len(ours)} instances of {name}")
-            data = pacs.held[ours[0]]
-            require(holds(data, promised), f"what {destination} has of {name} is not what was recorded")
-            require(
-                not promised.ended or not _read(data)[2], f"{name} was ended in order, and {destination} reads: cut off"
-            )
+            require(len(ours) == told.each, f"{destination} has committed to {len(ours)} instances of {name}")
+            for data in (pacs.held[uid] for uid in ours):
+                require(holds(data, promised), f"what {destination} has of {name} is not what was recorded")
+                right = not promised.ended or not _read(data).cut_off
+                require(right, f"{name} was ended in order, and {destination} reads: cut off")
 
 
 def an_instance_is_the_same_however_often_it_is_offered(settings: Settings, told: Told) -> None:
@@ -297,7 +343,19 @@ def no_recording_is_under_a_wrong_patient(settings: Settings, told: Told) -> Non
     for name, promised in told.recordings.items():
         for data in told_of(told, promised):
             right = "PAT-1" if promised.exam else told.patients.get(name)
-            require(_read(data)[1] == right, f"{name} of {right} was sent as of {_read(data)[1]}")
+            require(_read(data).patient == right, f"{name} of {right} was sent as of {_read(data).patient}")
+
+
+def all_that_was_made_of_an_exam_says_the_same_time(settings: Settings, told: Told) -> None:
+    """The exam began once, and each recording too, whatever the clock learned meanwhile."""
+    del settings
+    began: dict[str, set[str]] = {}
+    for promised in told.recordings.values():
+        found = [_read(data) for data in told_of(told, promised)]
+        require(len({read.acquired for read in found}) <= 1, "instances of one recording say different times")
+        began.setdefault(promised.exam or "", set()).update(read.study for read in found)
+    for name, times in began.items():
+        require(len(times) <= 1 or not name, f"exam {name} began at different times: {sorted(times)}")
 
 
 def nothing_is_left_over(settings: Settings, told: Told) -> None:
@@ -318,6 +376,7 @@ IN_THE_END = (
     every_recording_is_with_every_destination_once,
     an_instance_is_the_same_however_often_it_is_offered,
     no_recording_is_under_a_wrong_patient,
+    all_that_was_made_of_an_exam_says_the_same_time,
     every_exam_that_was_opened_says_the_same,
     every_answered_decision_is_in_the_audit_trail,
     nothing_is_left_over,

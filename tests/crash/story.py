@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,18 @@ import spooling
 from spooling import CLOCK, LEADS, Pacs
 
 from firmware_adapters.simulated import ADAPTER
-from gateway import clock, exam
+from gateway import clock, exam, fsops, records
 from gateway.acquire.recorder import Recorder
 from gateway.clock import Clock
+from gateway.dicom.check import check
+from gateway.dicom.iods import TABLE
+from gateway.dicom.wrap import wrap as wrap_once
 from gateway.events import Samples, Started
 from gateway.model import Attributed, Channel, Equipment, Exam, InstanceRef, MultiplexGroup
 from gateway.settings import Settings
 from gateway.spool import intake
 from gateway.spool.desk import Desk
+from gateway.spool.intake import Intake, Wrap
 from gateway.step import ScheduledStep, Worklist, keep_worklist
 from gateway.transfer.commitment import Report
 from gateway.transfer.courier import Courier
@@ -73,6 +79,9 @@ class Told:
     decisions: list[Decision] = field(default_factory=list)
     worklist: bool = False
     patients: dict[str, str] = field(default_factory=dict)  # of the recordings that a person gave to one
+    torn: dict[str, bytes] = field(default_factory=dict)  # what is on the medium behind the last good record
+    wrap: Wrap = wrap_once  # how this box wraps ...
+    each: int = 1  # ... and how many instances it makes of a recording
     pacs: dict[str, Pacs] = field(default_factory=dict)
 
     def decided(self, what: str, subject: str) -> Decision | None:
@@ -84,12 +93,13 @@ class Told:
         recordings = tuple((n, p.synced, p.ended) for n, p in self.recordings.items())
         exams = tuple((n, e.closed is not None) for n, e in self.exams.items())
         pacs = tuple((n, len(p.stores), len(p.committed)) for n, p in self.pacs.items())
-        return recordings, exams, pacs, tuple(self.decisions), self.worklist
+        return recordings, exams, pacs, tuple(self.decisions), self.worklist, len(self.torn)
 
     def copied(self) -> Told:
         """Nothing that was told later is in it; arrays are shared."""
         made = Told(dict(self.exams), {k: dataclasses.replace(v) for k, v in self.recordings.items()})
         made.decisions, made.worklist, made.patients = list(self.decisions), self.worklist, dict(self.patients)
+        made.torn, made.wrap, made.each = dict(self.torn), self.wrap, self.each
         made.pacs = {name: _copied(pacs) for name, pacs in self.pacs.items()}
         return made
 
@@ -123,6 +133,7 @@ class Box(spooling.Box):
     def __init__(self, settings: Settings, told: Told, when: Clock = CLOCK) -> None:
         super().__init__(settings, Pacs(), clock=when)
         self.told = told
+        self.intake = Intake(settings, self.ledger, when, told.wrap, check)
 
         def send(peer: Peer, *more: Any) -> Iterator[tuple[InstanceRef, Outcome]]:
             return told.pacs[peer.name].send(peer, *more)
@@ -150,11 +161,29 @@ class Box(spooling.Box):
         return str(row["uid"])
 
 
+class Unset(Clock):
+    """A board without a battery: a year behind, until a time server is heard."""
+
+    heard = False
+
+    def __init__(self) -> None:
+        super().__init__("ntp", lambda: CLOCK.wall() - (0 if self.heard else 300 * 86400))
+
+    def trusted(self) -> bool:
+        return self.heard
+
+
+def wrap_twice(recording: Path, of: Exam, settings: Settings, out: Path, _: str | None = None) -> Sequence[InstanceRef]:
+    """A recording of which two instances are made."""
+    return [made for iod in ("twelve-lead", "general") for made in wrap_once(recording, of, settings, out, iod)]
+
+
 class Day:
     """What happens. Each step may be the last."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.clock = Unset() if settings.clock.trust == "ntp" else CLOCK
         self.here = settings.places
         self.told = Told(pacs={d.name: Archive() for d in settings.destinations})
         self._seed = 0
@@ -164,17 +193,17 @@ class Day:
         self.told.worklist = True
 
     def exam(self, number: int, *devices: str) -> str:
-        made = exam.open_exam(self.here, CLOCK, devices, Attributed.SCHEDULED, patient(number))
+        made = exam.open_exam(self.here, self.clock, devices, Attributed.SCHEDULED, patient(number))
         self.told.exams[made.exam] = made
         return made.exam
 
     def close(self, name: str) -> None:
-        self.told.exams[name] = exam.close_exam(self.here, CLOCK, name)
+        self.told.exams[name] = exam.close_exam(self.here, self.clock, name)
 
     def record(self, device: str, exam_id: str | None, blocks: int = 2, ends: bool = True) -> str:
         """Blocks of samples, a sync after each; then the end, or (``ends`` false) a block more and no end."""
         self._seed += 1
-        recorder = Recorder(self.here, CLOCK, self.settings.device(device), ADAPTER)
+        recorder = Recorder(self.here, self.clock, self.settings.device(device), ADAPTER)
         facts = recorder.begin(_SAYS, exam_id)
         truth = spooling.counts(BLOCK * (blocks + 1), self._seed)
         promised = Promised(truth, exam_id, facts.test)
@@ -184,7 +213,7 @@ class Day:
             for piece in np.array_split(block, 5):
                 recorder.take(Samples(piece, facts.started.monotonic + 1 + number))
             if number < blocks:
-                assert recorder.sync_if_due(CLOCK.monotonic() + 1000)
+                assert recorder.sync_if_due(self.clock.monotonic() + 1000)
                 promised.synced = (number + 1) * BLOCK
         if ends:
             recorder.close("stopped")
@@ -225,6 +254,51 @@ class Day:
         assert second in self.told.pacs["archive"].committed
         assert not list(self.here.acquisitions.iterdir())
         box.ledger.close()
+
+    def tear(self, acquisition: str) -> None:
+        """Half a record, on the medium."""
+        tail = records.pack(records.Type.BYTES, 1.0, bytes(range(200)))[:-50]
+        path = self.here.acquisition(acquisition) / "records"
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        os.write(descriptor, tail)
+        fsops.sync(descriptor, path)
+        os.close(descriptor)
+        self.told.torn[acquisition] = tail
+
+    def clock_set_later(self) -> None:
+        """What was recorded under a wrong clock is wrapped under a right one, and again for who refuses the class."""
+        assert isinstance(self.clock, Unset)
+        self.told.pacs["archive"].refuse_class = {
+            TABLE["general-32"].sop_class_uid: Outcome("hold", "class-refused", "no")
+        }
+        mine = self.exam(1, "ecg1")
+        self.record("ecg1", mine, 1)
+        self.clock.heard = True
+        box = Box(self.settings, self.told, self.clock)
+        box.take_in()
+        box.deliver()
+        torn = self.record("ecg1", mine, 1, ends=False)
+        self.tear(torn)
+        self.close(mine)
+        for _ in range(2):
+            box.take_in()
+            box.deliver()
+        box.purger.turn()
+        box.ledger.close()
+        assert not list(self.here.acquisitions.iterdir())
+
+    def two_instances(self) -> None:
+        """Each recording becomes two instances in one folder."""
+        self.told.wrap, self.told.each = wrap_twice, 2
+        mine = self.exam(1, "ecg1")
+        self.record("ecg1", mine, 1)
+        self.close(mine)
+        box = Box(self.settings, self.told)
+        box.take_in()
+        box.deliver()
+        box.purger.turn()
+        box.ledger.close()
+        assert not list(self.here.acquisitions.iterdir())
 
 
 @contextlib.contextmanager
