@@ -151,9 +151,9 @@ def remove_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what an interrupted :func:`new_file` left behind (never part of anything kept)."""
-    for leftover in folder.glob(".*.part"):
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what an interrupted :func:`new_file` left behind (never part of anything kept), of one file or of all."""
+    for leftover in folder.glob(f".{name}.*.part"):
         unlink(leftover)
 
 

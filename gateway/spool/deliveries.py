@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.spool import instances, standing
+from gateway.spool import instances, marks
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -74,7 +74,7 @@ def postpone(
 
 def hold(ledger: Ledger, uid: str, destination: str, code: str, words: str, now: float) -> None:
     """A person must look; nothing happens until then, also if the ledger is lost."""
-    standing.hold(_file(ledger, uid), destination, words, code)
+    marks.hold(_file(ledger, uid), destination, words, code)
     with ledger.change() as c:
         c.execute(
             "UPDATE deliveries SET held = ?, code = ?, words = ?, changed_at = ?"
@@ -85,7 +85,7 @@ def hold(ledger: Ledger, uid: str, destination: str, code: str, words: str, now:
 
 def release(ledger: Ledger, uid: str, destination: str | None, now: float) -> int:
     """Go on where it stood, at once; also for what only waits. Returns how many deliveries that concerned."""
-    standing.release(_file(ledger, uid), destination)
+    marks.release(_file(ledger, uid), destination)
     with ledger.change() as c:
         return c.execute(
             "UPDATE deliveries SET held = NULL, next_try = 0, attempts = 0, changed_at = ?"
@@ -98,7 +98,7 @@ def waive(ledger: Ledger, uid: str, destination: str, words: str, now: float) ->
     """This destination is not waited for any more. The caller has a person's word, and wrote it down."""
     with ledger.change() as c:
         _row(c, uid, destination)
-    standing.waive(_file(ledger, uid), destination, words)
+    marks.waive(_file(ledger, uid), destination, words)
     with ledger.change() as c:
         c.execute(
             "UPDATE deliveries SET waived = ?, changed_at = ? WHERE instance = ? AND destination = ?",

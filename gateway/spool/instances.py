@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.spool import standing
+from gateway.spool import marks
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import ACQUISITION, INSTANCE, Acquisition, Delivery, Instance, advance
@@ -101,11 +101,11 @@ def insert(
             ),
         )
         _queue(c, one.uid, wanted, now)
-        for name, stands in one.standing.items():
+        for name, mark in one.marks.items():
             c.execute(
                 "UPDATE deliveries SET held = ?, waived = ?, code = ?, words = coalesce(?, ?, '')"
                 " WHERE instance = ? AND ? IN (destination, ?)",
-                (stands.held, stands.waived, stands.code, stands.held, stands.waived, one.uid, name, standing.EVERY),
+                (mark.held, mark.waived, mark.code, mark.held, mark.waived, one.uid, name, marks.EVERY),
             )
 
 

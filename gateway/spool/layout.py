@@ -5,7 +5,7 @@ Each wrapping of an acquisition has a folder of its own, which appears by one re
     instances/ACQ/UID.dcm               as configured for the device
     instances/ACQ~IOD/UID.dcm           wrapped again as IOD, because a destination refused the class
     instances/.../SHA256SUMS            what each of them was when it was written (for sha256sum -c)
-    instances/.../UID.deliveries.json   that a delivery of it is held or waived, and why (spool.standing)
+    instances/.../UID.deliveries.json   that a delivery of it is held or waived, and why (spool.marks)
     instances/.NAME.wrapping/           not finished: nobody was offered it, so it may be swept
 """
 
@@ -25,8 +25,8 @@ from pydicom.tag import BaseTag
 from gateway import fsops
 from gateway.errors import Held
 from gateway.places import Places
-from gateway.spool import standing
-from gateway.spool.standing import Standing
+from gateway.spool import marks
+from gateway.spool.marks import Mark
 
 log = logging.getLogger(__name__)
 SUFFIX = ".dcm"
@@ -49,7 +49,7 @@ class Described:
     series_description: str
     protocol_name: str
     modality: str
-    standing: Mapping[str, Standing] = field(default_factory=dict)  # by destination; what lies beside it
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # by destination; what lies beside it
 
 
 def folder(here: Places, acquisition: str, iod: str | None = None) -> Path:
@@ -90,7 +90,7 @@ def describe(here: Places, path: Path) -> Described:
             series_description=str(header.get("SeriesDescription", "")),
             protocol_name=str(header.get("ProtocolName", "")),
             modality=str(header.get("Modality", "")),
-            standing=standing.of(path),
+            marks=marks.of(path),
         )
     except (InvalidDicomError, AttributeError, ValueError, EOFError) as error:
         raise Held(f"{path} is no readable instance ({error})", "compare it with a backup; it is not sent") from error

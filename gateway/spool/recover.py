@@ -153,7 +153,7 @@ class Recovery:
                 further = origin.folder != origin.acquisition
                 instances.insert(c, origin, described, () if further else wanted(self._settings), now)
                 for one in described:
-                    if one[0].standing:
+                    if one[0].marks:
                         settle(c, one[0].uid)
                 c.execute(
                     "INSERT INTO acquisitions (id, exam, device, test, state) VALUES (?, ?, ?, ?, ?)"

@@ -21,12 +21,13 @@ from crash.story import Box, Counts, Promised, Told, patient
 from spooling import LEADS
 
 from gateway import exam, records
+from gateway.acquire import standing
 from gateway.clock import Clock
 from gateway.dicom.wrap import CUT_OFF_NOTE
 from gateway.events import Samples
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.spool import holding, layout, standing
+from gateway.spool import holding, layout, marks
 from gateway.spool.empty import TORN
 from gateway.step import cached_worklists
 
@@ -208,9 +209,9 @@ def what_a_person_decided_of_a_delivery_lies_beside_the_instance(settings: Setti
         later = {d.what for d in told.decisions[number + 1 :] if d.subject == decision.subject}
         if path is None or decision.destination is None or not decision.answered:
             continue
-        found = standing.of(path)
-        require(standing.EVERY not in found, f"what stands of {decision.subject} cannot be read")
-        one = found.get(decision.destination, standing.Standing())
+        found = marks.of(path)
+        require(marks.EVERY not in found, f"what stands of {decision.subject} cannot be read")
+        one = found.get(decision.destination, marks.Mark())
         if decision.what == "hold" and "release" not in later:
             require(one.held, f"the person's hold on a delivery of {decision.subject} is forgotten")
         if decision.what == "release":
@@ -240,7 +241,17 @@ def every_instance_has_its_hash_beside_it(settings: Settings, told: Told) -> Non
         require(kept == layout.sha256(path), f"{path.name} has lost its hash, or is not what was written")
 
 
+def what_was_ordered_goes_on_and_what_was_stopped_does_not(settings: Settings, told: Told) -> None:
+    """What goes on after a reboot is nobody's."""
+    for device, stands in told.orders.items():
+        found = standing.resumed(settings.places, device, Clock("always").now(), 300.0)
+        require(found or not stands, f"the order to {device} is forgotten")
+        require(not found or stands, f"{device} was stopped, and goes on")
+        require(not found or found.exam is None, f"{device} goes on for exam {found and found.exam}")
+
+
 AT_ONCE = (
+    what_was_ordered_goes_on_and_what_was_stopped_does_not,
     every_instance_has_its_hash_beside_it,
     every_exam_that_was_opened_says_the_same,
     every_synced_sample_is_in_a_place_that_counts,
@@ -257,8 +268,9 @@ AT_ONCE = (
 
 
 def recover(settings: Settings, told: Told, when: Clock) -> None:
-    """The box starts again and does all it can by itself."""
+    """Captures and forward start again and do all they can by themselves."""
     for device in settings.devices:
+        standing.resumed(settings.places, device.name, when.now(), 300.0)  # its capture comes up
         require(exam.current(settings.places, device.name) is None, f"{device.name} is still in an exam after a reboot")
     nobodys = {n: p for n, p in told.recordings.items() if p.exam is None and not given(settings, n)}
     before = {n: len(list(told_of(told, p))) for n, p in nobodys.items()}

@@ -17,7 +17,9 @@ from spooling import CLOCK, LEADS, Pacs
 
 from firmware_adapters.simulated import ADAPTER
 from gateway import clock, exam, fsops, records
+from gateway.acquire import standing
 from gateway.acquire.recorder import Recorder
+from gateway.acquire.standing import Standing
 from gateway.clock import Clock
 from gateway.dicom.check import check
 from gateway.dicom.iods import TABLE
@@ -79,6 +81,7 @@ class Told:
     decisions: list[Decision] = field(default_factory=list)
     worklist: bool = False
     patients: dict[str, str] = field(default_factory=dict)  # of the recordings that a person gave to one
+    orders: dict[str, bool] = field(default_factory=dict)  # by device, whether one stands
     torn: dict[str, bytes] = field(default_factory=dict)  # what is on the medium behind the last good record
     wrap: Wrap = wrap_once  # how this box wraps ...
     each: int = 1  # ... and how many instances it makes of a recording
@@ -93,12 +96,13 @@ class Told:
         recordings = tuple((n, p.synced, p.ended) for n, p in self.recordings.items())
         exams = tuple((n, e.closed is not None) for n, e in self.exams.items())
         pacs = tuple((n, len(p.stores), len(p.committed)) for n, p in self.pacs.items())
-        return recordings, exams, pacs, tuple(self.decisions), self.worklist, len(self.torn)
+        return recordings, exams, pacs, tuple(self.decisions), self.worklist, len(self.torn), tuple(self.orders.items())
 
     def copied(self) -> Told:
         """Nothing that was told later is in it; arrays are shared."""
         made = Told(dict(self.exams), {k: dataclasses.replace(v) for k, v in self.recordings.items()})
         made.decisions, made.worklist, made.patients = list(self.decisions), self.worklist, dict(self.patients)
+        made.orders = dict(self.orders)
         made.torn, made.wrap, made.each = dict(self.torn), self.wrap, self.each
         made.pacs = {name: _copied(pacs) for name, pacs in self.pacs.items()}
         return made
@@ -200,7 +204,20 @@ class Day:
     def close(self, name: str) -> None:
         self.told.exams[name] = exam.close_exam(self.here, self.clock, name)
 
-    def record(self, device: str, exam_id: str | None, blocks: int = 2, ends: bool = True) -> str:
+    def order(self, device: str, exam_id: str) -> None:
+        """The capture process is told to record."""
+        standing.keep(self.here, Standing(device, exam_id, None, self.clock.now()))
+        self.told.orders[device] = True
+
+    def stop(self, device: str) -> None:
+        """It is told to stop; END is written afterwards."""
+        self.told.orders.pop(device)  # it may go on, or not
+        standing.forget(self.here, device)
+        self.told.orders[device] = False
+
+    def record(
+        self, device: str, exam_id: str | None, blocks: int = 2, ends: bool = True, ordered: bool = False
+    ) -> str:
         """Blocks of samples, a sync after each; then the end, or (``ends`` false) a block more and no end."""
         self._seed += 1
         recorder = Recorder(self.here, self.clock, self.settings.device(device), ADAPTER)
@@ -216,6 +233,8 @@ class Day:
                 assert recorder.sync_if_due(self.clock.monotonic() + 1000)
                 promised.synced = (number + 1) * BLOCK
         if ends:
+            if ordered:
+                self.stop(device)
             recorder.close("stopped")
             promised.synced, promised.ended = len(truth), True
         else:
@@ -228,7 +247,8 @@ class Day:
         """The long one: everything a box does with a recording until it is gone."""
         self.worklist()
         mine = self.exam(1, "ecg1")
-        ended, cut_off = self.record("ecg1", mine), self.record("ecg1", mine, ends=False)
+        self.order("ecg1", mine)
+        ended, cut_off = self.record("ecg1", mine, ordered=True), self.record("ecg1", mine, ends=False)
         nobodys, test = self.record("ecg2", None), self.record("trial", None, 1)
         self.close(mine)
         box = Box(self.settings, self.told)

@@ -5,7 +5,6 @@ GATEWAY_SLOW=1 judges every image; else a sample of them, always the same.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,11 +21,6 @@ from gateway import fsops
 from gateway.settings import Settings
 
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> None:
-    logging.getLogger("gateway").setLevel(logging.CRITICAL)
 
 
 @pytest.mark.parametrize(("day", "most"), {"whole": 300, "clock_set_later": 100, "two_instances": 40}.items())

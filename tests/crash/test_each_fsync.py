@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,10 @@ NEEDED_IN_A_DAY = {
     "acquire.recorder.Recorder.begin: write_json, data": "facts.json cannot be read",
     "acquire.recorder.Recorder.begin: write_json, names": "left over in acquisitions/",
     "acquire.recorder.Recorder.sync_if_due: data": "synced samples are gone",
+    "acquire.standing.forget: unlink, names": "was stopped, and goes on",
+    "acquire.standing.keep: make_folder, names": "the order to ecg1 is forgotten",
+    "acquire.standing.keep: write_json, data": "the order to ecg1 is forgotten",
+    "acquire.standing.keep: write_json, names": "the order to ecg1 is forgotten",
     "dicom.wrap.wrap: new_file, data": "is not what was written",
     "exam._keep: make_folder, names": "there is no exam",
     "exam._keep: write_json, data": "exam.json is damaged",
@@ -49,9 +52,9 @@ NEEDED_IN_A_DAY = {
     "spool.layout.write_sums: write_file, names": "lost its hash",
     "spool.leftovers.discard: rename, names": "left over in acquisitions/",
     "spool.space.finish_purge: remove_folder, names": "left over in acquisitions/",
-    "spool.standing._change: unlink, names": "was released, and is held again",
-    "spool.standing._change: write_json, data": "cannot be read",
-    "spool.standing._change: write_json, names": "is forgotten",
+    "spool.marks._change: unlink, names": "was released, and is held again",
+    "spool.marks._change: write_json, data": "cannot be read",
+    "spool.marks._change: write_json, names": "is forgotten",
     "step.keep_worklist: make_folder, names": "the worklist is gone",
     "step.keep_worklist: write_json, data": "the worklist cannot be read",
     "step.keep_worklist: write_json, names": "the worklist is gone",
@@ -80,6 +83,7 @@ REPEATED = {
 # Places in the path of data that the day does not meet.
 NOT_MET = {
     "acquire.admission.only_capture": "a lock in the runtime folder, which no reboot survives",
+    "acquire.standing.resumed": "removes what nobody was told of; what comes back is swept again",
     "exam.sweep": "removes what nobody was told of; what comes back is swept again",
     "records.Writer.sync": "stands for its callers, which are named above",
     "spool.intake.Intake._forget_unbegun": "removes what nobody was told of; what comes back is removed again",
@@ -104,7 +108,6 @@ class Traced:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Traced]]:
-    logging.getLogger("gateway").setLevel(logging.CRITICAL)
     made = {}
     with contextlib.ExitStack() as folders:
         for day, box in DAYS.items():

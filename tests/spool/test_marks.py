@@ -10,7 +10,7 @@ from spooling import CLOCK, DESTINATION, Box, Pacs, record, somebodys_exam
 from gateway import configuration, fsops
 from gateway.errors import Retry
 from gateway.settings import Settings
-from gateway.spool import standing
+from gateway.spool import marks
 from gateway.spool.desk import Desk
 from gateway.transfer.outcomes import Outcome
 
@@ -95,7 +95,7 @@ def test_a_waiver_outlives_a_hold_and_its_release(settings: Settings, pacs: Pacs
     ask(box, "hold", instance=uid, destination="pacs")
     ask(box, "waive", instance=uid, destination="pacs", why="it is gone")
     ask(box, "release", instance=uid, destination="pacs")
-    assert standing.of(path) == {"pacs": standing.Standing(waived="waived by a person: it is gone")}
+    assert marks.of(path) == {"pacs": marks.Mark(waived="waived by a person: it is gone")}
 
 
 def test_what_cannot_be_read_holds_for_every_destination_until_a_person_releases_it(
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_holds_for_every_destination_until_a_person_releases
 ) -> None:
     box, uid = spooled(settings, pacs)
     ask(box, "hold", instance=uid, destination="pacs")
-    path = next(settings.places.instances.glob(f"*/{uid}{standing.END}"))
+    path = next(settings.places.instances.glob(f"*/{uid}{marks.END}"))
     path.write_bytes(b"{")
     again = without_its_ledger(box)
     again.deliver()

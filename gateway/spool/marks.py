@@ -1,4 +1,4 @@
-"""What stands about an instance's deliveries although the ledger may be lost: that one is held, or waived, and why.
+"""Marks of an instance's deliveries that must outlive the ledger: that one is held, or waived, and why.
 
 It lies beside the instance and goes with its folder; whoever takes the instance up again reads it::
 
@@ -27,7 +27,7 @@ _lock = threading.Lock()  # several couriers, and a person
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Mark:
     """Of one delivery, in words; None: it is not."""
 
     held: str | None = None
@@ -35,43 +35,43 @@ class Standing:
     waived: str | None = None
 
 
-def of(instance: Path) -> dict[str, Standing]:
+def of(instance: Path) -> dict[str, Mark]:
     """By destination. A file that cannot be read holds for :data:`EVERY` destination: that is the safe side."""
     path = _beside(instance)
     try:
         data = json.loads(path.read_bytes())
         if data["version"] > VERSION:
             raise ValueError(f"format version {data['version']}, newer than {VERSION}")
-        return {name: from_json(Standing, one) for name, one in data["destinations"].items()}
+        return {name: from_json(Mark, one) for name, one in data["destinations"].items()}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return {EVERY: Standing(f"{path.name} cannot be read ({error}); gateway queue release, when it may go on")}
+        return {EVERY: Mark(f"{path.name} cannot be read ({error}); gateway queue release, when it may go on")}
 
 
 def hold(instance: Path, destination: str, words: str, code: str) -> None:
     """Raises Retry, and nothing is held, if it cannot be written now."""
-    _change(instance, destination, lambda before: Standing(words, code, before.waived))
+    _change(instance, destination, lambda before: Mark(words, code, before.waived))
 
 
 def waive(instance: Path, destination: str, words: str) -> None:
     """Raises Retry, and nothing is waived, if it cannot be written now."""
-    _change(instance, destination, lambda before: Standing(before.held, before.code, words))
+    _change(instance, destination, lambda before: Mark(before.held, before.code, words))
 
 
 def release(instance: Path, destination: str | None) -> None:
     """For one destination, or for all (None); a waiver stays. Raises Retry, and all stays held, as the others do."""
-    _change(instance, destination, lambda before: Standing(waived=before.waived))
+    _change(instance, destination, lambda before: Mark(waived=before.waived))
 
 
-def _change(instance: Path, destination: str | None, change: Callable[[Standing], Standing]) -> None:
+def _change(instance: Path, destination: str | None, change: Callable[[Mark], Mark]) -> None:
     path = _beside(instance)
     with _lock:
         before = of(instance)
         found = {name: one for name, one in before.items() if name != EVERY}
         for name in found if destination is None else (destination,):
-            found[name] = change(found.get(name, Standing()))
-        found = {name: one for name, one in found.items() if one != Standing()}
+            found[name] = change(found.get(name, Mark()))
+        found = {name: one for name, one in found.items() if one != Mark()}
         if found == before or not path.parent.exists():  # nothing changes, or the instance is gone
             return
         try:
