@@ -140,10 +140,11 @@ def sweep(here: Places) -> None:
         return
     with _only_one(here):
         for folder in here.exams.iterdir():
-            if folder.is_dir():
+            left = list(folder.iterdir()) if folder.is_dir() else [folder]
+            if all(path.name.startswith(f".{places.EXAM}.") for path in left):
+                fsops.remove_folder(folder)
+            elif any(path.name.endswith(".part") for path in left):
                 fsops.sweep(folder)
-                if not any(folder.iterdir()):
-                    fsops.remove_folder(folder)
 
 
 def interrupted(exam: Exam) -> bool:

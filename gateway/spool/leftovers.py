@@ -23,7 +23,8 @@ _DISCARDED = ".discarded"
 def discard(ledger: Ledger, folder: Path) -> None:
     """Delete a recording that a person gave up: from the rename on it is gone, whatever happens."""
     aside = folder.with_name(f".{folder.name}{_DISCARDED}")
-    fsops.rename(folder, aside)
+    if folder.exists():
+        fsops.rename(folder, aside)
     _finish_discard(ledger, aside)
 
 

@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from crash import promises
+from crash import promises, recovery
 from crash.disk import Image, key
-from crash.story import Day, Told, after_a_reboot
+from crash.found import Broken
+from crash.story import Day, after_a_reboot
+from crash.told import Told
 from crash.tracing import LEDGER, Point, Trace
 
 from gateway.errors import GatewayError
@@ -67,8 +69,8 @@ def judge(settings: Settings, point: Point[Told], image: Image, root: Path) -> N
     with after_a_reboot() as when:
         for promise in promises.AT_ONCE:
             promise(elsewhere, told)
-        promises.recover(elsewhere, told, when)
-        promises.finish(elsewhere, told, when)
+        recovery.recover(elsewhere, told, when)
+        recovery.finish(elsewhere, told, when)
     for promise in promises.IN_THE_END:
         promise(elsewhere, told)
 
@@ -82,13 +84,13 @@ def breaks(settings: Settings, found: Trace[Told], known: set[Key], without: fro
         if one not in known:
             try:
                 judge(settings, point, image, root)
-            except (promises.Broken, GatewayError) as error:
+            except (Broken, GatewayError) as error:
                 return str(error)
     return None
 
 
 def some(every: list[tuple[Key, Point[Told], Image]], most: int) -> list[tuple[Key, Point[Told], Image]]:
-    """All of them in the slow tier (GATEWAY_SLOW), else ``most``, always the same."""
+    """All of them in the slow tier (GATEWAY_SLOW), else ``most`` by a fixed seed; ids and times differ from run to run."""
     if os.environ.get("GATEWAY_SLOW") or len(every) <= most:
         return every
     return random.Random(3).sample(every, most)

@@ -6,114 +6,17 @@ Each takes a disk image (materialised in a folder) and what was told until the c
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pydicom
-from crash.story import Box, Counts, Promised, Told, patient
-from spooling import LEADS
+from crash.found import Broken, audit, audited, holds, in_records, is_of, read, require, rows, spooled, told_of
+from crash.told import Told
 
-from gateway import exam, records
+from gateway import exam
 from gateway.acquire import standing
 from gateway.clock import Clock
-from gateway.dicom.wrap import CUT_OFF_NOTE
-from gateway.events import Samples
-from gateway.model import Attributed
 from gateway.settings import Settings
 from gateway.spool import holding, layout, marks
 from gateway.spool.empty import TORN
 from gateway.step import cached_worklists
-
-
-class Broken(AssertionError):
-    """A promise was not kept."""
-
-
-def require(condition: object, words: str) -> None:
-    if not condition:
-        raise Broken(words)
-
-
-@dataclass(frozen=True)
-class Read:
-    """What an instance says: samples of the recorded leads, whose it is, whether it was cut off, and when."""
-
-    samples: Counts
-    patient: str
-    cut_off: bool
-    study: str
-    acquired: str
-
-
-@cache
-def _read(data: bytes) -> Read:
-    dataset = pydicom.dcmread(io.BytesIO(data))
-    group = dataset.WaveformSequence[0]
-    labels = [channel.ChannelLabel for channel in group.ChannelDefinitionSequence]
-    stored = np.frombuffer(group.WaveformData, f"<i{group.WaveformBitsAllocated // 8}").reshape(
-        -1, group.NumberOfWaveformChannels
-    )
-    notes = [a.get("UnformattedTextValue") for a in dataset.get("WaveformAnnotationSequence", [])]
-    columns = [labels.index(lead) for lead in LEADS]
-    samples = stored[:, columns].astype(np.int32)
-    study = f"{dataset.StudyDate} {dataset.StudyTime}"
-    return Read(samples, str(dataset.PatientID), CUT_OFF_NOTE in notes, study, str(dataset.AcquisitionDateTime))
-
-
-def is_of(data: bytes, promised: Promised) -> bool:
-    return bool(np.array_equal(_read(data).samples[0], promised.truth[0]))
-
-
-def holds(data: bytes, promised: Promised) -> bool:
-    """Whether an instance has every promised sample, in order, bit for bit, and none that was not recorded."""
-    found = _read(data).samples
-    return len(found) >= promised.synced and np.array_equal(found, promised.truth[: len(found)])
-
-
-def in_records(folder: Path, promised: Promised) -> bool:
-    path = folder / "records"
-    if not path.exists():
-        return not promised.synced
-    blocks = [e.data for e in records.events(path) if isinstance(e, Samples)]
-    found = np.concatenate(blocks) if blocks else promised.truth[:0]
-    return len(found) >= promised.synced and np.array_equal(found, promised.truth[: len(found)])
-
-
-def rows(settings: Settings, sql: str) -> list[sqlite3.Row]:
-    if not settings.places.ledger.exists():
-        return []
-    connection = sqlite3.connect(settings.places.ledger)
-    connection.row_factory = sqlite3.Row
-    try:
-        return connection.execute(sql).fetchall()
-    except sqlite3.OperationalError:  # its tables were about to be made
-        return []
-    finally:
-        connection.close()
-
-
-def audit(settings: Settings) -> list[dict[str, Any]]:
-    """The lines that can be read."""
-    found = []
-    if settings.places.audit.exists():
-        for line in settings.places.audit.read_bytes().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-    return found
-
-
-def audited(trail: list[dict[str, Any]], what: str, subject: str) -> bool:
-    return any(e["what"] == what and e["subject"].split()[0] == subject for e in trail)
-
 
 # What holds at once, before anything recovers.
 
@@ -178,11 +81,6 @@ def no_decision_has_an_effect_before_it_is_in_the_audit_trail(settings: Settings
                 require(audited(trail, verb, row["instance"]), f"{row['instance']} is {what}, and nobody knows by whom")
 
 
-def told_of(told: Told, promised: Promised) -> Iterator[bytes]:
-    """The instances that a PACS has of a recording."""
-    yield from (data for pacs in told.pacs.values() for data in pacs.held.values() if is_of(data, promised))
-
-
 def every_answered_decision_stands(settings: Settings, told: Told) -> None:
     for name in told.recordings:
         folder = settings.places.acquisition(name)
@@ -228,12 +126,6 @@ def the_worklist_is_there(settings: Settings, told: Told) -> None:
     require(found or not told.worklist, "the worklist is gone")
 
 
-def spooled(settings: Settings) -> Iterator[Path]:
-    """The instances on the disk but for those that are just being purged."""
-    going = {row["uid"] for row in rows(settings, "SELECT uid FROM instances WHERE state <> 'SPOOLED'")}
-    yield from (path for path in settings.places.instances.glob("[!.]*/*.dcm") if path.stem not in going)
-
-
 def every_instance_has_its_hash_beside_it(settings: Settings, told: Told) -> None:
     del told
     for path in spooled(settings):
@@ -264,66 +156,7 @@ AT_ONCE = (
 )
 
 
-# What recovery and a whole run must come to.
-
-
-def recover(settings: Settings, told: Told, when: Clock) -> None:
-    """Captures and forward start again and do all they can by themselves."""
-    for device in settings.devices:
-        standing.resumed(settings.places, device.name, when.now(), 300.0)  # its capture comes up
-        require(exam.current(settings.places, device.name) is None, f"{device.name} is still in an exam after a reboot")
-    nobodys = {n: p for n, p in told.recordings.items() if p.exam is None and not given(settings, n)}
-    before = {n: len(list(told_of(told, p))) for n, p in nobodys.items()}
-    Box(settings, told, when).run()
-    for name, promised in nobodys.items():
-        require(len(list(told_of(told, promised))) == before[name], f"{name} is nobody's, and was sent")
-    for name in told.recordings:
-        hold, release = told.decided("hold", name), told.decided("release", name)
-        if hold and hold.answered and not release:
-            require(not list(told_of(told, told.recordings[name])), f"{name} is held by a person, and was sent")
-
-
-def given(settings: Settings, name: str) -> bool:
-    """Whether a person's attribution is on the disk, or whatever became of the recording since."""
-    folder = settings.places.acquisition(name)
-    try:
-        facts = holding.facts(folder)
-        return facts is None or holding.exam_of(folder, facts) is not None
-    except Exception:
-        return True
-
-
-def finish(settings: Settings, told: Told, when: Clock) -> None:
-    """A person decides what is left to decide, and the box ends its work."""
-    box = Box(settings, told, when)
-    box.take_in()
-    for row in rows(settings, "SELECT id, held, exam, test FROM acquisitions WHERE state <> 'WRAPPED'"):
-        name = row["id"]
-        nothing = "the device sent no sample" in str(row["held"])
-        if nothing and (settings.places.acquisition(name) / TORN).exists():
-            continue  # nobody knows what was torn: it stays for a person
-        if row["test"] or nothing:
-            box.decide("discard", name)
-            continue
-        waits = ("held by a person", "it belongs to nobody yet")
-        require(str(row["held"]).startswith(waits), f"{name} is held, and no power cut should do that: {row['held']}")
-        if not row["exam"]:
-            whose = open_for(settings, told, when, name)
-            box.decide("attribute", name, to=whose)
-            exam.close_exam(settings.places, when, whose)
-        box.decide("release", name)
-    box.take_in()
-    for row in rows(settings, "SELECT instance, destination FROM deliveries WHERE held IS NOT NULL AND waived IS NULL"):
-        box.decide("release", row["instance"], row["destination"])
-    for _ in range(3):
-        box.deliver()
-        box.purger.turn()
-    box.ledger.close()
-
-
-def open_for(settings: Settings, told: Told, when: Clock, name: str) -> str:
-    told.patients[name] = "PAT-2"
-    return exam.open_exam(settings.places, when, (), Attributed.SCHEDULED, patient(2)).exam
+# What recovery and a whole run come to.
 
 
 def every_recording_is_with_every_destination_once(settings: Settings, told: Told) -> None:
@@ -338,7 +171,7 @@ def every_recording_is_with_every_destination_once(settings: Settings, told: Tol
             require(len(ours) == told.each, f"{destination} has committed to {len(ours)} instances of {name}")
             for data in (pacs.held[uid] for uid in ours):
                 require(holds(data, promised), f"what {destination} has of {name} is not what was recorded")
-                right = not promised.ended or not _read(data).cut_off
+                right = not promised.ended or not read(data).cut_off
                 require(right, f"{name} was ended in order, and {destination} reads: cut off")
 
 
@@ -355,7 +188,7 @@ def no_recording_is_under_a_wrong_patient(settings: Settings, told: Told) -> Non
     for name, promised in told.recordings.items():
         for data in told_of(told, promised):
             right = "PAT-1" if promised.exam else told.patients.get(name)
-            require(_read(data).patient == right, f"{name} of {right} was sent as of {_read(data).patient}")
+            require(read(data).patient == right, f"{name} of {right} was sent as of {read(data).patient}")
 
 
 def all_that_was_made_of_an_exam_says_the_same_time(settings: Settings, told: Told) -> None:
@@ -363,9 +196,9 @@ def all_that_was_made_of_an_exam_says_the_same_time(settings: Settings, told: To
     del settings
     began: dict[str, set[str]] = {}
     for promised in told.recordings.values():
-        found = [_read(data) for data in told_of(told, promised)]
-        require(len({read.acquired for read in found}) <= 1, "instances of one recording say different times")
-        began.setdefault(promised.exam or "", set()).update(read.study for read in found)
+        found = [read(data) for data in told_of(told, promised)]
+        require(len({one.acquired for one in found}) <= 1, "instances of one recording say different times")
+        began.setdefault(promised.exam or "", set()).update(one.study for one in found)
     for name, times in began.items():
         require(len(times) <= 1 or not name, f"exam {name} began at different times: {sorted(times)}")
 

@@ -1,6 +1,6 @@
 """The power may fail at any moment, and the disk may then hold whatever POSIX allows: every promise is kept.
 
-GATEWAY_SLOW=1 judges every image; else a sample of them, always the same.
+GATEWAY_SLOW=1 judges every image; else a sample of them.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from crash import promises
 from crash.boxes import DAYS
 from crash.cuts import distinct as distinct_images
 from crash.cuts import judge, lay, on, some, trace
 from crash.disk import Disk, Image, Looking
-from crash.story import Told, after_a_reboot
+from crash.recovery import recover
+from crash.story import after_a_reboot
+from crash.told import Told
 from crash.tracing import LEDGER, Point, Trace
 
 from gateway import fsops
@@ -60,7 +61,7 @@ def test_recovery_itself_may_be_cut_off_anywhere(start: str, settings: Settings,
     told = point.told.copied()
     recovery = Trace(root, told.copied)
     with after_a_reboot() as when:
-        recovery.run(lambda: promises.recover(on(settings, root), told, when))
+        recovery.run(lambda: recover(on(settings, root), told, when))
         every = list(distinct_images(recovery))
         for _, cut, left in some(every, 40):
             judge(settings, cut, left, tmp_path / "cut")

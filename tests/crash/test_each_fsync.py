@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from crash.boxes import DAYS, fast_folder
 from crash.cuts import Key, breaks, distinct, trace
-from crash.story import Told
+from crash.told import Told
 from crash.tracing import Trace
 
 from gateway.settings import Settings
