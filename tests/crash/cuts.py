@@ -90,7 +90,7 @@ def breaks(settings: Settings, found: Trace[Told], known: set[Key], without: fro
 
 
 def some(every: list[tuple[Key, Point[Told], Image]], most: int) -> list[tuple[Key, Point[Told], Image]]:
-    """All of them in the slow tier (GATEWAY_SLOW), else ``most`` by a fixed seed; ids and times differ from run to run."""
+    """All of them in the slow tier (GATEWAY_SLOW), else ``most``."""
     if os.environ.get("GATEWAY_SLOW") or len(every) <= most:
         return every
     return random.Random(3).sample(every, most)

@@ -114,3 +114,9 @@ def spooled(settings: Settings) -> Iterator[Path]:
     """The instances on the disk but for those that are just being purged."""
     going = {row["uid"] for row in rows(settings, "SELECT uid FROM instances WHERE state <> 'SPOOLED'")}
     yield from (path for path in settings.places.instances.glob("[!.]*/*.dcm") if path.stem not in going)
+
+
+def waived(told: Told, promised: Promised, destination: str) -> bool:
+    """Whether a person said that this destination need not get the recording."""
+    sent = {uid for pacs in told.pacs.values() for uid, data in pacs.held.items() if is_of(data, promised)}
+    return any(d.what == "waive" and d.destination == destination and d.subject in sent for d in told.decisions)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from crash.found import Broken, audit, audited, holds, in_records, is_of, read, require, rows, spooled, told_of
+from crash.found import Broken, audit, audited, holds, in_records, is_of, read, require, rows, spooled, told_of, waived
 from crash.told import Told
 
 from gateway import exam
@@ -42,8 +42,10 @@ def every_synced_sample_is_in_a_place_that_counts(settings: Settings, told: Told
             continue
         for destination, pacs in told.pacs.items():
             ours = [u for u in pacs.committed if is_of(pacs.held[u], promised) and holds(pacs.held[u], promised)]
-            waived = any(d.what == "waive" and d.destination == destination for d in told.decisions)
-            require(ours or waived, f"recording {name}: {promised.synced} synced samples are gone")
+            require(
+                ours or waived(told, promised, destination),
+                f"recording {name}: {promised.synced} synced samples are gone",
+            )
 
 
 def what_was_torn_off_is_kept_with_the_recording(settings: Settings, told: Told) -> None:
@@ -166,7 +168,7 @@ def every_recording_is_with_every_destination_once(settings: Settings, told: Tol
             continue
         for destination, pacs in told.pacs.items():
             ours = [uid for uid in pacs.committed if is_of(pacs.held[uid], promised)]
-            if any(d.what == "waive" and d.destination == destination for d in told.decisions) and not ours:
+            if waived(told, promised, destination) and not ours:
                 continue
             require(len(ours) == told.each, f"{destination} has committed to {len(ours)} instances of {name}")
             for data in (pacs.held[uid] for uid in ours):
