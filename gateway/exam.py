@@ -134,6 +134,19 @@ def current(here: Places, device: str) -> Exam | None:
     return None
 
 
+def sweep(here: Places) -> None:
+    """Remove what a power cut left of writing exams: temporary files, and folders that no exam.json came into."""
+    if not here.exams.exists():
+        return
+    with _only_one(here):
+        for folder in here.exams.iterdir():
+            left = list(folder.iterdir()) if folder.is_dir() else [folder]
+            if all(path.name.startswith(f".{places.EXAM}.") for path in left):
+                fsops.remove_folder(folder)
+            elif any(path.name.endswith(".part") for path in left):
+                fsops.sweep(folder)
+
+
 def interrupted(exam: Exam) -> bool:
     """Whether the exam was open when the box restarted, and still is: nobody is selected by it any more."""
     return exam.closed is None and exam.opened.boot != boot_id()

@@ -7,7 +7,9 @@ What these functions promise is the ground on which "kept" stands:
 - :func:`sync`: all that was written to the descriptor is on the medium. A failed fsync is never tried again
   on the same file: Linux marks the lost pages clean, so a second call would lie.
 
-``after_step`` lets a test stop the world after each durable step; nothing else may use it.
+``watch`` lets a test see, or stop the world, before and after each step that durability depends on: ``fsync`` (of a
+file or a folder), ``rename``, ``mkdir``, ``unlink``, ``rmdir``, ``truncate``, and SQLite's ``commit``. Nothing else may
+use it.
 """
 
 from __future__ import annotations
@@ -25,29 +27,30 @@ from gateway.errors import Fatal
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
-after_step: Callable[[str, str], None] | None = None
+Watch = Callable[[str, str, str], None]  # "before" or "after", what, where
+watch: Watch | None = None
 
 
-def _step(what: str, where: str | os.PathLike[str]) -> None:
-    if after_step is not None:
-        after_step(what, os.fspath(where))
-
-
-def committed(where: Path) -> None:
-    """A durable step that somebody else's fsync made (SQLite's COMMIT), told to :data:`after_step`."""
-    _step("commit", where)
+@contextlib.contextmanager
+def step(what: str, where: str | os.PathLike[str]) -> Iterator[None]:
+    """One step, told to :data:`watch`; a step that fails has no "after"."""
+    if watch is not None:
+        watch("before", what, os.fspath(where))
+    yield
+    if watch is not None:
+        watch("after", what, os.fspath(where))
 
 
 def sync(descriptor: int, name: str | os.PathLike[str]) -> None:
     """fsync; raises Fatal if the medium did not take the data."""
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        raise Fatal(
-            f"{os.fspath(name)}: the disk did not take the data ({error.strerror})",
-            "check the storage medium; what was kept before is not touched",
-        ) from error
-    _step("fsync", name)
+    with step("fsync", name):
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise Fatal(
+                f"{os.fspath(name)}: the disk did not take the data ({error.strerror})",
+                "check the storage medium; what was kept before is not touched",
+            ) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -67,7 +70,7 @@ def make_folder(folder: Path) -> Path:
         missing.append(place)
         place = place.parent
     for place in reversed(missing):
-        with contextlib.suppress(FileExistsError):
+        with step("mkdir", place), contextlib.suppress(FileExistsError):
             place.mkdir(mode=FOLDER_MODE)
         sync_folder(place.parent)
     return folder
@@ -108,8 +111,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def rename(old: Path, new: Path) -> None:
     """Rename within one file system and make the new name durable (both folders are synced)."""
-    os.replace(old, new)
-    _step("rename", new)
+    with step("rename", new):
+        os.replace(old, new)
     sync_folder(new.parent)
     if old.parent != new.parent:
         sync_folder(old.parent)
@@ -119,7 +122,8 @@ def truncate(path: Path, size: int) -> None:
     """Cut a file at ``size`` bytes, durably."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        os.ftruncate(descriptor, size)
+        with step("truncate", path):
+            os.ftruncate(descriptor, size)
         sync(descriptor, path)
     finally:
         os.close(descriptor)
@@ -127,9 +131,8 @@ def truncate(path: Path, size: int) -> None:
 
 def unlink(path: Path) -> None:
     """Remove a file durably; one that is gone already is fine."""
-    with contextlib.suppress(FileNotFoundError):
+    with step("unlink", path), contextlib.suppress(FileNotFoundError):
         path.unlink()
-    _step("unlink", path)
     sync_folder(path.parent)
 
 
@@ -141,16 +144,16 @@ def remove_folder(folder: Path) -> None:
         if child.is_dir() and not child.is_symlink():
             remove_folder(child)
         else:
-            child.unlink()
-            _step("unlink", child)
-    folder.rmdir()
-    _step("unlink", folder)
+            with step("unlink", child):
+                child.unlink()
+    with step("rmdir", folder):
+        folder.rmdir()
     sync_folder(folder.parent)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what an interrupted :func:`new_file` left behind (never part of anything kept)."""
-    for leftover in folder.glob(".*.part"):
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what an interrupted :func:`new_file` left behind (never part of anything kept), of one file or of all."""
+    for leftover in folder.glob(f".{name}.*.part"):
         unlink(leftover)
 
 

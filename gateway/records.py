@@ -12,11 +12,11 @@ Layout, all little-endian::
     MARKER   JSON {text, group, sample}
     GAP      JSON {reason, group, first, samples, seconds}              the position moves on by ``samples``
     BYTES    bytes as received from the device (for replay)
-    END      JSON, see :class:`gateway.counts.End`: written last, and only once
+    SYNCED   offset:u64                                                 all before it was on the medium by then
+    END      JSON, see :class:`gateway.counts.End`: written last, only once, and when all before it was synced
 
-A file without END was cut off. Its torn tail ends at the first record whose length or CRC is wrong; all
-before it is good. The writer holds a lock (flock) as long as it lives, so that "cut off" and "still being
-written" cannot be confused, not even after kill -9.
+A file without END was cut off (:mod:`gateway.interrupted`). The writer holds a lock (flock) as long as it lives, so
+that "cut off" and "still being written" cannot be confused, not even after kill -9. Version 1 had no SYNCED.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ from gateway.events import Frame, Gap, Marker, Samples
 
 __all__ = ["End", "GroupEnd", "Record", "Type", "Writer"]  # the rest is asked for by module: records.read
 MAGIC = b"GWREC\x00"
-VERSION = 1
+VERSION = 2
 HEADER = MAGIC + struct.pack("<H", VERSION)
 _RECORD = struct.Struct("<IIdB")
 _SAMPLES = struct.Struct("<BHQ")
+_OFFSET = struct.Struct("<Q")
 LONGEST_PAYLOAD = 64 << 20  # bytes; a longer length can only be damage
 _BUFFER = 256 << 10
 _LATEST = 1e9  # seconds; no boot lasts so long
@@ -57,6 +58,7 @@ class Type(IntEnum):
     GAP = 4
     BYTES = 5
     END = 6
+    SYNCED = 7
 
 
 _TYPES = frozenset(int(t) for t in Type)
@@ -87,8 +89,10 @@ class Writer:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         self.path = path
         self._buffer, self._size = bytearray(HEADER), 0
+        self._synced = 0  # bytes that are on the medium, if no SYNCED record says so yet
         self.end = End([GroupEnd() for _ in range(groups)])
-        self.sync()
+        self.sync()  # alone: a power cut that tears what follows cannot make it a file of another kind
+        self._synced = 0
         fsops.sync_folder(path.parent)
 
     def append(self, event: Samples | Frame | Marker | Gap) -> None:
@@ -111,9 +115,15 @@ class Writer:
         except Fatal:
             self.abandon()
             raise
+        self._synced = self._size
 
     def close(self, reason: str) -> End:
-        """Write END, sync, release the lock: from here on the acquisition is kept whole."""
+        """Write END, sync, release the lock: from here on the acquisition is kept whole.
+
+        What comes before END is synced before it: a power cut may leave END and tear what was written with it.
+        """
+        self.sync()
+        self._synced = 0
         self.end.reason = reason
         self._put(Type.END, self.end.last_time, self.end.as_json())
         self.sync()
@@ -127,6 +137,9 @@ class Writer:
             os.close(descriptor)
 
     def _put(self, kind: Type, time: float, payload: bytes) -> None:
+        if self._synced:
+            self._buffer += pack(Type.SYNCED, time, _OFFSET.pack(self._synced))
+            self._synced = 0
         self._buffer += pack(kind, time, payload)
         if len(self._buffer) >= _BUFFER:
             self._flush()
@@ -154,7 +167,7 @@ def _encode(event: Samples | Frame | Marker | Gap, end: End) -> tuple[Type, byte
 
 
 def decode(record: Record) -> Samples | Frame | Marker | Gap | None:
-    """The event that a record holds; None for BYTES and END. Samples share the record's memory."""
+    """The event that a record holds; None for BYTES, SYNCED and END. Samples share the record's memory."""
     match record.type:
         case Type.SAMPLES:
             group, channels, _first = _SAMPLES.unpack_from(record.payload)
@@ -173,19 +186,36 @@ def decode(record: Record) -> Samples | Frame | Marker | Gap | None:
             return None
 
 
-def read(path: Path, skip: Sequence[Type] = ()) -> Iterator[Record]:
-    """The good records in order, one in memory at a time; ends silently at a torn tail.
+def synced(record: Record) -> int:
+    """The offset that a SYNCED record tells."""
+    return int(_OFFSET.unpack(record.payload)[0])
 
-    Raises Held if the file is no record file or of a newer version: then it is left untouched.
+
+def version(path: Path) -> int:
+    """The format version; 0 for a file that a power cut left without its header, and so with nothing in it.
+
+    Raises Held if it is no record file or of a newer version: then it is left untouched.
     """
+    with path.open("rb") as stream:
+        head = stream.read(len(HEADER) + 1)
+    if (HEADER.startswith(head[: len(HEADER)]) and len(head) < len(HEADER)) or head == bytes(len(HEADER)):
+        return 0
+    if head[: len(MAGIC)] != MAGIC:
+        raise Held(f"{path} is not a record file of this gateway")
+    if (found := int(struct.unpack_from("<H", head, len(MAGIC))[0])) > VERSION:
+        raise Held(f"{path} has format version {found}, newer than {VERSION}", "upgrade the gateway")
+    return found
+
+
+def read(path: Path, skip: Sequence[Type] = (), start: int = len(HEADER)) -> Iterator[Record]:
+    """The good records in order from the offset ``start``, one in memory at a time; ends silently at a torn tail.
+
+    Raises Held as :func:`version` does.
+    """
+    if not version(path):
+        return
     with path.open("rb", buffering=_BUFFER) as stream:
-        head = stream.read(len(HEADER))
-        if len(head) < len(HEADER) and HEADER.startswith(head):
-            return
-        if head[: len(MAGIC)] != MAGIC:
-            raise Held(f"{path} is not a record file of this gateway")
-        if (version := struct.unpack_from("<H", head, len(MAGIC))[0]) > VERSION:
-            raise Held(f"{path} has format version {version}, newer than {VERSION}", "upgrade the gateway")
+        stream.seek(start)
         while len(head := stream.read(_RECORD.size)) == _RECORD.size:
             length, crc, time, kind = _RECORD.unpack(head)
             if length > LONGEST_PAYLOAD or kind not in _TYPES:
@@ -198,8 +228,8 @@ def read(path: Path, skip: Sequence[Type] = ()) -> Iterator[Record]:
 
 
 def events(path: Path) -> Iterator[Samples | Frame | Marker | Gap]:
-    """What was captured, in order; bytes as received and END are passed over."""
-    for record in read(path, skip=(Type.BYTES, Type.END)):
+    """What was captured, in order; all else is passed over."""
+    for record in read(path, skip=(Type.BYTES, Type.SYNCED, Type.END)):
         event = decode(record)
         if event is not None:
             yield event
@@ -232,57 +262,7 @@ def ending(path: Path) -> End | None:
     return None
 
 
-def finish_interrupted(path: Path, groups: int) -> End:
-    """Give a cut-off file its END: scan what is good, cut the torn tail, append the counts, sync.
-
-    What is cut is kept beside it first, as ``records.torn``. Only for a file that nobody writes any more; a second
-    call finds END and changes nothing. Raises Held, and touches nothing, if good records follow a damaged place: a
-    power cut tears the end only.
-    """
-    if (found := ending(path)) is not None:
-        return found
-    end = End([GroupEnd() for _ in range(groups)], reason="cut off", interrupted=True)
-    good, whole = len(HEADER), False
-    for record in read(path):
-        event = decode(record)
-        if event is not None:
-            end.count(event)
-        good, whole = record.end, record.type is Type.END
-    if (size := path.stat().st_size) > good:
-        if (later := _next_good(path, good + 1)) is not None:
-            raise Held(
-                f"{path} is damaged in the middle: bytes {good} to {later} cannot be read, good records follow",
-                "check the storage medium; the file is left as it is, a person must decide",
-            )
-        _keep_torn(path, good)
-        fsops.truncate(path, good)
-    elif size < good:
-        fsops.truncate(path, 0)
-    if whole and (found := ending(path)) is not None:
-        return found
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        last = (HEADER if size < good else b"") + pack(Type.END, end.last_time, end.as_json())
-        fsops.extend(descriptor, last, os.fstat(descriptor).st_size)
-        fsops.sync(descriptor, path)
-    finally:
-        os.close(descriptor)
-    return end
-
-
-def _keep_torn(path: Path, good: int) -> None:
-    """Copy what lies behind ``good``. A copy that is there was made before a crash, and is whole."""
-    torn = path.with_name(path.name + ".torn")
-    if torn.exists():
-        return
-    with path.open("rb") as source, fsops.new_file(torn) as copy:
-        source.seek(good)
-        while piece := source.read(_BUFFER):
-            copy.write(piece)
-
-
-def _next_good(path: Path, start: int) -> int | None:
+def next_good(path: Path, start: int) -> int | None:
     """Offset of the first whole record at or behind ``start``; a place whose head is impossible is not read further."""
     size = path.stat().st_size
     with path.open("rb", buffering=_BUFFER) as stream:

@@ -7,21 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cutting import Cut, after
 
 from gateway import fsops
 from gateway.errors import Fatal
 
 
-class Stop(BaseException):
-    """A power cut."""
-
-
 @pytest.fixture
 def steps() -> Iterator[list[tuple[str, str]]]:
     seen: list[tuple[str, str]] = []
-    fsops.after_step = lambda what, where: seen.append((what, Path(where).name))
+    fsops.watch = after(lambda what, where: seen.append((what, Path(where).name)))
     yield seen
-    fsops.after_step = None
+    fsops.watch = None
 
 
 def test_a_new_file_is_synced_then_renamed_then_its_folder_synced(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
@@ -29,6 +26,18 @@ def test_a_new_file_is_synced_then_renamed_then_its_folder_synced(tmp_path: Path
     assert [what for what, _ in steps] == ["fsync", "rename", "fsync"]
     assert steps[1:] == [("rename", "a"), ("fsync", tmp_path.name)]
     assert (tmp_path / "a").stat().st_mode & 0o777 == fsops.FILE_MODE
+
+
+def test_each_step_is_told_before_and_after_it_happens(tmp_path: Path) -> None:
+    told: list[tuple[str, str, bool]] = []
+    fsops.watch = lambda moment, what, where: told.append((moment, what, Path(where).exists()))
+    try:
+        fsops.make_folder(tmp_path / "a")
+        fsops.remove_folder(tmp_path / "a")
+    finally:
+        fsops.watch = None
+    assert told[:2] == [("before", "mkdir", False), ("after", "mkdir", True)]
+    assert told[4:6] == [("before", "rmdir", True), ("after", "rmdir", False)]
 
 
 def test_wherever_it_is_cut_the_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
@@ -41,15 +50,15 @@ def test_wherever_it_is_cut_the_file_is_the_old_or_the_new_one(tmp_path: Path) -
         def stop(what: str, where: str, left: list[int] = left) -> None:
             left[0] -= 1
             if not left[0]:
-                raise Stop
+                raise Cut
 
-        fsops.after_step = stop
+        fsops.watch = after(stop)
         try:
             fsops.write_file(path, b"new")
-        except Stop:
+        except Cut:
             pass
         finally:
-            fsops.after_step = None
+            fsops.watch = None
         outcomes.append(path.read_bytes())
     assert outcomes == [b"old", b"new", b"new", b"new"]
     fsops.sweep(tmp_path)
@@ -87,10 +96,10 @@ def test_a_failed_fsync_is_fatal_says_where_and_keeps_the_old_file(
 
 def test_each_new_folder_is_named_durably(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
     fsops.make_folder(tmp_path / "a" / "b")
-    assert steps == [("fsync", tmp_path.name), ("fsync", "a")]
+    assert steps == [("mkdir", "a"), ("fsync", tmp_path.name), ("mkdir", "b"), ("fsync", "a")]
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == fsops.FOLDER_MODE
     fsops.make_folder(tmp_path / "a" / "b")
-    assert len(steps) == 2
+    assert len(steps) == 4
 
 
 def test_a_rename_across_folders_syncs_both(tmp_path: Path, steps: list[tuple[str, str]]) -> None:

@@ -6,10 +6,11 @@ import struct
 
 import numpy as np
 import pytest
+from cutting import after
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import records
+from gateway import fsops, interrupted, records
 from gateway.errors import Fatal, Held
 from gateway.events import Frame, Gap, Marker, Samples
 from gateway.records import Type, Writer
@@ -75,7 +76,7 @@ def test_a_tail_torn_at_any_byte_leaves_all_records_before_it(tmp_path):
         path.write_bytes(whole[:size])
         assert [r.end for r in records.read(path)] == ends[:-1]
         assert records.ending(path) is None
-        end = records.finish_interrupted(path, 2)
+        end = interrupted.finish(path, 2)
         assert end.interrupted
         assert end.groups[0].samples == 7
         assert records.ending(path) == end
@@ -99,7 +100,7 @@ def test_a_file_cut_off_in_its_header_becomes_an_empty_recording(tmp_path, size)
     path = tmp_path / "records"
     path.write_bytes(records.HEADER[:size])
     assert list(records.read(path)) == []
-    end = records.finish_interrupted(path, 1)
+    end = interrupted.finish(path, 1)
     assert end.interrupted
     assert end.groups[0].samples == 0
     assert records.ending(path) == end
@@ -108,9 +109,9 @@ def test_a_file_cut_off_in_its_header_becomes_an_empty_recording(tmp_path, size)
 def test_finishing_twice_changes_nothing(tmp_path):
     path = tmp_path / "records"
     written(path, *EVENTS[:1]).abandon()
-    records.finish_interrupted(path, 2)
+    interrupted.finish(path, 2)
     whole = path.read_bytes()
-    records.finish_interrupted(path, 2)
+    interrupted.finish(path, 2)
     assert path.read_bytes() == whole
 
 
@@ -118,7 +119,7 @@ def test_a_newer_format_is_refused_and_left_untouched(tmp_path):
     path = tmp_path / "records"
     newer = records.MAGIC + struct.pack("<H", records.VERSION + 1) + b"what nobody knows yet"
     path.write_bytes(newer)
-    for refusing in (lambda: list(records.read(path)), lambda: records.finish_interrupted(path, 1)):
+    for refusing in (lambda: list(records.read(path)), lambda: interrupted.finish(path, 1)):
         with pytest.raises(Held, match="newer than"):
             refusing()
     assert path.read_bytes() == newer
@@ -162,6 +163,8 @@ def test_damage_in_the_middle_is_held_and_nothing_behind_it_is_cut(tmp_path):
     path = tmp_path / "records"
     writer = written(path, *(block([n, n], time=100.0 + n) for n in range(50)))
     writer.sync()
+    writer.append(block([50, 50], time=150.0))
+    writer.sync()
     writer.abandon()
     ends = [r.end for r in records.read(path)]
     for at in (ends[4], ends[4] + 6, ends[4] + 12, ends[4] + 16, ends[4] + 20, ends[5] - 1):  # each part of record 5
@@ -169,24 +172,74 @@ def test_damage_in_the_middle_is_held_and_nothing_behind_it_is_cut(tmp_path):
         damaged = whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :]
         path.write_bytes(damaged)
         with pytest.raises(Held, match=rf"damaged in the middle: bytes {ends[4]} to {ends[5]} "):
-            records.finish_interrupted(path, 2)
+            interrupted.finish(path, 2)
         assert path.read_bytes() == damaged
         path.write_bytes(whole)
     assert not torn(path).exists()
+
+
+def test_what_a_power_cut_tears_between_two_syncs_is_cut_also_with_good_records_behind_it(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *(block([n, n], time=100.0 + n) for n in range(5)))
+    writer.sync()
+    for n in range(5, 10):
+        writer.append(block([n, n], time=100.0 + n))
+    writer.sync()  # this one never returned
+    writer.abandon()
+    ends = [r.end for r in records.read(path)]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: ends[6]] + bytes(ends[7] - ends[6]) + whole[ends[7] :])
+    end = interrupted.finish(path, 2)
+    assert end.interrupted
+    assert end.groups[0].samples == 6
+    assert torn(path).stat().st_size == len(whole) - ends[6]
+
+
+def test_in_a_file_of_the_first_version_nobody_knows_what_was_synced_and_a_person_decides(tmp_path):
+    path = tmp_path / "records"
+    written(path, *EVENTS[:4]).close("done")
+    whole = bytearray(path.read_bytes()[:-1])
+    whole[6] = 1
+    at = next(r.end for r in records.read(path))
+    whole[at + 20] ^= 0xFF
+    path.write_bytes(whole)
+    with pytest.raises(Held, match="damaged in the middle"):
+        interrupted.finish(path, 2)
+
+
+def test_a_header_that_a_power_cut_left_empty_is_written_again(tmp_path):
+    path = tmp_path / "records"
+    path.write_bytes(bytes(len(records.HEADER)))
+    assert interrupted.finish(path, 1).groups[0].samples == 0
+    assert path.read_bytes().startswith(records.HEADER)
+
+
+def test_end_is_written_when_all_before_it_is_on_the_medium(tmp_path):
+    path = tmp_path / "records"
+    writer = written(path, *EVENTS[:3])
+    sizes = []
+    fsops.watch = after(lambda what, _: sizes.append(path.stat().st_size))
+    try:
+        writer.close("done")
+    finally:
+        fsops.watch = None
+    last, end = [r.end for r in records.read(path)][-2:]
+    assert sizes == [last, end]
 
 
 def test_damage_longer_than_a_buffer_is_looked_through(tmp_path):
     path = tmp_path / "records"
     writer = written(path, block([1, 1]))
     writer.append_bytes(bytes(range(256)) * 3000, 2.0)
+    writer.sync()
     writer.append(block([2, 2], time=3.0))
     writer.sync()
     writer.abandon()
-    first, _bytes, last = (r.end for r in records.read(path))
+    first, _bytes, _synced, last = (r.end for r in records.read(path))
     whole = path.read_bytes()
     path.write_bytes(whole[:first] + b"\xff" * 600_000 + whole[first + 600_000 :])
     with pytest.raises(Held, match="damaged in the middle"):
-        records.finish_interrupted(path, 2)
+        interrupted.finish(path, 2)
     assert path.stat().st_size == last
 
 
@@ -198,7 +251,7 @@ def test_what_is_cut_from_a_torn_tail_is_kept_beside_it(tmp_path):
     ends = [r.end for r in records.read(path)]
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
-    records.finish_interrupted(path, 2)
+    interrupted.finish(path, 2)
     assert torn(path).read_bytes() == whole[ends[1] : -3]
 
 
@@ -209,10 +262,10 @@ def test_a_cut_in_the_middle_of_mending_does_not_lose_the_torn_tail(tmp_path):
     writer.abandon()
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
-    records.finish_interrupted(path, 2)
+    interrupted.finish(path, 2)
     kept = torn(path).read_bytes()
     path.write_bytes(path.read_bytes()[:-5])  # the power went while END was written
-    assert records.finish_interrupted(path, 2).interrupted
+    assert interrupted.finish(path, 2).interrupted
     assert torn(path).read_bytes() == kept
 
 
@@ -221,7 +274,7 @@ def test_what_hangs_behind_a_whole_recording_does_not_make_it_an_interrupted_one
     end = written(path, *EVENTS[:2]).close("done")
     whole = path.read_bytes()
     path.write_bytes(whole + bytes(100))
-    assert records.finish_interrupted(path, 2) == end
+    assert interrupted.finish(path, 2) == end
     assert path.read_bytes() == whole
 
 
@@ -248,7 +301,7 @@ def test_any_recording_cut_anywhere_keeps_a_whole_beginning(tmp_path_factory, ev
     path.write_bytes(path.read_bytes()[:size])
     left = [r.payload for r in records.read(path)]
     assert left == whole[: len(left)]
-    end = records.finish_interrupted(path, 2)
+    end = interrupted.finish(path, 2)
     assert [r.payload for r in records.read(path, skip=(Type.END,))] == left
     expected = sum(len(e.data) if isinstance(e, Samples) else getattr(e, "samples", 0) for e in events[: len(left)])
     assert end.groups[0].samples == expected

@@ -62,6 +62,7 @@ def resumed(here: Places, device: str, now: Instant, away: float) -> Standing | 
     ``away``: seconds without a sample after which a recording is over (as for a lost device).
     """
     path = here.order(device)
+    fsops.sweep(path.parent, path.name)
     try:
         order = from_json(Standing, json.loads(path.read_bytes()))
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.spool import instances
+from gateway.spool import instances, marks
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -73,7 +73,8 @@ def postpone(
 
 
 def hold(ledger: Ledger, uid: str, destination: str, code: str, words: str, now: float) -> None:
-    """A person must look; nothing happens until then."""
+    """A person must look; nothing happens until then, also if the ledger is lost."""
+    marks.hold(_file(ledger, uid), destination, words, code)
     with ledger.change() as c:
         c.execute(
             "UPDATE deliveries SET held = ?, code = ?, words = ?, changed_at = ?"
@@ -84,6 +85,7 @@ def hold(ledger: Ledger, uid: str, destination: str, code: str, words: str, now:
 
 def release(ledger: Ledger, uid: str, destination: str | None, now: float) -> int:
     """Go on where it stood, at once; also for what only waits. Returns how many deliveries that concerned."""
+    marks.release(_file(ledger, uid), destination)
     with ledger.change() as c:
         return c.execute(
             "UPDATE deliveries SET held = NULL, next_try = 0, attempts = 0, changed_at = ?"
@@ -96,6 +98,8 @@ def waive(ledger: Ledger, uid: str, destination: str, words: str, now: float) ->
     """This destination is not waited for any more. The caller has a person's word, and wrote it down."""
     with ledger.change() as c:
         _row(c, uid, destination)
+    marks.waive(_file(ledger, uid), destination, words)
+    with ledger.change() as c:
         c.execute(
             "UPDATE deliveries SET waived = ?, changed_at = ? WHERE instance = ? AND destination = ?",
             (words, now, uid, destination),
@@ -193,6 +197,14 @@ def date_settled(ledger: Ledger, now: float) -> None:
     if ledger.query("SELECT 1 FROM instances WHERE settled_at = 0 AND state <> 'PURGED' LIMIT 1"):
         with ledger.change() as c:
             c.execute("UPDATE instances SET settled_at = ? WHERE settled_at = 0 AND state <> 'PURGED'", (now,))
+
+
+def _file(ledger: Ledger, uid: str) -> Path:
+    """Where the instance lies. Raises Misuse if there is none."""
+    row = instances.instance(ledger, uid)
+    if row is None:
+        raise Misuse(f"there is no instance {uid}", "gateway queue list shows all")
+    return ledger.path.parent / str(row["path"])
 
 
 def _replaced_by(c: sqlite3.Connection, uid: str) -> list[str]:

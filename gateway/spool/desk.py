@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway import exam, fsops
+from gateway import exam
 from gateway.clock import Clock
 from gateway.errors import Held, Misuse
 from gateway.model import Facts
 from gateway.settings import Settings
-from gateway.spool import audit, deliveries, holding, instances, steps
+from gateway.spool import audit, deliveries, holding, instances, leftovers, steps
 from gateway.spool.empty import empty
 from gateway.spool.ledger import Ledger
 from gateway.spool.space import Candidate, candidate, purgeable
@@ -180,9 +180,7 @@ class Desk:
             words = "only a held test recording, or a held one without any sample, can be discarded"
             raise Held(words, "attribute or release it")
         self._note(request, "discard", subject)
-        fsops.remove_folder(self._here.acquisition(subject))
-        with self._ledger.change() as c:
-            c.execute("DELETE FROM acquisitions WHERE id = ?", (subject,))
+        leftovers.discard(self._ledger, self._here.acquisition(subject))
         return verdict.words
 
     def _wrap_again(self, subject: str, request: Request) -> str:

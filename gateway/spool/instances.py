@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gateway.spool import marks
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import ACQUISITION, INSTANCE, Acquisition, Delivery, Instance, advance
@@ -85,7 +86,7 @@ def insert(
     wanted: Iterable[Wanted],
     now: float,
 ) -> None:
-    """The rows of :func:`add`, inside a transaction that has more to say."""
+    """The rows of :func:`add`, inside a transaction that has more to say; held or waived if that lies beside them."""
     wanted = tuple(wanted)
     for one, sha256 in found:
         c.execute(
@@ -100,6 +101,12 @@ def insert(
             ),
         )
         _queue(c, one.uid, wanted, now)
+        for name, mark in one.marks.items():
+            c.execute(
+                "UPDATE deliveries SET held = ?, waived = ?, code = ?, words = coalesce(?, ?, '')"
+                " WHERE instance = ? AND ? IN (destination, ?)",
+                (mark.held, mark.waived, mark.code, mark.held, mark.waived, one.uid, name, marks.EVERY),
+            )
 
 
 def queue_unwanted(ledger: Ledger, wanted: Sequence[Wanted], now: float) -> int:

@@ -13,14 +13,14 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway import exam, fsops, records
+from gateway import exam, fsops, interrupted, records
 from gateway.clock import Clock, boot_id
 from gateway.dicom.check import Finding
 from gateway.errors import Fatal, Held, Retry
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
 from gateway.settings import Settings
-from gateway.spool import dating, holding, instances, layout
+from gateway.spool import dating, holding, instances, layout, leftovers
 from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
@@ -94,7 +94,10 @@ class Intake:
             self._note_held(name, folder, held)
             return False
         facts = holding.facts(folder)
-        if facts is None or not self._ended(name, folder, facts):
+        if facts is None:
+            self._forget_unbegun(name, folder, abs(self._clock.wall() - folder.stat().st_mtime) < _NEWBORN)
+            return False
+        if not self._ended(name, folder, facts):
             return False
         final = layout.folder(self._here, name)
         if not final.exists():
@@ -123,18 +126,23 @@ class Intake:
         if size < len(records.HEADER) and self._newborn(facts):
             return False
         if not path.exists():
-            self._watched.done(name)
-            log.warning("recording %s was cut off before its first sample; there is nothing to send", name)
+            self._forget_unbegun(name, folder, newborn=False)
             return False
         instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)
         if records.being_written(path):
             return False
-        end = records.finish_interrupted(path, len(facts.groups))
+        end = interrupted.finish(path, len(facts.groups))
         instances.ended(self._ledger, name, end.interrupted)
         if without_samples(end):
             words = "nothing was recorded: the device sent no sample"
             raise Held(words, f"there is nothing in it to lose: gateway queue discard {name}")
         return True
+
+    def _forget_unbegun(self, name: str, folder: Path, newborn: bool) -> None:
+        """A recording that was cut off before its first record: there is nothing in it to lose."""
+        if not newborn and leftovers.never_began(folder):
+            fsops.remove_folder(folder)
+            log.warning("recording %s was cut off before its first sample; there is nothing to send", name)
 
     def _newborn(self, facts: Facts) -> bool:
         """Whether its capture may just be making the files: the lock that says so comes a moment after them."""

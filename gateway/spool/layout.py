@@ -5,6 +5,7 @@ Each wrapping of an acquisition has a folder of its own, which appears by one re
     instances/ACQ/UID.dcm               as configured for the device
     instances/ACQ~IOD/UID.dcm           wrapped again as IOD, because a destination refused the class
     instances/.../SHA256SUMS            what each of them was when it was written (for sha256sum -c)
+    instances/.../UID.deliveries.json   that a delivery of it is held or waived, and why (spool.marks)
     instances/.NAME.wrapping/           not finished: nobody was offered it, so it may be swept
 """
 
@@ -13,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.errors import InvalidDicomError
@@ -24,6 +25,8 @@ from pydicom.tag import BaseTag
 from gateway import fsops
 from gateway.errors import Held
 from gateway.places import Places
+from gateway.spool import marks
+from gateway.spool.marks import Mark
 
 log = logging.getLogger(__name__)
 SUFFIX = ".dcm"
@@ -46,6 +49,7 @@ class Described:
     series_description: str
     protocol_name: str
     modality: str
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # by destination; what lies beside it
 
 
 def folder(here: Places, acquisition: str, iod: str | None = None) -> Path:
@@ -86,6 +90,7 @@ def describe(here: Places, path: Path) -> Described:
             series_description=str(header.get("SeriesDescription", "")),
             protocol_name=str(header.get("ProtocolName", "")),
             modality=str(header.get("Modality", "")),
+            marks=marks.of(path),
         )
     except (InvalidDicomError, AttributeError, ValueError, EOFError) as error:
         raise Held(f"{path} is no readable instance ({error})", "compare it with a backup; it is not sent") from error

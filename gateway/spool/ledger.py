@@ -129,12 +129,12 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                with fsops.step("commit", self.path):
+                    self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # a full disk has rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
-        fsops.committed(self.path)
 
     def query(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         """All rows. Raises as :meth:`change` does."""

@@ -16,7 +16,8 @@ from gateway import fsops
 from gateway.clock import Clock
 from gateway.errors import Held
 from gateway.settings import Settings
-from gateway.spool import holding, instances, layout
+from gateway.spool import holding, instances, layout, leftovers
+from gateway.spool.deliveries import settle
 from gateway.spool.instances import Origin
 from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
@@ -106,6 +107,7 @@ class Recovery:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
+        leftovers.sweep(settings.places, ledger)
         if late := instances.queue_unwanted(ledger, wanted(settings), clock.wall()):
             log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
         rows = ledger.query("SELECT uid, folder, state FROM instances")
@@ -150,6 +152,9 @@ class Recovery:
                 # A further wrapping goes only where the first is refused, and that the destination will say again.
                 further = origin.folder != origin.acquisition
                 instances.insert(c, origin, described, () if further else wanted(self._settings), now)
+                for one in described:
+                    if one[0].marks:
+                        settle(c, one[0].uid)
                 c.execute(
                     "INSERT INTO acquisitions (id, exam, device, test, state) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, held = NULL",

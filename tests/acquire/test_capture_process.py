@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from gateway import exam, records
+from gateway import exam, interrupted, records
 from gateway.clock import Clock
 from gateway.errors import Fatal, Held, Misuse, Retry
 from gateway.trial.device import CytonPlayer, Faults, synthetic
@@ -145,7 +145,7 @@ def test_kill_9_leaves_intact_records_up_to_the_last_sync(process, ask, port, se
         running.wait()
     assert not records.being_written(path)
     assert records.ending(path) is None
-    end = records.finish_interrupted(path, 1)
+    end = interrupted.finish(path, 1)
     kept = acquisition(begun)
     assert end.interrupted
     assert len(kept.samples) == end.groups[0].samples >= 250

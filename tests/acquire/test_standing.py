@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from gateway import exam, records
+from gateway import exam, interrupted, records
 from gateway.acquire import standing
 from gateway.acquire.standing import Standing
 from gateway.clock import Clock
@@ -61,7 +61,7 @@ def test_after_kill_9_the_recording_goes_on_in_its_exam(
         second = until(lambda: ask("cyton", do="status")["acquisition"])
         until(lambda: ask("cyton", do="status")["samples"] > 100)
         ask("cyton", do="stop")
-    records.finish_interrupted(acquisition(first).path, 1)
+    interrupted.finish(acquisition(first).path, 1)
     assert acquisition(first).end.interrupted
     assert [acquisition(name).facts.exam for name in (first, second)] == [named, named]
     assert [acquisition(name).facts.number for name in (first, second)] == [1, 2]
@@ -159,7 +159,7 @@ def test_a_device_that_was_away_for_too_long_may_have_another_patient(order, set
 
 def test_killed_between_end_and_the_end_of_the_order_it_does_not_begin_again(order, settings, caplog):
     later, path = order
-    records.finish_interrupted(path, 1)
+    interrupted.finish(path, 1)
     assert later(5) is not None  # forward was quicker: the END it adds says that the recording was cut off
     end = records.ending(path)
     end.interrupted, end.reason = False, "the planned length was reached"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cutting import Cut, after
 from pydicom.fileset import FileSet
 from transfer.media.samples import Make
 
@@ -18,23 +19,19 @@ from gateway.transfer import media
 from gateway.transfer.media import fileset, layout
 
 
-class Cut(BaseException):
-    """Not an Exception: nothing may clean up behind a power cut."""
-
-
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     yield
-    fsops.after_step = None
+    fsops.watch = None
     fileset._open.clear()
 
 
 def steps_of(root: Path, instance: InstanceRef) -> int:
     """How many durable steps one add takes."""
     seen: list[str] = []
-    fsops.after_step = lambda what, where: seen.append(what)
+    fsops.watch = after(lambda what, _: seen.append(what))
     media.add(root, instance, "CUT")
-    fsops.after_step = None
+    fsops.watch = None
     return len(seen)
 
 
@@ -48,10 +45,10 @@ def add_until(root: Path, instance: InstanceRef, step: int) -> None:
         if count == step:
             raise Cut
 
-    fsops.after_step = stop
+    fsops.watch = after(stop)
     with pytest.raises(Cut):
         media.add(root, instance, "CUT")
-    fsops.after_step = None
+    fsops.watch = None
     fileset._open.clear()  # the process is gone too
 
 
@@ -111,7 +108,7 @@ def test_a_cut_during_repair_or_while_the_reserve_grows_loses_nothing(
         media.add(root, new, "CUT")
         assert uids(root) == {old.sop_instance_uid, new.sop_instance_uid}
     seen: list[str] = []
-    fsops.after_step = lambda what, where: seen.append(what)
+    fsops.watch = after(lambda what, _: seen.append(what))
     media.repair(copy)
     for step in range(1, len(seen) + 1):
         count = iter(range(1, step + 1))
@@ -120,10 +117,10 @@ def test_a_cut_during_repair_or_while_the_reserve_grows_loses_nothing(
             if next(count) == step:
                 raise Cut
 
-        fsops.after_step = stop
+        fsops.watch = after(stop)
         with pytest.raises(Cut):
             media.repair(copy)
-        fsops.after_step = None
+        fsops.watch = None
         assert uids(copy) == {old.sop_instance_uid, new.sop_instance_uid}
     media.repair(copy)
     assert media.verify(copy).sound
