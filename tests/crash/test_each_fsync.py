@@ -30,7 +30,7 @@ NEEDED_IN_A_DAY = {
     "acquire.standing.keep: make_folder, names": "the order to ecg1 is forgotten",
     "acquire.standing.keep: write_json, data": "the order to ecg1 is forgotten",
     "acquire.standing.keep: write_json, names": "the order to ecg1 is forgotten",
-    "dicom.wrap.wrap: new_file, data": "is not what was written",
+    "dicom.writing._File.put: new_file, data": "is not what was written",
     "exam._keep: make_folder, names": "there is no exam",
     "exam._keep: write_json, data": "exam.json is damaged",
     "exam._keep: write_json, names": "there is no exam",
@@ -74,7 +74,7 @@ NEEDED = {
 }
 # Alone it changes nothing, because another one that follows covers it; both together do.
 COVERED = {
-    "dicom.wrap.wrap: new_file, names": ("spool.layout.write_sums: write_file, names", "committed to 0 instances"),
+    "dicom.writing._File.put: new_file, names": ("spool.layout.write_sums: write_file, names", "committed to 0 instances"),
 }
 # What comes back is done again, or swept, at the next start. fsops promises more than these need.
 REPEATED = {
