@@ -85,7 +85,7 @@ def test_a_disk_that_is_filled_at_once_cuts_the_recording_off_and_what_was_synce
 def test_no_exam_and_no_recording_begins_on_a_full_disk(small: Disk, on_small: Box) -> None:
     on_small.start("capture", "ecg1")
     exam = on_small.exam()
-    small.fill(leave=2 * MIB)
+    small.fill(leave=20 * MIB)
     code, said = on_small.command("acquire", "ecg1", "--seconds", "3600")
     assert code == 4
     assert "no new recording" in said
