@@ -46,7 +46,7 @@ test: setup-test
 
 nightly: setup-test
 	@.ci/system-packages nightly
-	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units
+	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults
 
 bench: setup-test
 	$(BIN)/python -m tests.bench

@@ -235,6 +235,7 @@ class Capture:
             "problem": problem.message if problem else None,
             "fix": problem.fix if problem else None,
             "kept": attendant.kept.facts.acquisition if attendant.kept else None,
+            "ended": attendant.kept.reason if attendant.kept else None,
             "test": self._device.test,
         }
 

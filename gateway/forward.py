@@ -18,7 +18,7 @@ from gateway import configuration, exam, fsops, local
 from gateway.clock import Clock
 from gateway.dicom.check import check
 from gateway.dicom.wrap import wrap
-from gateway.errors import Fatal, GatewayError, Misuse
+from gateway.errors import Fatal, GatewayError, Misuse, in_words
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.spool import room, survey
@@ -39,6 +39,7 @@ from gateway.transfer.worklist_poller import WorklistPoller
 log = logging.getLogger(__name__)
 _LOOK = 1.0  # seconds between two beats of a resting worker
 _AFTER_DEFECT = 30.0  # seconds a worker rests after a failure it did not expect
+_AFTER_FAILURE = 5.0  # seconds it rests after one that may pass: of the disk, above all
 _PURGE_EVERY = 60.0  # seconds
 _INTAKE_EVERY = 1.0  # seconds
 _LISTENING = 60.0  # seconds that opening a port may take; a name may have to be looked up
@@ -74,6 +75,7 @@ class Forward:
         self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._alarm = room.Alarm()
+        self._failing: dict[str, str] = {}  # workers whose last round failed, and why
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
@@ -144,13 +146,20 @@ class Forward:
 
     def _guarded(self, name: str, turn: Turn, beat: Callable[[], None]) -> float:
         try:
-            return turn(beat)
+            rest = turn(beat)
+            if self._failing.pop(name, None) is not None:
+                log.info("%s: goes on", name)
+            return rest
         except Fatal as error:
             log.critical("%s: %s; this process stops", name, error)
             self.failed = error
             self._service.stopping.set()
-        except GatewayError as error:
-            log.error("%s: %s", name, error)
+        except (GatewayError, OSError) as error:
+            words = in_words(error) if isinstance(error, OSError) else str(error)
+            if self._failing.get(name) != words:  # said once, not at every try
+                log.error("%s: %s; tried again every %.0f s", name, words, _AFTER_FAILURE)
+            self._failing[name] = words
+            return _AFTER_FAILURE
         except Exception:
             log.exception("%s: a defect of this program; it goes on in %.0f s", name, _AFTER_DEFECT)
         return _AFTER_DEFECT
@@ -181,6 +190,8 @@ class Forward:
         """Everything a person asks first: one line in words, then the numbers."""
         counts = survey.queue(self.ledger)
         troubles = survey.troubles(self.settings, self.ledger, self._clock, counts)
+        troubles += [f"recording {name} cannot be wrapped now: {w}" for name, w in self._intake.problems.copy().items()]
+        troubles += [f"{name}: {words}" for name, words in self._failing.copy().items()]
         troubles += survey.interrupted(self.settings, self._interrupted)
         troubles += [f"{name}: {w.words}" for name, w in self._workers() if w.answers is False]
         delivered = survey.destinations(self.ledger)

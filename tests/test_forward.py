@@ -199,14 +199,6 @@ def ask_if_up(settings: Settings, exam_id: str) -> list[dict[str, Any]]:
     return answer["deliveries"] if answer else []
 
 
-def test_a_second_process_says_why_it_does_not_start(settings: Settings, forward: Forward, config: Path) -> None:
-    second = process(config)
-    _, said = second.communicate(timeout=60)
-    assert second.returncode == Fatal.exit_code
-    assert b"another forward process works on" in said
-    assert b"Traceback" not in said
-
-
 def test_a_port_that_is_taken_at_the_start_is_a_trouble_and_used_once_it_is_free(settings: Settings) -> None:
     with socket.socket() as other:
         other.bind((settings.listener.host, settings.listener.port))

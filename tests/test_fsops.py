@@ -117,3 +117,31 @@ def test_removing_what_is_gone_already_is_fine(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er" / "file").write_bytes(b"")
     fsops.remove_folder(tmp_path / "deep")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_full_disk_took_of_an_append_is_cut_off_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old\n")
+    write, calls = os.pwrite, []
+
+    def full(descriptor: int, data: memoryview, offset: int) -> int:
+        calls.append(offset)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data[:3], offset)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space"):
+        fsops.append(path, b"a longer line\n")
+    assert calls == [4, 7]
+    assert path.read_bytes() == b"old\n"
+
+
+def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(old: Path, new: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        fsops.write_file(tmp_path / "a", b"data")
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from gateway.errors import Fatal, Held
 from gateway.places import RECORDS, Places
 
 MIB = 1 << 20
+LAST_ROOM = 16 * MIB  # bytes that must be free for END, the exam, the ledger and what comes until the next look
 FILES = 64  # inodes that must be free: a recording and its instance take about ten, exam and ledger a few more
 MAKE_ROOM = "get the destinations to take what waits (gateway queue list), or use a larger disk"
 
@@ -87,13 +88,17 @@ def _names(folder: Path) -> set[str]:
 def refusal(found: Room, data: Path, reserve: int, footprint: Footprint | None = None, waiting: int = 0) -> Held | None:
     """Why no recording may begin, in words; None if it may.
 
-    ``reserve`` MiB stay free in any case; ``footprint`` is what the recording is expected to take, ``waiting`` (bytes)
+    ``reserve`` MiB stay free in any case, or what a running recording must leave (LAST_ROOM) if that is more;
+    ``footprint`` is what the recording is expected to take, ``waiting`` (bytes)
     what instances of earlier recordings will take.
     """
     if found.files is not None and found.files < FILES:
         words = f"{found.files} more files can be made in {data}, {FILES} must be (the file system has no inodes left)"
         return Held(f"no new recording: {words}", "delete files that are not the gateway's, or " + MAKE_ROOM)
-    needs = [(reserve * MIB, "stay free (spool.reserve)"), (waiting, "for earlier recordings not wrapped yet")]
+    needs = [
+        (max(reserve * MIB, LAST_ROOM), "stay free (spool.reserve)"),
+        (waiting, "for earlier recordings not wrapped yet"),
+    ]
     if footprint is not None:
         length = f"{footprint.seconds / 60:.3g} min" if footprint.seconds >= 60 else f"{footprint.seconds:.3g} s"
         needs += [

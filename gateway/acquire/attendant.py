@@ -126,13 +126,12 @@ class Attendant:
             return
         self._looked = now
         if (full := self._limit.reached(end, now)) is not None:
-            self._alarm(full)
-            self.stop(FULL)
+            self._overflow(full)
 
     def _overflow(self, full: Held) -> None:
-        """The disk took no more before its limit was seen: the recording was cut off, and the device is told."""
-        self._alarm(full)
+        """End what runs, or what the disk has cut off; the alarm comes last: the device's own last samples clear it."""
         self.stop(FULL)
+        self._alarm(full)
 
     def _alarm(self, problem: Held) -> None:
         self.problem = problem

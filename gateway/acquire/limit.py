@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.acquire.admission import MIB, Room, room, unwrapped
+from gateway.acquire.admission import LAST_ROOM, MIB, Room, room, unwrapped
 from gateway.acquire.footprint import of_instance
 from gateway.counts import End
 from gateway.errors import Held
@@ -13,7 +13,6 @@ from gateway.places import Places
 from gateway.settings import Device
 
 FULL = "the disk is full"  # the reason in END
-LAST_ROOM = 16 * MIB  # bytes for END, the exam, the ledger and what comes until the next look
 _AGAIN = 10.0  # seconds between two looks at what else waits for room
 
 

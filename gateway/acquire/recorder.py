@@ -87,11 +87,6 @@ class Recorder:
             with self._disk():
                 self._writer.append_bytes(data, time)
 
-    @property
-    def folder(self) -> Path:
-        """Where acquisitions are kept."""
-        return self._here.acquisitions
-
     def sync_if_due(self, now: float) -> bool:
         """Bring what was appended to the medium, once an interval; whether that was now."""
         if self._writer is None or now - self._synced < self._device.sync_interval:

@@ -26,6 +26,9 @@ _DUE = """
 TO_SEND = _DUE.format(open="d.state = 'QUEUED'")
 TO_ASK = _DUE.format(open="d.state = 'STORED' AND d.policy = 'commitment'")
 
+FAR_AHEAD = 3600.0  # seconds: what is dated so far in the future shows a clock that was set back
+_UNDATED = "(settled_at = 0 OR settled_at > ?) AND state <> 'PURGED'"
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -193,10 +196,13 @@ def settle(c: sqlite3.Connection, uid: str) -> None:
 
 
 def date_settled(ledger: Ledger, now: float) -> None:
-    """Date what settled meanwhile; only for a trusted clock: the retention time begins here."""
-    if ledger.query("SELECT 1 FROM instances WHERE settled_at = 0 AND state <> 'PURGED' LIMIT 1"):
+    """Date what settled meanwhile; only for a trusted clock: the retention time begins here.
+
+    It begins anew for what was dated ahead of the clock, which was set back since: else that would stay for years.
+    """
+    if ledger.query(f"SELECT 1 FROM instances WHERE {_UNDATED} LIMIT 1", now + FAR_AHEAD):  # noqa: S608
         with ledger.change() as c:
-            c.execute("UPDATE instances SET settled_at = ? WHERE settled_at = 0 AND state <> 'PURGED'", (now,))
+            c.execute(f"UPDATE instances SET settled_at = ? WHERE {_UNDATED}", (now, now + FAR_AHEAD))  # noqa: S608
 
 
 def _file(ledger: Ledger, uid: str) -> Path:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway import exam, fsops, interrupted, records
+from gateway.acquire.admission import MAKE_ROOM, MIB, room
+from gateway.acquire.footprint import of_instance
 from gateway.clock import Clock, boot_id
 from gateway.dicom.check import Finding
-from gateway.errors import Fatal, Held, Retry
+from gateway.errors import Fatal, Held, Retry, in_words
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
-from gateway.settings import Settings
+from gateway.settings import Device, Settings
 from gateway.spool import dating, holding, instances, layout, leftovers
 from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
@@ -30,7 +32,8 @@ from gateway.spool.watched import Watched
 log = logging.getLogger(__name__)
 MEDIA = "media"  # the destination's name for removable media
 _NEWBORN = 60.0  # seconds in which a recording's files may still be about to appear
-_AGAIN = 30.0  # seconds until the next try after a passing failure
+_AGAIN = 10.0  # seconds until the next try after a passing failure
+_SPARE = 4 * MIB  # that wrapping leaves free; less than a running recording leaves (acquire.limit)
 
 Wrap = Callable[[Path, Exam, Settings, Path, str | None], Sequence[InstanceRef]]
 Check = Callable[[Path], Sequence[Finding]]
@@ -59,6 +62,7 @@ class Intake:
         self._not_before: dict[str, float] = {}  # monotonic; after a passing failure, or waiting for the clock
         self._waits_since: dict[str, float] = {}  # monotonic
         self._patience = settings.clock.wait  # seconds
+        self.problems: dict[str, str] = {}  # recordings that cannot be wrapped now, and why
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> int:
         """Look at every recording that is not wrapped yet; returns how many became instances."""
@@ -71,7 +75,15 @@ class Intake:
                 count += self._take(name, beat)
             except (Retry, OSError) as error:
                 self._not_before[name] = self._clock.monotonic() + _AGAIN
-                log.warning("recording %s cannot be wrapped now (%s); tried again in %.0f s", name, error, _AGAIN)
+                words = in_words(error) if isinstance(error, OSError) else str(error)
+                if name not in self.problems:  # said once; status has the latest
+                    log.warning(
+                        "recording %s cannot be wrapped now (%s); tried again every %.0f s", name, words, _AGAIN
+                    )
+                self.problems[name] = words
+            else:
+                if self.problems.pop(name, None) is not None:
+                    log.info("recording %s goes on", name)
         return count
 
     def _take(self, name: str, beat: Callable[[], None]) -> bool:
@@ -111,6 +123,7 @@ class Intake:
             if held is not None:
                 self._go_on(name, folder, found_exam)
             found_exam = dating.dated(self._here, self._clock, found_exam)
+            self._room_for(facts, folder)
             make(folder, final, found_exam, self._settings, self._wrap, self._check)
         origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
@@ -118,6 +131,18 @@ class Intake:
         self._watched.done(name)
         log.info("recording %s is wrapped and queued", name)
         return True
+
+    def _room_for(self, facts: Facts, folder: Path) -> None:
+        """Raises Retry if the instance would fill the disk: the ledger and the running recordings need some of it."""
+        end = records.ending(folder / RECORDS)
+        device = next(
+            (d for d in self._settings.devices if d.name == facts.device),
+            Device(name=facts.device, adapter=facts.adapter),
+        )
+        needed = of_instance(facts.groups, [g.samples for g in end.groups], device) if end is not None else 0
+        if (found := room(self._here.data)).free < _SPARE + needed:
+            must = -(-(_SPARE + needed) // MIB)
+            raise Retry(f"the disk is full: {found.mebibytes} MiB are free, its instance needs {must}", MAKE_ROOM)
 
     def _ended(self, name: str, folder: Path, facts: Facts) -> bool:
         """Whether the records have their END; what was cut off gets one. Empty recordings are held."""

@@ -91,13 +91,22 @@ class Ledger:
         self.ballast = Ballast(path.parent)
         _refuse_newer(path, _version_in_header(path))
         try:
-            self._open()
+            self._open_with_room()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise Fatal(
                     f"{path} cannot be opened ({error})", "check the disk and the rights of its folder"
                 ) from error
             _set_aside(path, str(error))
+            self._open()
+
+    def _open_with_room(self) -> None:
+        """SQLite needs a few pages to open a ledger; without them its answer may be "I/O error" as well as "full"."""
+        try:
+            self._open()
+        except sqlite3.OperationalError:
+            if not self.ballast.throw_overboard():
+                raise
             self._open()
 
     def _open(self) -> None:

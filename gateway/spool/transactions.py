@@ -10,13 +10,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.spool.deliveries import happen, settle
+from gateway.spool.deliveries import FAR_AHEAD, happen, settle
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import DELIVERY, Delivery, may
 
 log = logging.getLogger(__name__)
 Later = Callable[[int], float]  # attempts so far -> wall time of the next one
-FAR_AHEAD = 3600.0  # seconds: a request dated so far in the future shows a clock that jumped back
 
 
 @dataclass(frozen=True, slots=True)

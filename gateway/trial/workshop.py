@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,17 +32,26 @@ TO_STOP = 15.0
 class Process:
     """One of the gateway's processes, with its output in a log file."""
 
-    def __init__(self, arguments: list[str], config: Path, answers_at: Path | None, log: Path) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        config: Path,
+        answers_at: Path | None,
+        log: Path,
+        before: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = " ".join(arguments)
         self.log = log
         self._answers_at = answers_at
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, fsops.FILE_MODE)
         self._stream: BinaryIO = os.fdopen(descriptor, "ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "--config", str(config), *arguments],
+            [*before, sys.executable, "-m", "gateway", "--config", str(config), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=self._stream,
             stderr=subprocess.STDOUT,
+            env=dict(os.environ) | dict(environment or {}),
             start_new_session=True,  # Ctrl-C reaches the workshop, which stops its processes in order
             preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads touch this before exec
         )
@@ -79,9 +88,14 @@ class Process:
 
 
 class Workshop:
-    """The folder ``out`` with a configuration, and the processes started on it."""
+    """The folder ``out`` with a configuration, and the processes started on it.
 
-    def __init__(self, out: Path) -> None:
+    ``before`` stands before their command (nsenter, to run them on another file system), ``environment`` beside theirs.
+    """
+
+    def __init__(self, out: Path, before: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        self._before = before
+        self._environment = environment
         self.out = fresh_folder(out)
         self.config = self.out / "gateway.toml"
         self._log = fsops.make_folder(self.out / "log")
@@ -101,7 +115,8 @@ class Workshop:
         """Start ``gateway ARGUMENTS``, one of the three processes."""
         name = "-".join(arguments)
         answers_at = None if arguments[0] == "console" else self.runtime / f"{name}.sock"
-        process = Process(list(arguments), self.config, answers_at, self._log / f"{name}.log")
+        log = self._log / f"{name}.log"
+        process = Process(list(arguments), self.config, answers_at, log, self._before, self._environment)
         self.processes[name] = process
         return process
 
@@ -117,9 +132,9 @@ class Workshop:
 
 
 @contextlib.contextmanager
-def workshop(out: Path) -> Iterator[Workshop]:
+def workshop(out: Path, before: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Iterator[Workshop]:
     """A workshop that is closed whatever happens."""
-    made = Workshop(out)
+    made = Workshop(out, before, environment)
     try:
         yield made
     finally:

@@ -6,8 +6,9 @@ import argparse
 import time
 
 from gateway import capture, configuration, exam, local
+from gateway.acquire.limit import FULL
 from gateway.clock import Clock
-from gateway.errors import Misuse, Retry
+from gateway.errors import Held, Misuse, Retry
 from gateway.settings import Settings
 from gateway.verbs import identity, tell
 from gateway.verbs.exams import stop_exam
@@ -71,6 +72,8 @@ def record(settings: Settings, device: str, exam_id: str, seconds: float, quiet:
         deadline = time.monotonic() + seconds + 30
         while time.monotonic() < deadline:
             answer = local.ask(socket, {"do": "status"})
+            if not answer["recording"] and (answer["ended"] == FULL or (answer["problem"] and not answer["kept"])):
+                raise Held(str(answer["problem"]), str(answer["fix"] or ""))
             if not answer["recording"] and answer.get("kept"):
                 return str(answer["kept"])
             show(float(answer.get("seconds") or 0))

@@ -14,6 +14,7 @@ Why not a framework: one page, a few JSON routes, one box, nothing public; what 
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import json
 import logging
@@ -107,8 +108,13 @@ class Server(socketserver.ThreadingTCPServer):
         try:
             super().__init__((address, port), Handler)
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Fatal(
+                    f"another process listens on {address}:{port} already",
+                    "does another console run? Else choose another port under [console]",
+                ) from error
             raise Retry(  # not Misuse: the address may come with the network, and systemd tries again
-                f"the console cannot listen on {address}:{port} ({error.strerror})", "does another one run already?"
+                f"the console cannot listen on {address}:{port} ({error.strerror})", "does this box have that address?"
             ) from error
         self.port: int = self.server_address[1]
         names = {f"[{address}]" if ":" in address else address, "localhost"}

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import exam, interrupted, records
 from gateway.clock import Clock
-from gateway.errors import Fatal, Held, Misuse, Retry
+from gateway.errors import Held, Misuse, Retry
 from gateway.trial.device import CytonPlayer, Faults, synthetic
 
 COUNTS = synthetic(20)
@@ -150,19 +150,6 @@ def test_kill_9_leaves_intact_records_up_to_the_last_sync(process, ask, port, se
     assert end.interrupted
     assert len(kept.samples) == end.groups[0].samples >= 250
     assert np.array_equal(kept.samples, COUNTS[: len(kept.samples)])
-
-
-def test_a_second_process_for_the_same_device_refuses_to_start(process, config, tmp_path):
-    process("sim")
-    second = subprocess.run(
-        [sys.executable, "-m", "gateway", "capture", "sim", "--config", str(config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert second.returncode == Fatal.exit_code
-    assert "another process captures from device 'sim' already" in second.stderr
 
 
 def test_a_silent_board_in_mid_recording_is_reported(process, ask, port, until):

@@ -106,3 +106,37 @@ def test_the_retention_time_begins_when_the_clock_is_trusted(settings: Settings,
     assert right.purger.turn() == 0
     (row,) = right.ledger.query("SELECT settled_at FROM instances")
     assert abs(row["settled_at"] - CLOCK.wall()) < 3600
+
+
+def test_what_was_dated_by_a_clock_that_ran_ahead_does_not_stay_for_years(settings: Settings, pacs: Pacs) -> None:
+    record(settings, somebodys_exam(settings).exam)
+    ahead = Clock("always", wall=lambda: CLOCK.wall() + 1900 * DAY)
+    box = Box(settings, pacs, clock=ahead, retention=7.0)
+    box.take_in()
+    box.deliver()
+    assert box.purger.turn() == 0
+    box.ledger.close()
+    right = Box(settings, pacs, retention=7.0)
+    assert right.purger.turn() == 0, "its retention time begins anew"
+    (row,) = right.ledger.query("SELECT settled_at FROM instances")
+    assert abs(row["settled_at"] - CLOCK.wall()) < 3600
+    right.ledger.close()
+    assert Box(settings, pacs, clock=Clock("always", wall=lambda: CLOCK.wall() + 8 * DAY)).purger.turn() == 1
+
+
+def test_the_longest_settled_goes_first(settings: Settings, pacs: Pacs, monkeypatch: pytest.MonkeyPatch) -> None:
+    exam = somebodys_exam(settings).exam
+    names = [record(settings, exam) for _ in range(3)]
+    box = Box(settings, pacs, retention=1.0)
+    box.take_in()
+    box.deliver()
+    box.purger.turn()
+    order = [names[2], names[0], names[1]]
+    with box.ledger.change() as c:
+        for age, name in zip((5, 4, 3), order, strict=True):
+            c.execute("UPDATE instances SET settled_at = ? WHERE acquisition = ?", (CLOCK.wall() - age * DAY, name))
+    gone: list[str] = []
+    monkeypatch.setattr("gateway.spool.space.finish_purge", lambda _here, ledger, uid: gone.append(uid))
+    assert box.purger.turn() == 3
+    of = {r["uid"]: r["acquisition"] for r in box.ledger.query("SELECT uid, acquisition FROM instances")}
+    assert [of[uid] for uid in gone] == order

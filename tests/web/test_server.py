@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Misuse, Retry
+from gateway.errors import Fatal, Misuse
 from gateway.web import server as module
 from gateway.web.server import CONNECTIONS, LONGEST_BODY, Reply, Server, loopback
 
@@ -30,7 +30,7 @@ def test_loopback_is_bound(host: str, bound: str) -> None:
 
 
 def test_a_port_that_is_taken_is_said_in_words(console: Server) -> None:
-    with pytest.raises(Retry, match="does another one run already"):
+    with pytest.raises(Fatal, match=r"another process listens on .* does another console run"):
         Server("127.0.0.1", console.port, {})
 
 
