@@ -166,7 +166,8 @@ class Capture:
             self._exam = before
             raise
         now = self._clock.now()
-        self._plan = Plan(self._attendant, standing.left(order, now), now.monotonic, patience)
+        seconds = order.seconds if patience is None else standing.left(order, now)
+        self._plan = Plan(self._attendant, seconds, now.monotonic, patience)
 
     def _resume(self) -> None:
         """Go on with what was being recorded when this process, or the whole box, went down."""

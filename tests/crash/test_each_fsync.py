@@ -74,7 +74,10 @@ NEEDED = {
 }
 # Alone it changes nothing, because another one that follows covers it; both together do.
 COVERED = {
-    "dicom.writing._File.put: new_file, names": ("spool.layout.write_sums: write_file, names", "committed to 0 instances"),
+    "dicom.writing._File.put: new_file, names": (
+        "spool.layout.write_sums: write_file, names",
+        "committed to 0 instances",
+    ),
 }
 # What comes back is done again, or swept, at the next start. fsops promises more than these need.
 REPEATED = {
