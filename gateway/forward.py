@@ -70,10 +70,10 @@ class Forward:
         self._threads: list[threading.Thread] = []
         self._server: local.Server | None = None
         self._listener: Listener | None = None
-        self._recovery = Recovery(settings, self.ledger, self._clock)
         self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._alarm = room.Alarm()
+        self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
@@ -156,13 +156,11 @@ class Forward:
         return _AFTER_DEFECT
 
     def _take_in(self, beat: Callable[[], None]) -> float:
-        """Recovery first: what it adopts is older than any new recording, which is safe on the disk meanwhile."""
-        if self._recovery.turn(beat):
-            self.ring()
-            return 0.0
+        """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
+        more = self._recovery.turn(beat)
         if self._intake.turn(beat):
             self.ring()
-        return _INTAKE_EVERY
+        return 0.0 if more else _INTAKE_EVERY
 
     def _purge(self, beat: Callable[[], None]) -> float:
         self._alarm.look(room.space(self.settings, self.ledger, self._clock.wall()))
@@ -189,6 +187,7 @@ class Forward:
             "words": survey.in_words(troubles, counts),
             "troubles": troubles,
             "queue": counts,
+            "recovery": {"done": self._recovery.done, "adopted": self._recovery.adopted},
             "destinations": [
                 {
                     "name": c.destination.name,

@@ -142,8 +142,8 @@ class Box:
     def __init__(self, settings: Settings, pacs: Pacs, retention: float = 0.0, clock: Clock = CLOCK) -> None:
         self.settings, self.pacs = settings, pacs
         self.ledger = Ledger(settings.places.ledger)
-        self.recovery = Recovery(settings, self.ledger, clock)
         self.intake = Intake(settings, self.ledger, clock, wrap, check)
+        self.recovery = Recovery(settings, self.ledger, clock, self.intake.again)
         self.purger = Purger(settings.places, self.ledger, clock, retention)
 
         def wrap_again(uid: str, destination: str, who: str) -> str:

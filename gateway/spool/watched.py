@@ -7,6 +7,7 @@ does not change it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +28,11 @@ class Watched:
         """``name`` concerns the worker no longer."""
         self._done.add(name)
 
+    def again(self, name: str) -> None:
+        """``name`` concerns the worker after all."""
+        self._done.discard(name)
+        self._time = -1
+
     def names(self) -> list[str]:
         """What is not done, sorted; empty while the folder is not there."""
         try:
@@ -36,7 +42,16 @@ class Watched:
         full = self._rounds % _FULL_LOOK == 0
         if full or changed != self._time:
             self._time = -1 if full else changed
-            self._names = [p.name for p in self._folder.iterdir() if not p.name.startswith(".")]
+            self._names = names(self._folder)
+            self._done.intersection_update(self._names)  # what is gone is not remembered
         self._rounds += 1
         self._names = sorted(name for name in self._names if name not in self._done)
         return self._names
+
+
+def names(folder: Path) -> list[str]:
+    """What lies in a folder of which others make sub-folders; hidden names are still being made."""
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208 - there may be 100 000
+    except FileNotFoundError:
+        return []
