@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
+from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.space import Purger
 from gateway.transfer.commitment import Report
@@ -150,6 +151,7 @@ class Box:
             return rewrap(settings, self.ledger, clock, wrap, check, uid, destination, who)
 
         self.rewrap = wrap_again
+        self.remake = lambda uid: remake(settings, self.ledger, clock, wrap, uid)
         self.couriers = [
             Courier(settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request) for d in settings.destinations
         ]

@@ -160,7 +160,7 @@ class Intake:
             exam_id = holding.exam_of(folder, facts)
             found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
         except Held as error:
-            words = f"nobody can say whose it is: {error.message}"
+            words = f"nobody can say whose it is: {error}"
         if found is not None and found.attribution.how is not Attributed.NOBODY:
             return found
         if found is not None:

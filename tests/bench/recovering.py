@@ -25,7 +25,8 @@ from gateway.trial.workshop import Workshop, workshop
 from tests.bench.measuring import Row, figure
 from tests.bench.one_wrap import resident
 
-SIZES = (1_000, 10_000)
+SIZES = (1_000, 10_000, 100_000)
+STATUS = {"do": "status"}
 LONGEST = 900.0  # seconds
 CONFIGURATION = """
 [gateway]
@@ -129,19 +130,19 @@ def _started(shop: Workshop, settings: Settings, many: int, how: str) -> Iterato
     process = shop.start("forward")
     socket = settings.places.socket("forward")
 
-    def until(request: dict[str, Any], true: Callable[[dict[str, Any]], bool]) -> str:
+    def until(request: dict[str, Any], true: Callable[[dict[str, Any]], bool], pause: float = 0.05) -> str:
         while time.monotonic() - began < LONGEST:
             with contextlib.suppress(GatewayError):
                 if true(local.ask(socket, request, 60)):
                     return figure(time.monotonic() - began, "s")
-            time.sleep(0.05)
+            time.sleep(pause)
         return f"not within {LONGEST:.0f} s"
 
     what = f"forward over {many:,} instances, {how}".replace(",", " ")
     yield Row(f"{what}: answers", until({"do": "ping"}, lambda _: True))
     mine = {"do": "exam", "exam": whose.exam}
     yield Row(f"{what}: a new recording is queued", until(mine, lambda a: bool(a["deliveries"])))
-    yield Row(f"{what}: all is looked through", until({"do": "status"}, lambda a: bool(a["recovery"]["done"])))
+    yield Row(f"{what}: all is looked through", until(STATUS, lambda a: bool(a["recovery"]["done"]), 1.0))
     yield Row(f"{what}: peak memory", figure(resident("VmHWM", process.pid), "MiB"))
     process.stop()
     exam.close_exam(settings.places, spooling.CLOCK, whose.exam)
