@@ -144,7 +144,7 @@ class Box:
         self.settings, self.pacs = settings, pacs
         self.ledger = Ledger(settings.places.ledger)
         self.intake = Intake(settings, self.ledger, clock, wrap, check)
-        self.recovery = Recovery(settings, self.ledger, clock, self.intake.again)
+        self.recovery = Recovery(settings, self.ledger, clock, lambda name: self.intake.again(name))  # noqa: PLW0108 - it may be replaced
         self.purger = Purger(settings.places, self.ledger, clock, retention)
 
         def wrap_again(uid: str, destination: str, who: str) -> str:
