@@ -26,7 +26,9 @@ from gateway.spool.desk import Desk
 from gateway.spool.intake import MEDIA, Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
+from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
+from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger
 from gateway.transfer import reports
 from gateway.transfer.carrier import Carrier
@@ -71,18 +73,19 @@ class Forward:
         self._threads: list[threading.Thread] = []
         self._server: local.Server | None = None
         self._listener: Listener | None = None
-        self._recovery = Recovery(settings, self.ledger, self._clock)
         self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._alarm = room.Alarm()
         self._failing: dict[str, str] = {}  # workers whose last round failed, and why
+        self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)
+        self._scrubber = Scrubber(*arguments, service.stopping.wait)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
         self.reporters = [StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps]
         self.pollers = [WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist]
         self.carrier = Carrier(settings.media, settings.box.data, *arguments[1:]) if settings.media else None
-        self._desk = Desk(*arguments, self._rewrap, self.ring)
+        self._desk = Desk(*arguments, self._rewrap, self._remake, self.ring)
 
     def start(self) -> None:
         """Start listening, then working, then answering."""
@@ -94,6 +97,7 @@ class Forward:
             self._work("listener", self._listener.turn, _LISTENING)
         self._work("intake", self._take_in, _WRAPPING)
         self._work("purge", self._purge, _WRAPPING)
+        self._work("scrub", self._scrubber.turn, _WRAPPING)
         for courier in self.couriers:
             self._work(f"to {courier.destination.name}", courier.turn, _WRAPPING)
         for reporter in self.reporters:
@@ -165,13 +169,11 @@ class Forward:
         return _AFTER_DEFECT
 
     def _take_in(self, beat: Callable[[], None]) -> float:
-        """Recovery first: what it adopts is older than any new recording, which is safe on the disk meanwhile."""
-        if self._recovery.turn(beat):
-            self.ring()
-            return 0.0
+        """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
+        more = self._recovery.turn(beat)
         if self._intake.turn(beat):
             self.ring()
-        return _INTAKE_EVERY
+        return 0.0 if more else _INTAKE_EVERY
 
     def _purge(self, beat: Callable[[], None]) -> float:
         self._alarm.look(room.space(self.settings, self.ledger, self._clock.wall()))
@@ -181,6 +183,9 @@ class Forward:
 
     def _rewrap(self, uid: str, destination: str, who: str) -> str:
         return rewrap(self.settings, self.ledger, self._clock, wrap, check, uid, destination, who)
+
+    def _remake(self, uid: str) -> None:
+        remake(self.settings, self.ledger, self._clock, wrap, uid)
 
     def _on_report(self, report: Report, caller: str) -> None:
         reports.take(self.ledger, self.settings, self._clock, report, caller)
@@ -200,6 +205,7 @@ class Forward:
             "words": survey.in_words(troubles, counts),
             "troubles": troubles,
             "queue": counts,
+            "recovery": {"done": self._recovery.done, "adopted": self._recovery.adopted},
             "destinations": [
                 {
                     "name": c.destination.name,

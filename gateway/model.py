@@ -7,6 +7,7 @@ Units are stated in each field's comment. Everything here can be turned into JSO
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -169,6 +170,10 @@ def from_json(kind: type[T], data: Any) -> T:
     return typing.cast("T", _read(kind, data, kind.__name__))
 
 
+# Working them out takes longer than reading a file, and after the loss of a ledger 100 000 are read.
+_hints = functools.cache(typing.get_type_hints)
+
+
 def _read(kind: Any, data: Any, where: str) -> Any:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
@@ -183,7 +188,7 @@ def _read(kind: Any, data: Any, where: str) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
             raise ValueError(f"{where}: expected an object")
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         known = {f.name: f for f in dataclasses.fields(kind)}
         if unknown := set(data) - set(known):
             raise ValueError(f"{where}: unknown field {sorted(unknown)[0]!r}")

@@ -164,6 +164,9 @@ class Spool:
     warn: int = setting(
         2048, fields.whole(0, 1 << 20, "MiB"), "below so much free space status and log say so, while there is time"
     )
+    scrub: float = setting(
+        7.0, fields.number(0, 3650, "days"), "how often each instance is read again and compared; 0 = never"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
+from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.space import Purger
 from gateway.transfer.commitment import Report
@@ -142,14 +143,15 @@ class Box:
     def __init__(self, settings: Settings, pacs: Pacs, retention: float = 0.0, clock: Clock = CLOCK) -> None:
         self.settings, self.pacs = settings, pacs
         self.ledger = Ledger(settings.places.ledger)
-        self.recovery = Recovery(settings, self.ledger, clock)
         self.intake = Intake(settings, self.ledger, clock, wrap, check)
+        self.recovery = Recovery(settings, self.ledger, clock, lambda name: self.intake.again(name))  # noqa: PLW0108 - it may be replaced
         self.purger = Purger(settings.places, self.ledger, clock, retention)
 
         def wrap_again(uid: str, destination: str, who: str) -> str:
             return rewrap(settings, self.ledger, clock, wrap, check, uid, destination, who)
 
         self.rewrap = wrap_again
+        self.remake = lambda uid: remake(settings, self.ledger, clock, wrap, uid)
         self.couriers = [
             Courier(settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request) for d in settings.destinations
         ]

@@ -11,6 +11,8 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 FACTS_VERSION = 1
+_FORGET = 1000  # acquisitions
+_whose: dict[str, tuple[str, int]] = {}  # acquisition -> its exam, and when its folder had last changed
 _LATEST = 10  # acquisitions looked at for a device's last one
 
 
@@ -144,19 +148,41 @@ def read_facts(folder: Path) -> Facts:
 
 
 def of_exam(here: Places, exam: str) -> Iterator[Facts]:
-    """The facts of the acquisitions of one exam; damaged ones are passed over."""
-    for path in sorted(here.acquisitions.glob(f"*/{places.FACTS}")):
+    """The facts of the acquisitions of one exam; damaged ones are passed over.
+
+    There may be 100 000 of other exams: what was read once is read again only when its folder has changed.
+    """
+    try:
+        with os.scandir(here.acquisitions) as entries:
+            folders = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for folder in folders:
+        path = Path(folder.path)
         try:
-            if exam.encode() not in path.read_bytes():
+            changed = folder.stat().st_mtime_ns
+            if folder.name not in _whose or _whose[folder.name][1] != changed:
+                _whose[folder.name] = (_exam_in((path / places.FACTS).read_bytes(), exam), changed)
+            if _whose[folder.name][0] != exam:
                 continue
-            facts = read_facts(path.parent)
+            facts = read_facts(path)
         except FileNotFoundError:
-            continue  # forward has just purged it
+            continue  # it is just being made, or forward has just purged it
         except (OSError, Held) as error:
-            log.warning("%s is passed over: %s", path.parent.name, error)
+            log.warning("%s is passed over: %s", folder.name, error)
             continue
         if facts.exam == exam:
             yield facts
+    if len(_whose) > 2 * len(folders) + _FORGET:
+        _whose.clear()  # most of them are purged
+
+
+def _exam_in(facts: bytes, asked: str) -> str:
+    """The exam that facts name; what is damaged may be of the one that is asked for if that stands in it."""
+    try:
+        return sys.intern(json.loads(facts).get("exam") or "")
+    except (ValueError, AttributeError, TypeError):
+        return asked if asked.encode() in facts else ""
 
 
 def last_of_device(here: Places, device: str, boot: str) -> Facts | None:

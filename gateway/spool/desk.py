@@ -28,19 +28,27 @@ MOST = 500  # rows in one answer
 Request = dict[str, Any]
 Answer = dict[str, Any]
 Rewrap = Callable[[str, str, str], str]
+Remake = Callable[[str], None]
 
 
 class Desk:
-    """``rewrap`` is the spool's, bound to its wrapper; ``ring`` wakes the workers after a decision."""
+    """``rewrap`` and ``remake`` are the spool's, bound to its wrapper; ``ring`` wakes the workers after a decision."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, clock: Clock, rewrap: Rewrap, ring: Callable[[], None]
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clock: Clock,
+        rewrap: Rewrap,
+        remake: Remake,
+        ring: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._here = settings.places
         self._ledger = ledger
         self._clock = clock
         self._rewrap = rewrap
+        self._remake = remake
         self._ring = ring
 
     @property
@@ -128,15 +136,19 @@ class Desk:
             self._note(request, "release", f"{subject} for {request['ris']}")
             steps.hold_step(self._ledger, subject, str(request["ris"]), None, self._clock.wall())
             return "the step is told again"
-        if instances.instance(self._ledger, subject) is None:
+        row = instances.instance(self._ledger, subject)
+        if row is None:
             self._recording(subject)
             self._note(request, "release", subject)
             holding.release(self._here.acquisition(subject))
             instances.hold_acquisition(self._ledger, subject, None)
             return "the recording is wrapped again"
         self._note(request, "release", subject)
+        if row["corrupt"] is not None:
+            self._remake(subject)
         count = deliveries.release(self._ledger, subject, request.get("destination"), self._clock.wall())
-        return f"{count} deliveries go on"
+        anew = "it is made anew, byte for byte; " if row["corrupt"] is not None else ""
+        return f"{anew}{count} deliveries go on"
 
     def _hold(self, subject: str, request: Request) -> str:
         words = f"held by a person: {request.get('why') or 'no reason given'}"

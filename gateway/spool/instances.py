@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.spool import marks
@@ -150,6 +150,21 @@ def mark_corrupt(ledger: Ledger, uid: str, words: str) -> None:
     """Never sent again, never deleted: a person must look."""
     with ledger.change() as c:
         c.execute("UPDATE instances SET corrupt = coalesce(corrupt, ?) WHERE uid = ?", (words, uid))
+
+
+def mark_whole(ledger: Ledger, uid: str, now: float) -> None:
+    """The file is again what was written: it goes on where it stood."""
+    with ledger.change() as c:
+        c.execute("UPDATE instances SET corrupt = NULL, checked_at = ? WHERE uid = ?", (now, uid))
+
+
+def checked(ledger: Ledger, good: Mapping[str, str], now: float) -> None:
+    """These files (UID -> SHA-256) were read and are what was written; those without a hash have one from now on."""
+    with ledger.change() as c:
+        c.executemany(
+            "UPDATE instances SET checked_at = ?, sha256 = coalesce(sha256, ?) WHERE uid = ?",
+            [(now, sha256, uid) for uid, sha256 in good.items()],
+        )
 
 
 def mark_discarded(ledger: Ledger, uid: str) -> None:

@@ -27,7 +27,7 @@ from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Acquisition
-from gateway.spool.watched import Watched
+from gateway.spool.watched import Watched, names
 
 log = logging.getLogger(__name__)
 MEDIA = "media"  # the destination's name for removable media
@@ -57,8 +57,9 @@ class Intake:
         self._clock = clock
         self._wrap = wrap
         self._check = check
-        wrapped = ledger.query("SELECT id FROM acquisitions WHERE state = ?", Acquisition.WRAPPED)
-        self._watched = Watched(self._here.acquisitions, {row["id"] for row in wrapped})
+        # What is among the instances at the start is known to the ledger, or adopted by spool.recover.
+        self._watched = Watched(self._here.acquisitions, names(self._here.instances))
+        self.again = self._watched.again
         self._not_before: dict[str, float] = {}  # monotonic; after a passing failure, or waiting for the clock
         self._waits_since: dict[str, float] = {}  # monotonic
         self._patience = settings.clock.wait  # seconds
@@ -153,7 +154,10 @@ class Intake:
         if not path.exists():
             self._forget_unbegun(name, folder, newborn=False)
             return False
-        instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)
+        state = instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)
+        if state is Acquisition.WRAPPED:
+            self._watched.done(name)  # its instances have vanished: an alarm of the recovery, and for a person
+            return False
         if records.being_written(path):
             return False
         end = interrupted.finish(path, len(facts.groups))
@@ -181,7 +185,7 @@ class Intake:
             exam_id = holding.exam_of(folder, facts)
             found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
         except Held as error:
-            words = f"nobody can say whose it is: {error.message}"
+            words = f"nobody can say whose it is: {error}"
         if found is not None and found.attribution.how is not Attributed.NOBODY:
             return found
         if found is not None:

@@ -4,8 +4,8 @@ One connection, one lock: changes are few and short, and a change must be on the
 before the next thing happens, so more connections would only wait for each other. The forward process is its
 only writer. Every change of a state goes through :mod:`gateway.spool.states`, inside one SQL transaction.
 
-A ledger of a newer format is refused untouched. A damaged one is set aside and a new one begun: everything still
-spooled is sent again, nothing is lost.
+A ledger of a newer format is refused untouched, an older one is brought up to date in one transaction. A damaged one
+is set aside and a new one begun: everything still spooled is sent again, nothing is lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.errors import Fatal, Retry
 from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 # Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -43,7 +43,8 @@ CREATE TABLE instances (
     series_uid TEXT NOT NULL, series_description TEXT NOT NULL, protocol_name TEXT NOT NULL, modality TEXT NOT NULL,
     test INTEGER NOT NULL, wrapped_at REAL NOT NULL, state TEXT NOT NULL,
     corrupt TEXT, discarded INTEGER NOT NULL DEFAULT 0,
-    settled_at REAL  -- when every destination had taken responsibility; 0 = under an untrusted clock; NULL = not yet
+    settled_at REAL, -- when every destination had taken responsibility; 0 = under an untrusted clock; NULL = not yet
+    checked_at REAL  -- when its file was last read and found as it was written; NULL = never since it was wrapped
 ) WITHOUT ROWID;
 CREATE INDEX instances_by_acquisition ON instances (acquisition);
 CREATE INDEX instances_by_exam ON instances (exam);
@@ -79,6 +80,18 @@ CREATE TABLE steps (
     code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', changed_at REAL NOT NULL, PRIMARY KEY (exam, ris)
 ) WITHOUT ROWID;
 """
+
+# Since 2: what is asked at every start or every minute is found by an index, however many rows were purged.
+_INDEXES_2 = """
+CREATE INDEX instances_here ON instances (folder) WHERE state <> 'PURGED';
+CREATE INDEX instances_unfinished ON instances (wrapped_at) WHERE state = 'SPOOLED' AND settled_at IS NULL;
+CREATE INDEX instances_to_check ON instances (checked_at) WHERE state = 'SPOOLED' AND corrupt IS NULL;
+CREATE INDEX acquisitions_open ON acquisitions (state) WHERE state <> 'WRAPPED';
+CREATE INDEX deliveries_counted ON deliveries (destination, state, held, queued_at) WHERE waived IS NULL;
+"""
+SCHEMA += _INDEXES_2
+# What brings a ledger of an older format to the next one.
+MIGRATIONS = {1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}"}
 
 
 class Ledger:
@@ -121,6 +134,10 @@ class Ledger:
                 raise sqlite3.DatabaseError("its pages contradict each other")
             if version == 0:
                 connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
+            elif version < VERSION:
+                steps = "".join(MIGRATIONS[old] for old in range(version, VERSION))
+                connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {VERSION};COMMIT;")
+                log.info("the ledger was of format %d, and is of format %d now; its states are kept", version, VERSION)
         except BaseException:
             connection.close()
             raise

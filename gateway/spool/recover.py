@@ -1,16 +1,19 @@
 """After a crash, a power cut or the loss of the ledger: what must be done follows from the files and the ledger alone.
 
-:func:`plan` is pure. :class:`Recovery` carries its actions out in slices, so that a spool of many instances with a
-deleted ledger does not keep the process from starting: what is adopted is sent while the rest still waits.
+:func:`plan` is pure, and as true of a part of the spool as of all of it. :class:`Recovery` walks over the spool in
+slices while the other workers are at work already, so that a start takes as long with 100 000 instances as with ten,
+ledger or no ledger, and never holds more than a slice in memory. What they may do meanwhile it looks at once more
+before it raises an alarm. What was never finished is swept before anybody begins something new.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway import fsops
 from gateway.clock import Clock
@@ -21,11 +24,10 @@ from gateway.spool.deliveries import settle
 from gateway.spool.instances import Origin
 from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
-from gateway.spool.space import finish_purge
 from gateway.spool.states import Acquisition, Instance
 
 log = logging.getLogger(__name__)
-_SLICE = 100  # folders adopted in one SQL transaction
+_SLICE = 100  # folders looked at in one turn, and adopted in one SQL transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,6 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
-class FinishPurge:
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
 class Alarm:
     """The ledger and the disk contradict each other in a way that only a person can judge."""
 
@@ -55,7 +52,7 @@ class Alarm:
     words: str
 
 
-Action = Sweep | Adopt | FinishPurge | Alarm
+Action = Sweep | Adopt | Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +64,19 @@ class Known:
     state: Instance
 
 
-def plan(files: Mapping[str, frozenset[str]], known: Iterable[Known]) -> list[Action]:
-    """``files``: the names below instances/, each with the instance UIDs in it. Each action may be repeated."""
+def plan(
+    files: Mapping[str, frozenset[str]], known: Iterable[Known], elsewhere: frozenset[str] = frozenset()
+) -> list[Action]:
+    """``files``: names below instances/, each with the instance UIDs in it; ``known``: what the ledger says of these
+    folders; ``elsewhere``: UIDs that it knows in others. Each action may be repeated. What is being purged is the
+    purger's.
+    """
     actions: list[Action] = [Sweep(name) for name in sorted(files) if layout.is_unfinished(name)]
-    in_ledger = set()
+    in_ledger = set(elsewhere)
     for one in known:
         in_ledger.add(one.uid)
         there = one.uid in files.get(one.folder, frozenset())
-        if one.state is Instance.PURGING:
-            actions.append(FinishPurge(one.uid))
-        elif one.state is Instance.SPOOLED and not there:
+        if one.state is Instance.SPOOLED and not there:
             actions.append(Alarm(one.uid, f"its file has vanished from instances/{one.folder}"))
         elif one.state is Instance.PURGED and there:
             actions.append(Alarm(one.uid, f"it was purged, but lies in instances/{one.folder} again"))
@@ -86,59 +86,118 @@ def plan(files: Mapping[str, frozenset[str]], known: Iterable[Known]) -> list[Ac
     return actions
 
 
-def look(settings: Settings) -> dict[str, frozenset[str]]:
-    """The files side of :func:`plan`: names only, nothing is read."""
-    found: dict[str, frozenset[str]] = {}
-    root = settings.places.instances
+def unfinished(root: Path) -> list[str]:
+    """The wrappings that were never finished. Names only, nothing is read."""
     if not root.exists():
-        return found
+        return []
     with os.scandir(root) as folders:
-        for folder in folders:
-            if folder.is_dir():
-                names = (n for n in os.listdir(folder.path) if n.endswith(layout.SUFFIX))  # noqa: PTH208 - 100 000 times
-                found[folder.name] = frozenset(n.removesuffix(layout.SUFFIX) for n in names if not n.startswith("."))
-    return found
+        return sorted(folder.name for folder in folders if layout.is_unfinished(folder.name))
+
+
+def look(root: Path) -> Iterator[dict[str, frozenset[str]]]:
+    """The files side of :func:`plan`, a slice at a time: what each folder holds when its turn comes."""
+    if not root.exists():
+        return
+    with os.scandir(root) as folders:
+        finished = (f for f in folders if not layout.is_unfinished(f.name) and f.is_dir())
+        while some := list(itertools.islice(finished, _SLICE)):
+            yield {folder.name: _uids(folder.path) for folder in some}
+
+
+def _uids(folder: str) -> frozenset[str]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - 100 000 times
+    except FileNotFoundError:  # purged in this moment
+        return frozenset()
+    return frozenset(n.removesuffix(layout.SUFFIX) for n in names if n.endswith(layout.SUFFIX) and n[0] != ".")
 
 
 class Recovery:
-    """Made once, at the start. :meth:`turn` until it says that nothing is left."""
+    """Made once, at the start, before anybody else works. :meth:`turn` until it says that nothing is left.
 
-    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
+    ``refused`` is told of each recording whose instance cannot be adopted, since it cannot be read.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, clock: Clock, refused: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._settings = settings
+        self._root = settings.places.instances
         self._ledger = ledger
         self._clock = clock
         leftovers.sweep(settings.places, ledger)
+        self._refused = refused
+        self.folders = self.adopted = 0  # so far
+        self.done = False
         if late := instances.queue_unwanted(ledger, wanted(settings), clock.wall()):
             log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
-        rows = ledger.query("SELECT uid, folder, state FROM instances")
-        known = (Known(r["uid"], r["folder"], Instance(r["state"])) for r in rows)
-        self._actions = deque(plan(look(settings), known))
-        if adopted := sum(isinstance(a, Adopt) for a in self._actions):
-            log.warning("%d wrapped recordings are unknown to the ledger: they are queued and sent again", adopted)
+        for name in unfinished(self._root):
+            fsops.remove_folder(self._root / name)
+        self._plans = itertools.chain(self._by_folder(), self._vanished())
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> bool:
         """Carry out one slice; True while more is left."""
+        actions = next(self._plans, None)
+        if actions is None:
+            if not self.done and self.adopted:
+                log.warning("%d wrapped recordings were unknown to the ledger: they are sent again", self.adopted)
+            self.done = True
+            return False
         adopt = []
-        for _ in range(min(_SLICE, len(self._actions))):
+        for action in actions:
             beat()
-            match self._actions.popleft():
-                case Sweep(folder):
-                    fsops.remove_folder(self._settings.places.instances / folder)
-                case FinishPurge(uid):
-                    finish_purge(self._settings.places, self._ledger, uid)
+            match action:
+                case Sweep():
+                    raise AssertionError("only whoever wraps meanwhile has unfinished folders")
                 case Alarm(uid, words):
-                    instances.mark_corrupt(self._ledger, uid, words)
-                    log.error("instance %s: %s; compare with a backup: gateway queue show %s", uid, words, uid)
+                    self._alarm(uid, words)
                 case Adopt(folder):
                     adopt.append(folder)
         if adopt:
-            self._adopt(adopt)
-        return bool(self._actions)
+            self._adopt(adopt, beat)
+        return True
 
-    def _adopt(self, folders: list[str]) -> None:
+    def _by_folder(self) -> Iterator[list[Action]]:
+        """What lies on the disk, and what the ledger says of it."""
+        for files in look(self._root):
+            self.folders += len(files)
+            known = self._known("folder", list(files))
+            strange = frozenset().union(*files.values()) - {k.uid for k in known}
+            yield plan(files, known, frozenset(k.uid for k in self._known("uid", list(strange))))
+
+    def _vanished(self) -> Iterator[list[Action]]:
+        """What the ledger says of folders that are not there."""
+        last = ""
+        while rows := self._ledger.query(
+            "SELECT DISTINCT folder FROM instances WHERE folder > ? AND state <> 'PURGED' ORDER BY folder LIMIT ?",
+            *(last, 5 * _SLICE),
+        ):
+            last = rows[-1]["folder"]
+            yield plan(
+                {}, self._known("folder", [r["folder"] for r in rows if not (self._root / r["folder"]).exists()])
+            )
+
+    def _known(self, column: str, values: list[str]) -> list[Known]:
+        marks = ", ".join("?" * len(values))
+        sql = f"SELECT uid, folder, state FROM instances WHERE {column} IN ({marks})"  # noqa: S608
+        return [Known(r["uid"], r["folder"], Instance(r["state"])) for r in self._ledger.query(sql, *values)]
+
+    def _alarm(self, uid: str, words: str) -> None:
+        """Only if it still is so: the file first and then the ledger, which says PURGING before a file goes."""
+        row = instances.instance(self._ledger, uid)
+        if row is None:
+            return
+        there = (self._settings.box.data / row["path"]).exists()
+        (again,) = plan({row["folder"]: frozenset({uid} if there else ())}, self._known("uid", [uid])) or (None,)
+        if isinstance(again, Alarm):
+            instances.mark_corrupt(self._ledger, uid, words)
+            log.error("instance %s: %s; compare with a backup: gateway queue show %s", uid, words, uid)
+
+    def _adopt(self, folders: list[str], beat: Callable[[], None]) -> None:
         here = self._settings.places
         found = []
         for name in folders:
+            beat()
             try:
                 folder = here.instances / name
                 sums = layout.read_sums(folder)
@@ -146,7 +205,9 @@ class Recovery:
                 found.append((self._origin(name), described))
             except Held as error:
                 log.error("instances/%s is not sent: %s", name, error)
+                self._refused(name)
         now = self._clock.wall()
+        self.adopted += len(found)
         with self._ledger.change() as c:
             for origin, described in found:
                 # A further wrapping goes only where the first is refused, and that the destination will say again.

@@ -86,7 +86,9 @@ class Purger:
             " ORDER BY settled_at LIMIT ?",
             now.wall - self._retention * DAY,
             _AT_ONCE,
-        ) + self._ledger.query("SELECT uid FROM instances WHERE discarded AND state = 'SPOOLED' LIMIT ?", _AT_ONCE)
+        )
+        rows += self._ledger.query("SELECT uid FROM instances WHERE state = 'PURGING'")  # a crash came between
+        rows += self._ledger.query("SELECT uid FROM instances WHERE discarded AND state = 'SPOOLED' LIMIT ?", _AT_ONCE)
         count = 0
         for uid in dict.fromkeys(r["uid"] for r in rows):
             beat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,8 +76,14 @@ def resting(ledger: Ledger, ris: str, now: float, most: float) -> frozenset[str]
     return frozenset(r["exam"] for r in rows)
 
 
-def known_acquisitions(ledger: Ledger) -> frozenset[str]:
-    return frozenset(r["id"] for r in ledger.query("SELECT id FROM acquisitions"))
+def unknown_acquisitions(ledger: Ledger, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that the ledger does not know, asked in portions: there may be 100 000."""
+    found, rest = [], iter(names)
+    while some := list(itertools.islice(rest, 500)):
+        marks = ", ".join("?" * len(some))
+        known = ledger.query(f"SELECT id FROM acquisitions WHERE id IN ({marks})", *some)  # noqa: S608
+        found += sorted(set(some) - {r["id"] for r in known})
+    return found
 
 
 def unsettled_acquisitions(ledger: Ledger, exam: str) -> list[str]:

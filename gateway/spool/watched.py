@@ -7,10 +7,12 @@ does not change it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _FULL_LOOK = 60  # rounds
+_FORGET = 1000  # names
 
 
 class Watched:
@@ -27,6 +29,11 @@ class Watched:
         """``name`` concerns the worker no longer."""
         self._done.add(name)
 
+    def again(self, name: str) -> None:
+        """``name`` concerns the worker after all."""
+        self._done.discard(name)
+        self._time = -1
+
     def names(self) -> list[str]:
         """What is not done, sorted; empty while the folder is not there."""
         try:
@@ -36,7 +43,28 @@ class Watched:
         full = self._rounds % _FULL_LOOK == 0
         if full or changed != self._time:
             self._time = -1 if full else changed
-            self._names = [p.name for p in self._folder.iterdir() if not p.name.startswith(".")]
+            self._names = self._look()
         self._rounds += 1
         self._names = sorted(name for name in self._names if name not in self._done)
         return self._names
+
+    def _look(self) -> list[str]:
+        """One at a time, since there may be 100 000; what is gone is forgotten when it has become most of them."""
+        found, there = [], 0
+        for name in names(self._folder):
+            if name in self._done:
+                there += 1
+            else:
+                found.append(name)
+        if len(self._done) > 2 * there + _FORGET:
+            self._done.intersection_update(names(self._folder))
+        return found
+
+
+def names(folder: Path) -> Iterator[str]:
+    """What lies in a folder of which others make sub-folders; hidden names are still being made."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return

@@ -23,7 +23,7 @@ from gateway.spool import backoff, dating, holding, steps
 from gateway.spool.ledger import Ledger
 from gateway.spool.rewrap import FROM
 from gateway.spool.states import Step
-from gateway.spool.watched import Watched
+from gateway.spool.watched import Watched, names
 from gateway.transfer import peers, procedure_step
 from gateway.transfer.outcomes import STEP_IS_FINAL, Outcome
 from gateway.transfer.peers import Peer
@@ -143,10 +143,8 @@ class StepReporter:
         again = [d.name for d in self._settings.devices if d.refused_class == "rewrap"]
         if again and steps.undecided(self._ledger, exam_id, TABLE[FROM].sop_class_uid, again):
             return False
-        known = steps.known_acquisitions(self._ledger)
         folder = self._here.acquisitions
-        names = [p.name for p in folder.iterdir() if p.name not in known] if folder.exists() else []
-        for name in names:
+        for name in steps.unknown_acquisitions(self._ledger, names(folder)):
             try:
                 facts = holding.facts(folder / name)
             except Held:

@@ -26,9 +26,9 @@ def once(way: str, recording: Path, exam: Exam, out: Path) -> Path:
     return in_memory.wrap(recording, exam, out)
 
 
-def resident(field: str) -> float:
+def resident(field: str, process: int | str = "self") -> float:
     """MiB of VmRSS or VmHWM."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) / 1024
     raise KeyError(field)

@@ -70,7 +70,7 @@ class Box(spooling.Box):
         self.couriers = [
             Courier(settings, d, self.ledger, when, self.rewrap, send, request) for d in settings.destinations
         ]
-        self.desk = Desk(settings, self.ledger, when, self.rewrap, lambda: None)
+        self.desk = Desk(settings, self.ledger, when, self.rewrap, self.remake, lambda: None)
 
     def decide(self, what: str, subject: str, destination: str | None = None, **more: Any) -> None:
         """A person decides; what was asked and what was answered is told."""

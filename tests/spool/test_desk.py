@@ -22,7 +22,7 @@ class Ask:
     def __init__(self, settings: Settings, pacs: Pacs) -> None:
         self.box = Box(settings, pacs)
         self.rung = 0
-        self.desk = Desk(settings, self.box.ledger, CLOCK, self.box.rewrap, self.ring)
+        self.desk = Desk(settings, self.box.ledger, CLOCK, self.box.rewrap, self.box.remake, self.ring)
 
     def ring(self) -> None:
         self.rung += 1

@@ -23,7 +23,7 @@ def settings(config: Path) -> Settings:
 
 
 def ask(box: Box, do: str, **request: str) -> None:
-    desk = Desk(box.settings, box.ledger, CLOCK, box.rewrap, lambda: None)
+    desk = Desk(box.settings, box.ledger, CLOCK, box.rewrap, box.remake, lambda: None)
     desk.handlers[do]({"do": do, "who": "Ann", **request})
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spooling import Box, Pacs, record, somebodys_exam
 
 from gateway.settings import Settings
-from gateway.spool.recover import Adopt, Alarm, FinishPurge, Known, Sweep, plan
+from gateway.spool.recover import Adopt, Alarm, Known, Sweep, plan
 from gateway.spool.states import Instance
 
 names = st.sampled_from(["A", "B", "A~general", ".A.wrapping"])
@@ -27,13 +27,22 @@ def test_every_file_is_known_adopted_or_was_never_finished(there: dict[str, froz
         for _ in found - {k.uid for k in rows}:
             assert (folder in swept) == folder.startswith(".")
             assert (folder in adopted) == (not folder.startswith("."))
-    assert {a.uid for a in actions if isinstance(a, FinishPurge)} == {
-        k.uid for k in rows if k.state is Instance.PURGING
-    }
     for row in rows:
         there_now = row.uid in there.get(row.folder, frozenset())
         wrong = (row.state is Instance.SPOOLED and not there_now) or (row.state is Instance.PURGED and there_now)
         assert wrong == any(isinstance(a, Alarm) and a.uid == row.uid for a in actions)
+
+
+@given(files, known)
+def test_what_follows_for_a_part_of_the_spool_follows_for_the_whole(
+    there: dict[str, frozenset[str]], rows: list[Known]
+) -> None:
+    parts = []
+    for folder, found in there.items():
+        elsewhere = frozenset(k.uid for k in rows if k.folder != folder)
+        parts += plan({folder: found}, [k for k in rows if k.folder == folder], elsewhere)
+    parts += plan({}, [k for k in rows if k.folder not in there])
+    assert sorted(map(str, parts)) == sorted(map(str, plan(there, rows)))
 
 
 def test_a_file_that_has_vanished_is_an_alarm_and_is_not_sent(settings: Settings, pacs: Pacs) -> None:

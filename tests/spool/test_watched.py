@@ -29,3 +29,10 @@ def test_one_that_came_without_a_trace_in_the_folders_time_is_seen_in_the_end(tm
     (tmp_path / "late").mkdir()
     os.utime(tmp_path, ns=(before, before))
     assert any(watched.names() == ["late"] for _ in range(60))
+
+
+def test_names_that_are_gone_do_not_fill_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    watched = Watched(tmp_path, {"here", *map(str, range(5000))})
+    assert watched.names() == []
+    assert watched._done == {"here"}

@@ -43,7 +43,7 @@ def test_the_end_waits_for_a_recording_that_was_just_given_to_the_exam(
     name, whose = record(settings, None), somebodys_exam(settings)
     box.take_in()
     assert told.turn() == ["create"]
-    desk = Desk(settings, box.ledger, CLOCK, box.rewrap, lambda: None)
+    desk = Desk(settings, box.ledger, CLOCK, box.rewrap, box.remake, lambda: None)
     desk.handlers["attribute"]({"instance": name, "to": whose.exam, "who": "Ann"})
     exam.close_exam(settings.places, CLOCK, whose.exam)
     assert told.turn() == []
