@@ -1,15 +1,17 @@
-# make setup demo test lint bench clean; see README.md
+# make setup demo test soak lint bench clean; see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
+KILLS ?= 500
 
-.PHONY: help setup setup-test demo test nightly lint bench clean
+.PHONY: help setup setup-test demo test soak nightly lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job, end to end, with no hardware and no hospital (writes $(OUT)/)"
 	@echo "make test    linters, types and tests; installs the peers it needs when it may"
+	@echo "make soak    kills the processes $(KILLS) times under load and counts what is lost (KILLS=n, SEED=n)"
 	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
 	@echo "make lint | bench | nightly (what takes longer: a real systemd; needs root) | clean"
 
@@ -43,6 +45,9 @@ lint: setup-test
 
 test: setup-test
 	$(BIN)/pytest
+
+soak: setup-test
+	@$(BIN)/python -m tests.soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 nightly: setup-test
 	@.ci/system-packages nightly

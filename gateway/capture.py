@@ -3,7 +3,7 @@
 It knows nothing of DICOM, the spool or the network (a test holds it), so none of them can stop a recording.
 Others ask it over the local socket ``capture-DEVICE``::
 
-    {"do": "status"}                                     what it does, and what is wrong
+    {"do": "status"}                                     what it does, how far it is durable, what is wrong
     {"do": "start", "exam": id|null, "seconds": N|null}  -> {"acquisition": id} as soon as the device streams
     {"do": "stop", "exam": id|null}                      -> the counts of what was kept; another exam's goes on
     {"do": "live"}                                       the last seconds, thinned out
@@ -230,6 +230,7 @@ class Capture:
             "acquisition": facts.acquisition if facts else None,
             "seconds": round(session.seconds, 3),
             "samples": first.samples if first else 0,
+            "durable": attendant.recorder.durable if facts else 0,  # the rest is safe with the next sync, or END
             "missing": first.missing if first else 0,
             "gaps": end.gaps if end is not None else 0,
             "garbage": session.garbage,

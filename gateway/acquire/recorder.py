@@ -44,6 +44,7 @@ class Recorder:
         self._writer: records.Writer | None = None
         self._synced = 0.0
         self.facts: Facts | None = None  # of the running acquisition
+        self.durable = 0  # samples of its first group that the last sync covers: nothing takes them any more
 
     def begin(self, started: Started, exam: str | None) -> Facts:
         """Make the folder of a new acquisition: facts.json, then the empty record file, both durable."""
@@ -73,7 +74,7 @@ class Recorder:
                     fsops.remove_folder(folder)  # no sample is in it
                 raise
         self._synced = now.monotonic
-        self.facts = facts
+        self.facts, self.durable = facts, 0
         return facts
 
     @property
@@ -97,6 +98,7 @@ class Recorder:
             return False
         with self._disk():
             self._writer.sync()
+        self.durable = self._writer.end.groups[0].samples if self._writer.end.groups else 0
         self._synced = self._clock.monotonic()
         return True
 

@@ -202,15 +202,19 @@ class Desk:
     def _attribute(self, subject: str, request: Request) -> str:
         """Give a recording of no exam, or of one that can no longer be read, to an open one; another's is refused."""
         name, folder = str(request["to"]), self._here.acquisition(subject)
-        state = Acquisition(self._recording(subject)["state"])
-        if exam.load(self._here, name).closed is not None:
-            raise Held(f"exam {name} is closed, and was reported so", "open an exam for it: gateway exam start")
-        facts = holding.facts(folder)
-        if facts is None or state is Acquisition.WRAPPED or self._has_exam(folder, facts):
-            raise Held(f"recording {subject} belongs to an exam already", "a correction is a step of its own")
-        before = f", not to {facts.exam}, which cannot be read" if facts.exam else ""
-        self._note(request, "attribute", f"{subject} to exam {name}{before}")
-        holding.attribute(folder, name)
+        row = self._recording(subject)
+        if Acquisition(row["state"]) is Acquisition.WRAPPED and row["exam"] == name:
+            return f"it belongs to exam {name}"
+        found, facts = exam.load(self._here, name), holding.facts(folder)
+        # A forward that was stopped before it answered is asked again: what it did not come to is done now.
+        if facts is None or holding.exam_if_known(folder, facts) != name:
+            if found.closed is not None:
+                raise Held(f"exam {name} is closed, and was reported so", "open an exam for it: gateway exam start")
+            if facts is None or Acquisition(row["state"]) is Acquisition.WRAPPED or self._has_exam(folder, facts):
+                raise Held(f"recording {subject} belongs to an exam already", "a correction is a step of its own")
+            before = f", not to {facts.exam}, which cannot be read" if facts.exam else ""
+            self._note(request, "attribute", f"{subject} to exam {name}{before}")
+            holding.attribute(folder, name)
         held = holding.reason(folder)
         if held is None or held.kind == holding.UNATTRIBUTED:
             # At once, not when the intake comes by: what is held is left out of the exam's last message to the RIS.

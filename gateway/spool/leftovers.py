@@ -10,6 +10,7 @@ the folder of a recording that has no facts yet: there a capture may just be at 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gateway import exam, fsops
@@ -40,11 +41,18 @@ def sweep(here: Places, ledger: Ledger) -> None:
     fsops.sweep(here.worklist)
     rows = ledger.query("SELECT id FROM acquisitions WHERE state = ?", Acquisition.WRAPPED)
     wrapped = {row["id"] for row in rows}
-    for folder in here.acquisitions.iterdir() if here.acquisitions.exists() else ():
-        if folder.name.endswith(_DISCARDED) and folder.name.startswith("."):
+    names = os.listdir(here.acquisitions) if here.acquisitions.exists() else ()  # noqa: PTH208 - 100 000 of them
+    for name in names:
+        folder = here.acquisitions / name
+        if name.startswith(".") and name.endswith(_DISCARDED):
             _finish_discard(ledger, folder)
-        elif folder.name not in wrapped and (folder / FACTS).exists():
+        elif name not in wrapped and _has_leftovers(folder):
             fsops.sweep(folder)
+
+
+def _has_leftovers(folder: Path) -> bool:
+    found = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 - 100 000 times
+    return FACTS in found and any(name.endswith(".part") for name in found)
 
 
 def never_began(folder: Path) -> bool:

@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from gateway import configuration, fsops, local
 from gateway.errors import Misuse, Retry
@@ -45,16 +44,16 @@ class Process:
         self.log = log
         self._answers_at = answers_at
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, fsops.FILE_MODE)
-        self._stream: BinaryIO = os.fdopen(descriptor, "ab")
-        self._process = subprocess.Popen(
-            [*before, sys.executable, "-m", "gateway", "--config", str(config), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=self._stream,
-            stderr=subprocess.STDOUT,
-            env=dict(os.environ) | dict(environment or {}),
-            start_new_session=True,  # Ctrl-C reaches the workshop, which stops its processes in order
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads touch this before exec
-        )
+        with os.fdopen(descriptor, "ab") as stream:
+            self._process = subprocess.Popen(
+                [*before, sys.executable, "-m", "gateway", "--config", str(config), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ) | dict(environment or {}),
+                start_new_session=True,  # Ctrl-C reaches the workshop, which stops its processes in order
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads touch this before exec
+            )
 
     @property
     def pid(self) -> int:
@@ -70,6 +69,10 @@ class Process:
         said = self.log.read_text(errors="replace").strip().splitlines()[-3:]
         raise Retry(f"the process '{self.name}' did not start: {' | '.join(said) or 'no word'}", f"see {self.log}")
 
+    def ended(self) -> int | None:
+        """Its exit code, minus the signal that killed it; None while it runs."""
+        return self._process.poll()
+
     def kill(self) -> None:
         """kill -9, as the kernel or a test would."""
         self._process.kill()
@@ -83,7 +86,6 @@ class Process:
             self._process.wait(TO_STOP)
         except subprocess.TimeoutExpired:
             self.kill()
-        self._stream.close()
         return self._process.returncode
 
 

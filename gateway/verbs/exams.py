@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import time
 
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
@@ -14,6 +15,9 @@ from gateway.places import FACTS
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
 from gateway.verbs import identity, tell
+
+_INSIST = 30.0  # seconds; systemd starts forward again after five
+_AGAIN = 0.5  # seconds
 
 
 def start_exam(
@@ -113,14 +117,30 @@ def _attribute(settings: Settings, args: argparse.Namespace) -> int:
         raise Held(f"recording {args.exam} belongs to an exam already", "a correction is a step of its own")
     # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
     found = exam.open_exam(here, clock, (), *named)
-    status = "DISCONTINUED"
     try:
-        order = {"do": "attribute", "instance": args.exam, "to": found.exam, "who": getpass.getuser()}
-        local.ask(here.socket("forward"), order, timeout=60)
-        status = "COMPLETED"
-    finally:
-        found = exam.close_exam(here, clock, found.exam, status)
-    return _say(found, args.json)
+        _give(settings, args.exam, found.exam)
+    except (Held, Misuse):
+        exam.close_exam(here, clock, found.exam, "DISCONTINUED")
+        raise
+    return _say(exam.close_exam(here, clock, found.exam), args.json)
+
+
+def _give(settings: Settings, recording: str, exam_id: str) -> None:
+    """Ask forward until it answers: one that was stopped in the middle may have taken it, and says so when asked again.
+
+    Raises Retry if nobody knows in the end; the exam is left open then, for its RIS must not hear that it was empty.
+    """
+    order = {"do": "attribute", "instance": recording, "to": exam_id, "who": getpass.getuser()}
+    deadline = time.monotonic() + _INSIST
+    while True:
+        try:
+            local.ask(settings.places.socket("forward"), order, timeout=60)
+            return
+        except Retry as error:
+            if time.monotonic() > deadline:
+                fix = f"when it runs: gateway queue attribute {recording} --to {exam_id}; gateway exam stop {exam_id}"
+                raise Retry(f"{error.message}: whether exam {exam_id} has the recording is not known", fix) from error
+        time.sleep(_AGAIN)
 
 
 def _list(settings: Settings, args: argparse.Namespace) -> int:

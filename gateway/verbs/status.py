@@ -32,7 +32,7 @@ def _details(found: Overview) -> None:
     print()
     rows = [(d.name, d.adapter, *_device(d.answer)) for d in found.devices]
     if rows:
-        tell.table(("DEVICE", "ADAPTER", "STATE", "SAMPLES", "MISSING", "EXAM"), rows)
+        tell.table(("DEVICE", "ADAPTER", "STATE", "SAMPLES", "KEPT UP TO", "MISSING", "EXAM"), rows)
     forward = found.forward
     if forward is None or "queue" not in forward:
         return
@@ -56,10 +56,12 @@ def _details(found: Overview) -> None:
     print(f"{'clock':<11} {'synchronized' if forward['clock']['trusted'] else 'not synchronized'}")
 
 
-def _device(answer: dict[str, Any] | None) -> tuple[str, str, str, str]:
+def _device(answer: dict[str, Any] | None) -> tuple[str, str, str, str, str]:
+    """State, samples so far, how many of them no power cut can take, how many are missing, exam."""
     if answer is None or "state" not in answer:
-        return "no capture process", "", "", ""
-    return answer["state"], str(answer["samples"]), str(answer["missing"]), answer["exam"] or ""
+        return "no capture process", "", "", "", ""
+    counts = (str(answer[name]) for name in ("samples", "durable", "missing"))
+    return answer["state"], *counts, answer["exam"] or ""
 
 
 def _counts(one: dict[str, Any]) -> str:

@@ -33,6 +33,16 @@ def test_it_records_in_the_named_exam_from_start_to_stop(process, ask, open_exam
     assert not ask("sim", do="status")["recording"]
 
 
+def test_what_it_calls_durable_outlives_its_kill(process, ask, open_exam, acquisition, until):
+    running = process("sim")
+    begun = ask("sim", do="start", exam=open_exam("sim").exam, seconds=None)["acquisition"]
+    status = until(lambda: (s := ask("sim", do="status"))["durable"] > 0 and s)
+    assert status["durable"] <= status["samples"]
+    running.kill()
+    running.wait()
+    assert len(acquisition(begun).samples) >= status["durable"]
+
+
 def test_a_planned_length_ends_by_itself(process, ask, open_exam, acquisition, until):
     process("sim")
     ask("sim", do="start", exam=open_exam("sim").exam, seconds=1.0)

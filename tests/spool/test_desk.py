@@ -104,6 +104,20 @@ def test_what_belongs_to_an_exam_is_not_given_to_another(settings: Settings, ask
         ask("attribute", instance=name, to=somebodys_exam(settings, "ecg2").exam)
 
 
+def test_an_attribution_that_was_cut_off_before_its_answer_is_finished_when_it_is_asked_again(
+    settings: Settings, ask: Ask
+) -> None:
+    name, whose = record(settings, None), somebodys_exam(settings, "ecg2")
+    ask.box.take_in()
+    holding.attribute(settings.places.acquisition(name), whose.exam)  # then forward was killed
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    assert whose.exam in ask("attribute", instance=name, to=whose.exam)["words"]
+    assert ask("queue-show", instance=name) | {"held": None} == ask("queue-show", instance=name)
+    ask.box.take_in()
+    assert whose.exam in ask("attribute", instance=name, to=whose.exam)["words"]
+    assert len(ask("exam", exam=whose.exam)["instances"]) == 1
+
+
 def test_a_waived_destination_is_not_waited_for(settings: Settings, pacs: Pacs, ask: Ask) -> None:
     record(settings, somebodys_exam(settings).exam)
     ask.box.take_in()

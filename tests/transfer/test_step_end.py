@@ -12,7 +12,7 @@ from telling import RIS, Told
 from gateway import configuration, exam
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.spool import steps
+from gateway.spool import holding, steps
 from gateway.spool.desk import Desk
 from gateway.transfer.outcomes import Outcome
 
@@ -47,6 +47,20 @@ def test_the_end_waits_for_a_recording_that_was_just_given_to_the_exam(
     desk.handlers["attribute"]({"instance": name, "to": whose.exam, "who": "Ann"})
     exam.close_exam(settings.places, CLOCK, whose.exam)
     assert told.turn() == []
+    box.take_in()
+    assert told.turn() == ["finish"]
+    (series,) = told.heard[-1][2].PerformedSeriesSequence
+    assert len(series.ReferencedNonImageCompositeSOPInstanceSequence) == 1
+
+
+def test_the_end_waits_for_a_recording_whose_attribution_a_crash_cut_off_between_file_and_row(
+    settings: Settings, box: Box, told: Told
+) -> None:
+    name, whose = record(settings, None), somebodys_exam(settings)
+    box.take_in()
+    holding.attribute(settings.places.acquisition(name), whose.exam)
+    exam.close_exam(settings.places, CLOCK, whose.exam)
+    assert told.turn() == ["create"]
     box.take_in()
     assert told.turn() == ["finish"]
     (series,) = told.heard[-1][2].PerformedSeriesSequence

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway import capture, exam, local
+from gateway import capture, cli, exam, local
 from gateway.acquire.recorder import read_facts
 from gateway.clock import Clock
 from gateway.errors import Held, Retry
@@ -121,3 +121,62 @@ def test_a_damaged_exam_is_named_and_hides_no_other_from_the_list(
     said = capsys.readouterr()
     assert good in said.out
     assert bad in said.err
+
+
+@pytest.fixture
+def forward(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """A forward that answers what the test lays ready: an answer, or the error of one that is killed."""
+    monkeypatch.setattr(exams, "_AGAIN", 0.0)
+    answers: list[Any] = []
+
+    def attribute(_request: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(answer := answers.pop(0), Exception):
+            raise answer
+        return {"words": answer}
+
+    asked = {"queue-show": lambda _request: {"acquisition": {"exam": ""}}, "attribute": attribute}
+    server = local.Server(settings.places.socket("forward"), asked)
+    yield answers
+    server.close()
+
+
+def give(settings: Settings, config: Path) -> int:
+    folder = settings.places.acquisition("REC")
+    folder.mkdir(parents=True)
+    (folder / "facts.json").write_text("{}")
+    return cli.main(["--config", str(config), "exam", "attribute", "REC", "--emergency"])
+
+
+def test_a_forward_that_dies_before_it_answers_an_attribution_is_asked_again(
+    settings: Settings, config: Path, forward: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward += [Retry("the process went away in mid-answer"), "it belongs to the exam"]
+    assert give(settings, config) == 0
+    (found,) = exam.exams(settings.places)
+    assert found.closed is not None
+    assert found.closed.status == "COMPLETED"
+
+
+def test_an_exam_is_not_reported_as_empty_while_nobody_knows_whether_it_has_the_recording(
+    settings: Settings,
+    config: Path,
+    forward: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(exams, "_INSIST", -1.0)
+    forward += [Retry("the process went away in mid-answer")]
+    assert give(settings, config) == 3
+    (found,) = exam.exams(settings.places)
+    assert found.closed is None
+    assert f"gateway queue attribute REC --to {found.exam}" in capsys.readouterr().err
+
+
+def test_a_refused_attribution_leaves_a_discontinued_exam(
+    settings: Settings, config: Path, forward: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward += [Held("recording REC belongs to an exam already")]
+    assert give(settings, config) == 4
+    (found,) = exam.exams(settings.places)
+    assert found.closed is not None
+    assert found.closed.status == "DISCONTINUED"
