@@ -37,6 +37,8 @@ _BANNER, _END = b"OpenBCI V3", b"$$$"
 _LONGEST_ANSWER = 1024  # bytes; a banner is about 100
 _ANSWER_WITHIN = 3.0  # seconds
 _TRIES = 2
+_AT_ONCE = 25  # packets that come together on a line that is well
+_SLACK = 40  # packets: what the silence may be told wrong, mostly by the turns in which it is looked at
 _SILENT = 0.5  # seconds without a byte on a line read dry: the counter may have gone round meanwhile
 _REMEMBERED = 16  # packets, to know a repeated one
 _GARBAGE = 4096  # bytes, counted together at most
@@ -247,7 +249,7 @@ class Decoder:
                     rows = rows[1:]
                     continue
                 yield from self._flush(now)
-                if lost := _missing(int(steps[0]), dry):
+                if lost := _missing(int(steps[0]), dry, len(rows)):
                     yield Gap("packets lost between the board and its dongle", now, samples=lost)
                 ahead = ahead if steps[0] == 1 else 1
             yield from self._flush(now)
@@ -271,10 +273,17 @@ def _after(text: str, word: str) -> Iterator[str]:
     return (line.split(word, 1)[1] for line in text.splitlines() if word in line)
 
 
-def _missing(step: int, dry: float) -> int:
-    """How many packets are missing before one whose counter is ``step`` further, after ``dry`` seconds of silence."""
+def _missing(step: int, dry: float, burst: int) -> int:
+    """How many packets are missing before one whose counter is ``step`` further, after ``dry`` seconds of silence.
+
+    The counter tells it but for whole turns of 256. Those are believed only if the silence, less what a line that was
+    merely held up has saved and now gives in one ``burst`` of packets, is as long as they are: what is missing may be
+    told too short by a turn, but nothing is invented.
+    """
     advance = step or 256  # the same number with other content: the counter went round
-    return advance - 1 + 256 * max(0, round((dry * RATE - advance) / 256))
+    silent = dry * RATE - max(0, burst - _AT_ONCE)
+    turns = max(0, round((silent - advance) / 256))
+    return advance - 1 + (256 * turns if abs(silent - advance - 256 * turns) <= _SLACK + 0.01 * silent else 0)
 
 
 def _counts(rows: Bytes, channels: int) -> NDArray[np.int32]:

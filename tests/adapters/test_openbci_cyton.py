@@ -138,6 +138,17 @@ def test_losses_beyond_the_counter_are_told_by_the_time_the_line_was_dry(lost):
     assert len(samples(events)) == 10
 
 
+@pytest.mark.parametrize("stalled", [130, 150, 250, 300, 500])
+def test_a_line_that_was_held_up_and_lost_nothing_makes_no_gap(stalled):
+    decoder = streaming()
+    silence = stalled / 250.0
+    for turn in range(1, int(silence / 0.1) + 1):
+        list(decoder.tick(0.3 + turn * 0.1))
+    events = list(decoder.feed(stream(range(2, 2 + stalled)), 0.3 + silence))
+    assert not any(isinstance(e, Gap) for e in events)
+    assert len(samples(events)) == stalled
+
+
 def test_a_stalled_reader_that_finds_all_packets_waiting_makes_no_gap():
     decoder = streaming()
     events = list(decoder.feed(stream(range(2, 800)), 30.0))
