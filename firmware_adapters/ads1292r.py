@@ -12,8 +12,11 @@ There is no counter and no checksum. What is lost is seen only as silence or as 
 is then an estimate. Heart and respiration rate are the sketch's guess and are not recorded.
 
 125 Hz is below the 200 Hz that 12-Lead and General ECG demand (PS3.3 A.34.3, A.34.4), and nothing is resampled to
-look like more. Ambulatory ECG (50 to 1000 Hz) takes it; until the gateway writes that class, the recording is kept
-and wrapping holds it with these words.
+look like more: it becomes an Ambulatory ECG (50 to 1000 Hz), however short it is. Respiration is sampled together
+with the ECG and stays beside it in the one multiplex group that this class allows, with an annotation that nobody
+calibrated it. It is coded as what it is
+(109117, DCM), although the class defines ECG leads (CID 3001) for its channels: ``gateway check`` warns of it. To
+leave it out would lose what was recorded; to call it a lead would be wrong.
 """
 
 from __future__ import annotations

@@ -15,19 +15,23 @@ from gateway.dicom.samples import Happening, Scan
 LONGEST_TEXT = 1024  # characters of ST
 
 
-def annotation_items(scan: Scan, notes: Sequence[str]) -> list[Dataset]:
-    """The items, notes first; empty if there is nothing to say."""
-    items = [_note(text, len(scan.groups)) for text in notes]
+def annotation_items(
+    scan: Scan, notes: Sequence[str], of_channels: Sequence[tuple[int, int, str]] = ()
+) -> list[Dataset]:
+    """The items, notes first; empty if there is nothing to say. ``of_channels``: group and channel from 1, text."""
+    everything = [value for group in range(1, len(scan.groups) + 1) for value in (group, 0)]
+    items = [_note(text, everything) for text in notes]
+    items += [_note(text, [group, channel]) for group, channel, text in of_channels]
     items += [item for happening in scan.happenings if (item := _happening(happening, scan)) is not None]
     if scan.untold:
-        items.append(_note(f"{scan.untold} further gaps and markers are not listed", len(scan.groups)))
+        items.append(_note(f"{scan.untold} further gaps and markers are not listed", everything))
     return items
 
 
-def _note(text: str, groups: int) -> Dataset:
+def _note(text: str, channels: list[int]) -> Dataset:
     item = Dataset()
     item.UnformattedTextValue = text[:LONGEST_TEXT]
-    item.ReferencedWaveformChannels = [value for group in range(1, groups + 1) for value in (group, 0)]
+    item.ReferencedWaveformChannels = channels
     return item
 
 

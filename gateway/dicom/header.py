@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -124,10 +124,18 @@ def header(subject: Subject, box: Box) -> Dataset:
     head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")
     head.TimezoneOffsetFromUTC = started.strftime("%z")
     head.AcquisitionContextSequence = []
-    if told := annotation_items(subject.scan, subject.notes):
+    if told := annotation_items(subject.scan, subject.notes, list(_uncalibrated(subject))):
         head.WaveformAnnotationSequence = told
     mapping.declare_character_set(head)
     return head
+
+
+def _uncalibrated(subject: Subject) -> Iterator[tuple[int, int, str]]:
+    """What nobody calibrated is not made to look measured: unit 1 alone could be a ratio."""
+    for group, columns in enumerate(subject.columns, 1):
+        for number, column in enumerate(columns, 1):
+            if column.channel.unit == "1":
+                yield group, number, f"{column.channel.label}: not calibrated, in counts as the device gives them"
 
 
 def _study(head: Dataset, exam: Exam) -> None:

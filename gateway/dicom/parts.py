@@ -1,7 +1,8 @@
 """How a recording is cut into instances: not at all, unless it is larger than one instance may be.
 
-Only the byte cap cuts. All multiplex groups are cut at the same instants, whole seconds from the beginning, so that at
-whole sampling frequencies every part begins exactly where the one before it ended.
+Only the byte cap cuts. All multiplex groups are cut at the same instants: whole seconds from the beginning at which
+every group has a sample, so that every part begins exactly where the one before it ended. (If no such second fits into
+a part, as at 333.3 Hz, a group goes on with its first sample after the instant, less than one sample later.)
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from gateway.dicom.iods import LONGEST_DATA
 from gateway.errors import Held
@@ -16,6 +18,7 @@ from gateway.errors import Held
 # Bytes of one instance's waveform data at most: the Waveform Sequence that holds them has a defined length (PS3.5
 # 7.1.1), and holds the channel definitions too.
 MOST = LONGEST_DATA - (16 << 20)
+_FINE = 10_000  # 62.5 Hz is 125 samples in 2 s; what is no fraction with denominators up to this is none
 SEPARATE = 1000  # parts of one recording that Instance Number can tell apart
 
 
@@ -56,6 +59,8 @@ def cut(rates: Sequence[float], samples: Sequence[int], widths: Sequence[int], l
         return (Part(1, 1, 0, tuple((0, n) for n in samples)),)
     rows = list(zip(rates, samples, widths, strict=True))
     each = int(most / sum(rate * width for rate, n, width in rows if n))  # seconds
+    common = math.lcm(*(Fraction(rate).limit_denominator(_FINE).denominator for rate, n, _ in rows if n))
+    each -= each % common if common <= each else 0
     of = math.ceil(max(n / rate for n, rate in zip(samples, rates, strict=True)) / max(1, each))
     if each < 1 or of >= SEPARATE:
         raise Held(

@@ -19,10 +19,12 @@ from gateway.dicom.leads import Column
 from gateway.dicom.parts import Part
 from gateway.dicom.scaling import combine
 from gateway.errors import Held
-from gateway.events import Gap, Marker, Samples
+from gateway.events import Frame, Gap, Marker, Samples
+from gateway.records import Type
 
 BLOCK = 1 << 16  # counts in a block, roughly: 256 KiB
 MOST_EVENTS = 2000  # gaps and markers that are described one by one
+_STRIDE = 4 << 20  # bytes between two beats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +61,7 @@ class Survey:
 class Scan:
     groups: list[Survey]
     happenings: list[Happening] = field(default_factory=list)
-    untold: int = 0  # gaps and markers beyond MOST_EVENTS
+    untold: int = 0  # gaps and markers beyond MOST_EVENTS, anywhere in the recording
 
     def only(self, kept: Sequence[int]) -> Scan:
         """The scan of some of the groups, renumbered."""
@@ -82,7 +84,18 @@ class Scan:
         return Scan(groups, told, self.untold)
 
 
-def blocks(path: Path, groups: int) -> Iterator[Block]:
+def _events(path: Path, beat: Callable[[], None]) -> Iterator[Samples | Frame | Marker | Gap]:
+    """What was captured, with a beat every few MiB, whatever they hold."""
+    due = 0
+    for record in records.read(path, skip=(Type.END,)):
+        if record.end >= due:
+            beat()
+            due = record.end + _STRIDE
+        if (event := records.decode(record)) is not None:
+            yield event
+
+
+def blocks(path: Path, groups: int, beat: Callable[[], None] = lambda: None) -> Iterator[Block]:
     """The samples of a record file, group by group in the order of arrival, in blocks."""
     waiting: list[list[NDArray[np.int32]]] = [[] for _ in range(groups)]
     held = [0] * groups
@@ -94,7 +107,7 @@ def blocks(path: Path, groups: int) -> Iterator[Block]:
             held[group] = 0
             yield Block(group, len(counts), counts)
 
-    for event in records.events(path):
+    for event in _events(path, beat):
         if isinstance(event, Samples):
             waiting[event.group].append(event.data)
             held[event.group] += event.data.size
@@ -128,7 +141,6 @@ def scan(
         held[group] = 0
         if not len(counts):
             return
-        beat()
         survey = found.groups[group]
         for i, column in enumerate(columns[group]):
             values = combine(counts, column)
@@ -137,7 +149,7 @@ def scan(
             survey.high[i] = max(survey.high[i], high) if seen[group] else high
         seen[group] = True
 
-    for event in records.events(path):
+    for event in _events(path, beat):
         group = getattr(event, "group", 0)
         if group >= len(columns):
             raise Held(f"{path} has samples of a multiplex group that its facts do not name")

@@ -69,7 +69,7 @@ def wrap(
         for of_group, survey in zip(columns, scan.groups, strict=True)
     )
     whole = Subject(facts, exam, row, columns, scales, facts.groups, scan, tuple(_notes(facts, end)), pieces[0])
-    made = writing.write(path, [whole.only(part) for part in pieces], len(facts.groups), settings.box, out, beat)
+    made = writing.write(path, whole, pieces, settings.box, out, beat)
     log.info("%s: wrapped as %s, in %d instances", facts.acquisition, row.label, len(made))
     return made
 

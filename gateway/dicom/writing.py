@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian
@@ -18,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from gateway import fsops
 from gateway.dicom import encode, samples, scaling
 from gateway.dicom.header import Subject, group_item, header
+from gateway.dicom.parts import Part
 from gateway.errors import Held
 from gateway.model import InstanceRef
 from gateway.settings import Box
@@ -26,31 +26,34 @@ SYNC_EVERY = 32 << 20  # bytes
 
 
 class _File:
-    """One instance while it is written. ``left``: bytes of each multiplex group (of the recording) still to come."""
+    """One instance while it is written: made when its first sample comes, so that few headers are in memory at a time.
 
-    def __init__(self, subject: Subject, groups: int, box: Box, out: Path) -> None:
+    ``left``: bytes of each multiplex group still to come.
+    """
+
+    def __init__(self, subject: Subject, box: Box, out: Path) -> None:
         self.subject = subject
         self.storage = scaling.STORAGE[subject.iod.interpretation]
         head = header(subject, box)
         self.uid = str(head.SOPInstanceUID)
         self.path = out / f"{self.uid}.dcm"
-        ranges = subject.part.ranges
-        self.index = {group: n for n, group in enumerate(g for g in range(groups) if ranges[g][0] < ranges[g][1])}
+        kept = [group for group, (first, last) in enumerate(subject.part.ranges) if first < last]
+        self.index = {group: n for n, group in enumerate(kept)}
         widths = [len(columns) * self.storage.bits // 8 for columns in subject.columns]
         lengths = [s.samples * width for s, width in zip(subject.scan.groups, widths, strict=True)]
-        self._items = [encode.Group(group_item(subject, n), length) for n, length in enumerate(lengths)]
-        self._head = head
+        items = [encode.Group(group_item(subject, n), length) for n, length in enumerate(lengths)]
         self._left = lengths
-        self._at: list[int] = []
         self._unsynced = 0
         self._stack = contextlib.ExitStack()
-        self._stream: BinaryIO | None = None
+        self._stream = self._stack.enter_context(fsops.new_file(self.path))
+        try:
+            self._at = encode.write_header(self._stream, head, items)
+        except Exception as error:
+            self.give_up(error)
+            raise
 
     def put(self, group: int, data: bytes) -> None:
         """The next samples of a group."""
-        if self._stream is None:
-            self._stream = self._stack.enter_context(fsops.new_file(self.path))
-            self._at = encode.write_header(self._stream, self._head, self._items)
         n = self.index[group]
         self._stream.seek(self._at[n])
         self._stream.write(data)
@@ -61,12 +64,16 @@ class _File:
             self._stream.flush()
             fsops.sync(self._stream.fileno(), self.path)
             self._unsynced = 0
-        if not any(self._left):
-            self._stack.close()
 
     @property
     def done(self) -> bool:
         return not any(self._left)
+
+    def close(self) -> InstanceRef:
+        """Durable from here on."""
+        self._stack.close()
+        uids = (self.subject.iod.sop_class_uid, self.uid, str(ExplicitVRLittleEndian))
+        return InstanceRef(*uids, str(self.path), self.path.stat().st_size)
 
     def give_up(self, error: Exception) -> None:
         """Leave nothing behind of a file that did not become whole."""
@@ -75,43 +82,53 @@ class _File:
 
 
 def write(
-    path: Path, subjects: Sequence[Subject], groups: int, box: Box, out: Path, beat: Callable[[], None]
+    path: Path, whole: Subject, parts: Sequence[Part], box: Box, out: Path, beat: Callable[[], None]
 ) -> tuple[InstanceRef, ...]:
-    """Write the instances of ``subjects``, the parts of the records at ``path``, into ``out``; each durable and whole.
+    """Write the instances of ``whole``, one for each part of the records at ``path``, into ``out``; each durable.
 
-    Raises Held, leaving nothing of a file that is not whole, if the records do not give what was scanned.
+    Raises Held, leaving nothing behind, if the records do not give what was scanned.
     """
-    files = [_File(subject, groups, box, out) for subject in subjects]
+    files: dict[int, _File] = {}
+    made: dict[int, InstanceRef] = {}
     try:
-        for file, group, data in _pieces(path, files, groups):
-            file.put(group, data)
-            beat()
-        if not all(file.done for file in files):
+        for part, block in _pieces(path, parts, beat):
+            number = part.number
+            if number not in files:
+                files[number] = _File(whole.only(part), box, out)
+            for data in _stored(block, files[number]):
+                files[number].put(block.group, data)
+                beat()
+            if files[number].done:
+                made[number] = files.pop(number).close()
+        if len(made) < len(parts):
             raise Held(f"{path} changed while it was wrapped", "is a second gateway running on this data?")
     except Exception as error:
-        for file in files:
+        for file in files.values():
             file.give_up(error)
+        for one in made.values():
+            fsops.unlink(Path(one.path))
         raise
-    return tuple(
-        InstanceRef(f.subject.iod.sop_class_uid, f.uid, str(ExplicitVRLittleEndian), str(f.path), f.path.stat().st_size)
-        for f in files
-    )
+    return tuple(made[part.number] for part in parts)
 
 
-def _pieces(path: Path, files: Sequence[_File], groups: int) -> Iterator[tuple[_File, int, bytes]]:
-    """The samples as bytes of Waveform Data, block by block, with the file and the group they belong to."""
-    parts = [file.subject.part for file in files]
-    position = [0] * groups
-    for block in samples.blocks(path, groups):
+def _pieces(path: Path, parts: Sequence[Part], beat: Callable[[], None]) -> Iterator[tuple[Part, samples.Block]]:
+    """The blocks of the recording, cut where a part ends."""
+    position = [0] * len(parts[0].ranges)
+    for block in samples.blocks(path, len(position), beat):
         for part, at, count in samples.pieces(parts, block.group, position[block.group], block.samples):
-            file = files[part.number - 1]
-            n = file.index[block.group]
-            columns = file.subject.columns[n]
-            if block.counts is not None:
-                some = block.counts[at : at + count]
-                yield file, block.group, scaling.store(some, columns, file.subject.scales[n], file.storage).tobytes()
-                continue
-            row = np.full(len(columns), file.storage.padding, file.storage.dtype).tobytes()
-            for first in range(0, count, samples.BLOCK):
-                yield file, block.group, row * min(count - first, samples.BLOCK)
+            counts = None if block.counts is None else block.counts[at : at + count]
+            yield part, samples.Block(block.group, count, counts)
         position[block.group] += block.samples
+
+
+def _stored(block: samples.Block, file: _File) -> Iterator[bytes]:
+    """A block as bytes of Waveform Data; missing samples are Waveform Padding Value."""
+    n = file.index[block.group]
+    columns, storage = file.subject.columns[n], file.storage
+    if block.counts is not None:
+        yield scaling.store(block.counts, columns, file.subject.scales[n], storage).tobytes()
+        return
+    row = np.full(len(columns), storage.padding, storage.dtype).tobytes()
+    most = max(1, samples.BLOCK // len(columns))
+    for first in range(0, block.samples, most):
+        yield row * min(block.samples - first, most)

@@ -11,6 +11,7 @@ CLASSES: dict[str, str] = {
     "1.2.840.10008.1.20.1": "Storage Commitment",
     "1.2.840.10008.5.1.4.1.1.9.1.1": "12-Lead ECG",
     "1.2.840.10008.5.1.4.1.1.9.1.2": "General ECG",
+    "1.2.840.10008.5.1.4.1.1.9.1.3": "Ambulatory ECG",
     "1.2.840.10008.5.1.4.1.1.9.1.4": "General 32-bit ECG",
 }
 SYNTAXES: dict[str, str] = {

@@ -133,6 +133,12 @@ def _two_groups(folder: Path, fast: Any, slow: Any, counts: np.ndarray[Any, Any]
     writer.close("stopped")
 
 
+def test_at_half_a_hertz_the_parts_still_begin_with_a_sample() -> None:
+    made = parts.cut([62.5], [62_500], [24], MIB // 10)
+    assert len(made) > 10
+    assert all(part.seconds * 62.5 == part.ranges[0][0] for part in made)
+
+
 def test_where_not_a_second_fits_a_person_is_told() -> None:
     with pytest.raises(Held, match="countless parts; set a larger 'largest'"):
         parts.cut([1e6], [10_000_000], [24], MIB)

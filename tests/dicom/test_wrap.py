@@ -37,7 +37,7 @@ def wrapped(recording: Recording, tmp_path: Path, out: Path, iod: str | None = N
     return path
 
 
-@pytest.mark.parametrize("iod", ["twelve-lead", "general"])
+@pytest.mark.parametrize("iod", ["twelve-lead", "general", "ambulatory"])
 @pytest.mark.parametrize("trusted", [True, False], ids=["clock trusted", "clock not trusted"])
 def test_dciodvfy_finds_no_error(
     iod: str, trusted: bool, tmp_path: Path, out: Path, dciodvfy: Callable[[Path], list[str]]
@@ -102,6 +102,20 @@ def test_what_no_class_can_carry_is_held_with_the_limit_and_the_value(
     with pytest.raises(Held, match=re.escape(words)):
         wrapped(recording, tmp_path, out, iod)
     assert list(out.iterdir()) == []
+
+
+def test_what_nobody_calibrated_stays_beside_the_lead_and_says_so(
+    tmp_path: Path, out: Path, dciodvfy: Callable[[Path], list[str]]
+) -> None:
+    recording = Recording(labels=("II", "Respiration"), rate=125.0, unit="1", sensitivity=1.0)
+    path = wrapped(recording.with_samples(heartbeat(900, 2, counts=9000)), tmp_path, out)
+    head = pydicom.dcmread(path)
+    told = {tuple(n.ReferencedWaveformChannels): n.UnformattedTextValue for n in head.WaveformAnnotationSequence}
+    assert told[(1, 2)] == "Respiration: not calibrated, in counts as the device gives them"
+    (source,) = head.WaveformSequence[0].ChannelDefinitionSequence[1].ChannelSourceSequence
+    assert source.CodeMeaning == "Respiration Waveform"
+    assert dciodvfy(path) == []
+    assert [finding for finding in check(path) if finding.severity == "error"] == []
 
 
 def test_32_bit_takes_rates_that_16_bit_classes_refuse(tmp_path: Path, out: Path) -> None:
