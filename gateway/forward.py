@@ -45,7 +45,7 @@ _AFTER_FAILURE = 5.0  # seconds it rests after one that may pass: of the disk, a
 _PURGE_EVERY = 60.0  # seconds
 _INTAKE_EVERY = 1.0  # seconds
 _LISTENING = 60.0  # seconds that opening a port may take; a name may have to be looked up
-_WRAPPING = 1800.0  # seconds that wrapping the longest recording may take on the smallest board
+_WORKING = 120.0  # seconds without progress: 60, and as many for one sync of some ten MiB on a worn-out card
 
 Turn = Callable[[Callable[[], None]], float]  # a worker's round: takes its beat, returns the seconds to rest
 Worker = Courier | StepReporter | WorklistPoller | Carrier | Listener
@@ -95,17 +95,17 @@ class Forward:
             self._listener = Listener(settings.box, settings.listener, sorted(allowed), self._on_report)
             self._listener.turn()  # before anybody is asked for a report
             self._work("listener", self._listener.turn, _LISTENING)
-        self._work("intake", self._take_in, _WRAPPING)
-        self._work("purge", self._purge, _WRAPPING)
-        self._work("scrub", self._scrubber.turn, _WRAPPING)
+        self._work("intake", self._take_in, _WORKING)
+        self._work("purge", self._purge, _WORKING)
+        self._work("scrub", self._scrubber.turn, _WORKING)
         for courier in self.couriers:
-            self._work(f"to {courier.destination.name}", courier.turn, _WRAPPING)
+            self._work(f"to {courier.destination.name}", courier.turn, _WORKING + 4 * courier.destination.timeout)
         for reporter in self.reporters:
             self._work(f"steps to {reporter.ris.name}", reporter.turn, 60 + 4 * reporter.ris.timeout)
         for poller in self.pollers:
             self._work(f"worklist of {poller.ris.name}", poller.turn, 60 + 4 * poller.ris.timeout)
         if self.carrier is not None:
-            self._work(MEDIA, self.carrier.turn, _WRAPPING)
+            self._work(MEDIA, self.carrier.turn, _WORKING)
         handlers = {"status": self.status, "worklist-refresh": self._refresh} | self._desk.handlers
         self._server = local.Server(settings.places.socket("forward"), handlers)
 
@@ -181,8 +181,8 @@ class Forward:
         self.ledger.ballast.take_in()
         return 0.0 if count else _PURGE_EVERY
 
-    def _rewrap(self, uid: str, destination: str, who: str) -> str:
-        return rewrap(self.settings, self.ledger, self._clock, wrap, check, uid, destination, who)
+    def _rewrap(self, uid: str, destination: str, who: str, beat: Callable[[], None] = lambda: None) -> str:
+        return rewrap(self.settings, self.ledger, self._clock, wrap, check, uid, destination, who, beat)
 
     def _remake(self, uid: str) -> None:
         remake(self.settings, self.ledger, self._clock, wrap, uid)

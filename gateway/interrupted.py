@@ -9,29 +9,31 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway import fsops, records
 from gateway.counts import End, GroupEnd
 from gateway.errors import Held
-from gateway.records import HEADER, Type
+from gateway.records import HEADER, Record, Type
 
 _BLOCK = 256 << 10  # bytes
+_STRIDE = 4 << 20  # bytes between two beats
 _MARKED = 2  # the first version with SYNCED
 
 
-def finish(path: Path, groups: int) -> End:
+def finish(path: Path, groups: int, beat: Callable[[], None] = lambda: None) -> End:
     """Give a cut-off file its END: scan what is good, cut what is torn, sync, append the counts, sync.
 
     What is cut is kept beside it first, as ``records.torn``. Only for a file that nobody writes any more; a second
-    call finds END and changes nothing. Raises Held, and touches nothing, if the file is damaged where it was on the
-    medium already.
+    call finds END and changes nothing. ``beat`` is called every few MiB. Raises Held, and touches nothing, if the file
+    is damaged where it was on the medium already.
     """
     if (found := records.ending(path)) is not None:
         return found
     end = End([GroupEnd() for _ in range(groups)], reason="cut off", interrupted=True)
     good, on_medium, whole = len(HEADER), 0, False
-    for record in records.read(path):
+    for record in _read(path, len(HEADER), beat):
         event = records.decode(record)
         if event is not None:
             end.count(event)
@@ -40,8 +42,8 @@ def finish(path: Path, groups: int) -> End:
         good, whole = record.end, record.type is Type.END
     headless = not records.version(path)
     if not headless and path.stat().st_size > good:
-        _refuse_damage(path, good, on_medium)
-        _keep_torn(path, good)
+        _refuse_damage(path, good, on_medium, beat)
+        _keep_torn(path, good, beat)
     # Synced also if nothing is cut: what a killed capture wrote may be in the page cache only, and END counts it.
     fsops.truncate(path, 0 if headless else good)
     if whole and (found := records.ending(path)) is not None:
@@ -59,16 +61,25 @@ def finish(path: Path, groups: int) -> End:
     return end
 
 
-def _refuse_damage(path: Path, good: int, on_medium: int) -> None:
+def _read(path: Path, start: int, beat: Callable[[], None]) -> Iterator[Record]:
+    due = start
+    for record in records.read(path, start=start):
+        if record.end >= due:
+            beat()
+            due = record.end + _STRIDE
+        yield record
+
+
+def _refuse_damage(path: Path, good: int, on_medium: int, beat: Callable[[], None]) -> None:
     """Raises Held if what cannot be read at ``good`` was synced once."""
-    first = at = records.next_good(path, good + 1)
+    first = at = records.next_good(path, good + 1, beat)
     while at is not None:
         behind = at
-        for record in records.read(path, start=at):
+        for record in _read(path, at, beat):
             behind = record.end
             if record.type is Type.SYNCED:
                 on_medium = max(on_medium, records.synced(record))
-        at = records.next_good(path, behind + 1)
+        at = records.next_good(path, behind + 1, beat)
     if first is not None and (on_medium > good or records.version(path) < _MARKED):
         raise Held(
             f"{path} is damaged in the middle: bytes {good} to {first} cannot be read, good records follow",
@@ -76,7 +87,7 @@ def _refuse_damage(path: Path, good: int, on_medium: int) -> None:
         )
 
 
-def _keep_torn(path: Path, good: int) -> None:
+def _keep_torn(path: Path, good: int, beat: Callable[[], None]) -> None:
     """Copy what lies behind ``good``. A copy that is there was made before a crash, and is whole."""
     torn = path.with_name(path.name + ".torn")
     if torn.exists():
@@ -85,3 +96,4 @@ def _keep_torn(path: Path, good: int) -> None:
         source.seek(good)
         while piece := source.read(_BLOCK):
             copy.write(piece)
+            beat()

@@ -27,7 +27,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -262,11 +262,12 @@ def ending(path: Path) -> End | None:
     return None
 
 
-def next_good(path: Path, start: int) -> int | None:
+def next_good(path: Path, start: int, beat: Callable[[], None] = lambda: None) -> int | None:
     """Offset of the first whole record at or behind ``start``; a place whose head is impossible is not read further."""
     size = path.stat().st_size
     with path.open("rb", buffering=_BUFFER) as stream:
         for base in range(start, size, _BUFFER):
+            beat()
             stream.seek(base)
             piece = stream.read(_BUFFER + _RECORD.size - 1)
             for kind in _ANY_TYPE.finditer(piece, _RECORD.size - 1):

@@ -147,8 +147,8 @@ class Box:
         self.recovery = Recovery(settings, self.ledger, clock, lambda name: self.intake.again(name))  # noqa: PLW0108 - it may be replaced
         self.purger = Purger(settings.places, self.ledger, clock, retention)
 
-        def wrap_again(uid: str, destination: str, who: str) -> str:
-            return rewrap(settings, self.ledger, clock, wrap, check, uid, destination, who)
+        def wrap_again(uid: str, destination: str, who: str, beat: Callable[[], None] = lambda: None) -> str:
+            return rewrap(settings, self.ledger, clock, wrap, check, uid, destination, who, beat)
 
         self.rewrap = wrap_again
         self.remake = lambda uid: remake(settings, self.ledger, clock, wrap, uid)

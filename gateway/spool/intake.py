@@ -35,7 +35,7 @@ _NEWBORN = 60.0  # seconds in which a recording's files may still be about to ap
 _AGAIN = 10.0  # seconds until the next try after a passing failure
 _SPARE = 4 * MIB  # that wrapping leaves free; less than a running recording leaves (acquire.limit)
 
-Wrap = Callable[[Path, Exam, Settings, Path, str | None], Sequence[InstanceRef]]
+Wrap = Callable[[Path, Exam, Settings, Path, str | None, Callable[[], None]], Sequence[InstanceRef]]
 Check = Callable[[Path], Sequence[Finding]]
 
 
@@ -110,7 +110,7 @@ class Intake:
         if facts is None:
             self._forget_unbegun(name, folder, abs(self._clock.wall() - folder.stat().st_mtime) < _NEWBORN)
             return False
-        if not self._ended(name, folder, facts):
+        if not self._ended(name, folder, facts, beat):
             return False
         final = layout.folder(self._here, name)
         if not final.exists():
@@ -125,7 +125,7 @@ class Intake:
                 self._go_on(name, folder, found_exam)
             found_exam = dating.dated(self._here, self._clock, found_exam)
             self._room_for(facts, folder)
-            make(folder, final, found_exam, self._settings, self._wrap, self._check)
+            make(folder, final, found_exam, self._settings, self._wrap, self._check, beat=beat)
         origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
         instances.add(self._ledger, origin, found, wanted(self._settings), self._clock.wall())
@@ -145,7 +145,7 @@ class Intake:
             must = -(-(_SPARE + needed) // MIB)
             raise Retry(f"the disk is full: {found.mebibytes} MiB are free, its instance needs {must}", MAKE_ROOM)
 
-    def _ended(self, name: str, folder: Path, facts: Facts) -> bool:
+    def _ended(self, name: str, folder: Path, facts: Facts, beat: Callable[[], None]) -> bool:
         """Whether the records have their END; what was cut off gets one. Empty recordings are held."""
         path = folder / RECORDS
         size = path.stat().st_size if path.exists() else 0
@@ -160,7 +160,7 @@ class Intake:
             return False
         if records.being_written(path):
             return False
-        end = interrupted.finish(path, len(facts.groups))
+        end = interrupted.finish(path, len(facts.groups), beat)
         instances.ended(self._ledger, name, end.interrupted)
         if without_samples(end):
             words = "nothing was recorded: the device sent no sample"
@@ -241,7 +241,14 @@ class Intake:
 
 
 def make(
-    folder: Path, final: Path, found_exam: Exam, settings: Settings, wrap: Wrap, check: Check, iod: str | None = None
+    folder: Path,
+    final: Path,
+    found_exam: Exam,
+    settings: Settings,
+    wrap: Wrap,
+    check: Check,
+    iod: str | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     """Wrap one recording so that all its instances appear in ``final`` at once, each free of errors.
 
@@ -251,14 +258,15 @@ def make(
     fsops.remove_folder(workplace)
     fsops.make_folder(workplace)
     try:
-        for made in wrap(folder, found_exam, settings, workplace, iod):
+        for made in wrap(folder, found_exam, settings, workplace, iod, beat):
+            beat()
             errors = [f for f in check(Path(made.path)) if f.severity == "error"]
             if errors:
                 more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
                 raise Held(f"the instance made of it is not valid: {errors[0]}{more}", "report this; nothing is sent")
         if not any(layout.files(workplace)):
             raise Held("no instance could be made of it", "report this")
-        layout.write_sums(workplace)
+        layout.write_sums(workplace, beat)
     except Exception:
         fsops.remove_folder(workplace)
         raise

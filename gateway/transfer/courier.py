@@ -32,7 +32,7 @@ _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
 Request = Callable[[Peer, str, Sequence[InstanceRef], Callable[[Report], None], float], Outcome]
-Rewrap = Callable[[str, str, str], str]  # instance, destination, who -> the IOD it was wrapped as
+Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
 
 class Courier:
@@ -91,7 +91,7 @@ class Courier:
                 broken = outcome
             else:
                 worked += 1
-                self._settle(one, hashed, outcome)
+                self._settle(one, hashed, outcome, beat)
         self._judge(bool(worked), broken)
         return len(found) == _BATCH or (broken is not None and worked > 0)
 
@@ -101,7 +101,7 @@ class Courier:
             return one.sha256
         return unharmed.sha256(self._ledger, one, beat)
 
-    def _settle(self, one: Due, sha256: str, outcome: Outcome) -> None:
+    def _settle(self, one: Due, sha256: str, outcome: Outcome, beat: Callable[[], None]) -> None:
         uid, name = one.instance.sop_instance_uid, self.destination.name
         if outcome.good:
             if outcome.kind == "warned":
@@ -109,7 +109,7 @@ class Courier:
             deliveries.stored(self._ledger, uid, name, sha256, outcome.code, outcome.words, self._clock.wall())
             return
         if outcome.code == "class-refused" and self._may_rewrap(one):
-            self._send_instead(one, outcome)
+            self._send_instead(one, outcome, beat)
         else:
             self._hold(one, outcome.code, outcome.words)
 
@@ -118,11 +118,11 @@ class Courier:
         deliveries.hold(self._ledger, uid, name, code, words, self._clock.wall())
         log.error("instance %s is held for %s: %s", uid, name, words)
 
-    def _send_instead(self, one: Due, refusal: Outcome) -> None:
+    def _send_instead(self, one: Due, refusal: Outcome, beat: Callable[[], None]) -> None:
         """Wrap it again in a class that the peer may take. Whatever goes wrong concerns this instance only."""
         uid, name = one.instance.sop_instance_uid, self.destination.name
         try:
-            iod = self._rewrap(uid, name, "rule")
+            iod = self._rewrap(uid, name, "rule", beat)
         except Fatal:
             raise
         except Held as error:

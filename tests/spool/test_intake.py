@@ -104,8 +104,8 @@ def test_a_defect_of_the_wrapper_holds_one_recording_and_is_not_tried_in_a_loop(
 def test_what_the_check_finds_wrong_is_held_and_never_spooled(settings: Settings, box: Box) -> None:
     name = record(settings, somebodys_exam(settings).exam)
 
-    def damaging(folder: Path, whose: Any, configured: Settings, out: Path, iod: str | None) -> Any:
-        made = wrap(folder, whose, configured, out, iod)
+    def damaging(*given: Any) -> Any:
+        made = wrap(*given)
         for one in made:
             Path(one.path).write_bytes(b"no DICOM at all")
         return made

@@ -18,7 +18,7 @@ class Stick:
         self.taken: list[str] = []
         self.error: Exception | None = None
 
-    def add(self, root: Path, instance: InstanceRef, file_set_id: str) -> str:
+    def add(self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object) -> str:
         if self.error:
             raise self.error
         self.taken.append(instance.sop_instance_uid)

@@ -278,7 +278,7 @@ def test_a_wrapping_again_that_fails_concerns_its_instance_only(
     first = box.ledger.query("SELECT instance FROM deliveries ORDER BY queued_at")[0]["instance"]
     pacs.refuse[first] = CLASS_REFUSED
 
-    def failing(*_: str) -> str:
+    def failing(*_: object) -> str:
         raise error
 
     box.couriers[0]._rewrap = failing

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway import fsops
@@ -37,26 +38,26 @@ Signature = tuple[int, int, int, int]
 _open: dict[Path, tuple[Signature, Directory]] = {}  # valid as long as nobody else touched the DICOMDIR
 
 
-def add(root: Path, instance: InstanceRef, file_set_id: str) -> str:
+def add(root: Path, instance: InstanceRef, file_set_id: str, beat: Callable[[], None] = lambda: None) -> str:
     """Copy an instance to the file-set at ``root``, checked and named by its DICOMDIR; returns its File ID.
 
     An instance that is on it already is not copied again. ``file_set_id`` names a new file-set; an existing one
-    keeps its own. Raises Retry if the medium is not there, full, write-protected or failing, Held if the
-    instance does not fit the media profiles or the medium belongs to another program.
+    keeps its own. ``beat`` is called after each MiB. Raises Retry if the medium is not there, full, write-protected or
+    failing, Held if the instance does not fit the media profiles or the medium belongs to another program.
     """
     header = _header(instance)
     with claimed(root):
         signature, directory = _open.pop(root, (None, None))  # it comes back when all went well
         if root in doubtful:
-            rebuild(root, file_set_id)
+            rebuild(root, file_set_id, beat)
             doubtful.discard(root)
         if directory is None or signature != _signature(root) or not directory.current():
-            directory = _directory(root, file_set_id)
+            directory = _directory(root, file_set_id, beat)
         found = directory.find(header.sop_instance_uid)
         if found is not None and not _there(root, found, instance):
             log.warning("medium %s: a file that its DICOMDIR names is gone or changed; rebuilding the DICOMDIR", root)
-            rebuild(root, file_set_id)
-            directory = _directory(root, file_set_id)
+            rebuild(root, file_set_id, beat)
+            directory = _directory(root, file_set_id, beat)
             if directory.find(header.sop_instance_uid) is not None:
                 raise Held(
                     f"the medium at {root} has another object with the UID {header.sop_instance_uid}",
@@ -64,7 +65,7 @@ def add(root: Path, instance: InstanceRef, file_set_id: str) -> str:
                 )
             found = None
         if found is None:
-            found = _file(root, directory, header, Path(instance.path))
+            found = _file(root, directory, header, Path(instance.path), beat)
         _open[root] = (_signature(root), directory)
     return found
 
@@ -79,7 +80,7 @@ def _header(instance: InstanceRef) -> Header:
     return header
 
 
-def _directory(root: Path, file_set_id: str) -> Directory:
+def _directory(root: Path, file_set_id: str, beat: Callable[[], None]) -> Directory:
     """The directory of ``root`` as the medium has it, rebuilt from the files if it was cut."""
     path = root / DICOMDIR
     try:
@@ -96,7 +97,7 @@ def _directory(root: Path, file_set_id: str) -> Directory:
         found, cause = None, str(error)
     if found is None:
         log.warning("medium %s: its DICOMDIR was cut or damaged (%s); rebuilding it from the files", root, cause)
-        rebuild(root, file_set_id)
+        rebuild(root, file_set_id, beat)
         found = load(path)
     return found or Directory(Live(path), file_set_id)
 
@@ -109,21 +110,21 @@ def _there(root: Path, file_id: str, instance: InstanceRef) -> bool:
     return size == Path(instance.path).stat().st_size
 
 
-def _file(root: Path, directory: Directory, header: Header, source: Path) -> str:
+def _file(root: Path, directory: Directory, header: Header, source: Path, beat: Callable[[], None]) -> str:
     need, free = source.stat().st_size + _MARGIN, shutil.disk_usage(root).free
     if free < need:
         raise Retry(
             f"the medium at {root} is full: {free >> 20} MiB free, {need >> 20} MiB needed",
             "put in another medium; what is on it stays readable",
         )
-    while _damaged(root, file_id := directory.file_id(header)):
+    while _damaged(root, file_id := directory.file_id(header), beat):
         directory.number += 1  # not over it: it may be all that is left of another instance
     target = root / file_id
     refuse_links(root, file_id)
     fsops.make_folder(target.parent)
     with source.open("rb") as data, fsops.new_file(target) as copy:
-        digest = hashes.copy(data, copy)
-    if hashes.of_file(target) != digest:
+        digest = hashes.copy(data, copy, target, beat)
+    if hashes.of_file(target, beat) != digest:
         fsops.unlink(target)
         raise Retry(f"the medium at {root} gives back other data than it took", "replace it: it is worn out or a fake")
     hashes.remember(root, file_id, digest)
@@ -131,12 +132,12 @@ def _file(root: Path, directory: Directory, header: Header, source: Path) -> str
     return file_id
 
 
-def _damaged(root: Path, file_id: str) -> bool:
+def _damaged(root: Path, file_id: str, beat: Callable[[], None]) -> bool:
     """Whether a file is there that is not what was written; a whole one was only cut off before it was named."""
     if not (root / file_id).exists():
         return False
     said = hashes.remembered(root).get(file_id)
-    return said is not None and hashes.of_file(root / file_id) != said
+    return said is not None and hashes.of_file(root / file_id, beat) != said
 
 
 def _signature(root: Path) -> Signature:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ FOLDER = "GATEWAY"
 NAME = "SHA256.TXT"
 _LINE = re.compile(rb"([0-9a-f]{64})  (PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6})\n")
 _BLOCK = 1 << 20
+_SYNC_EVERY = 32 << 20  # bytes
 _MOST = 1_000_000  # as many as there are File IDs; a hostile list may be longer
 
 
@@ -52,19 +54,28 @@ def rewrite(root: Path, known: dict[str, str]) -> None:
             stream.write(f"{known[file_id]}  {file_id}\n".encode("ascii"))
 
 
-def of_file(path: Path) -> str:
+def of_file(path: Path, beat: Callable[[], None] = lambda: None) -> str:
     """SHA-256 of a file as the medium gives it back: pages still in memory are dropped first."""
+    digest = hashlib.sha256()
     with path.open("rb") as stream:
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            beat()
+    return digest.hexdigest()
 
 
-def copy(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy block by block; returns the SHA-256 of what was copied."""
-    digest = hashlib.sha256()
+def copy(source: BinaryIO, target: BinaryIO, name: Path, beat: Callable[[], None]) -> str:
+    """Copy block by block; returns the SHA-256 of what was copied. ``name`` is the target's, for messages."""
+    digest, unsynced = hashlib.sha256(), 0
     while block := source.read(_BLOCK):
         digest.update(block)
         target.write(block)
+        if (unsynced := unsynced + len(block)) >= _SYNC_EVERY:  # no single fsync is long, even on a slow stick
+            target.flush()
+            fsops.sync(target.fileno(), name)
+            unsynced = 0
+        beat()
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def repair(root: Path, file_set_id: str = "GATEWAY") -> Repaired:
     return done
 
 
-def rebuild(root: Path, file_set_id: str) -> Repaired:
+def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: None) -> Repaired:
     """The same for whoever has claimed the medium and knows it is ours."""
     known = hashes.remembered(root)
     kept: dict[str, str] = {}
@@ -69,7 +69,7 @@ def rebuild(root: Path, file_set_id: str) -> Repaired:
     with contextlib.ExitStack() as open_files:
         directory: Directory | None = None
         for file_id in _files(root):
-            said, found = known.get(file_id), hashes.of_file(root / file_id)
+            said, found = known.get(file_id), hashes.of_file(root / file_id, beat)
             kept[file_id] = said or found
             if said not in (None, found):
                 left_out.append(f"{file_id}: its content is not what was written")

@@ -151,7 +151,7 @@ def test_too_little_room_is_noticed_before_anything_is_written(
 def test_a_medium_that_gives_back_other_data_than_it_took_is_refused(
     make: Make, stick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fileset.hashes, "of_file", lambda _path: "0" * 64)
+    monkeypatch.setattr(fileset.hashes, "of_file", lambda *_: "0" * 64)
     with pytest.raises(Retry, match="gives back other data"):
         media.add(stick, make(), "WARD")
     assert not (stick / "DICOMDIR").exists()
