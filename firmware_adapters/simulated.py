@@ -21,6 +21,7 @@ from gateway.model import Channel, Equipment, Kind, MultiplexGroup
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 MEASURED = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+WIDEST = 24  # channels in a multiplex group of General ECG
 SENSITIVITY = 0.5  # uV per count
 
 # wave: seconds from the R peak (at 60 beats/min), width (s), amplitude (mV) to the left, down and to the back
@@ -99,6 +100,9 @@ class Options:
     rate: int = setting(500, fields.whole(200, 1000, "Hz"), "sampling rate")
     heart_rate: float = setting(72.0, fields.number(30, 200, "beats/min"), "mean heart rate")
     seed: int = setting(0, fields.whole(0, 2**31), "the same seed gives the same recording")
+    channels: int = setting(
+        12, fields.whole(12, 96), "more than 12: further electrodes of a body surface map, which repeat the leads"
+    )
 
 
 class Decoder:
@@ -116,9 +120,9 @@ class Decoder:
         self._heart = Heart(options.rate, options.heart_rate, options.seed)
         self._began, self._made = now, 0
         self._ready = self._ready[:0]
-        channels = tuple(Channel(lead, "uV", SENSITIVITY, bits=16) for lead in LEADS)
-        group = MultiplexGroup("ECG", float(options.rate), channels)
-        yield Started(Equipment("Modality Gateway", "Simulated ECG", f"SIM-{options.seed}", __version__), (group,))
+        yield Started(
+            Equipment("Modality Gateway", "Simulated ECG", f"SIM-{options.seed}", __version__), _groups(options)
+        )
 
     def stop(self, now: float) -> Iterator[Event]:
         yield from self.tick(now)
@@ -137,7 +141,18 @@ class Decoder:
             block, self._ready = self._ready[:due], self._ready[due:]
             self._made += len(block)
             due -= len(block)
-            yield Samples(block, self._began + self._made / self._options.rate)
+            for number, first in enumerate(range(0, self._options.channels, WIDEST)):
+                columns = np.arange(first, min(first + WIDEST, self._options.channels)) % len(LEADS)
+                yield Samples(block[:, columns], self._began + self._made / self._options.rate, number)
+
+
+def _groups(options: Options) -> tuple[MultiplexGroup, ...]:
+    """The twelve leads, then electrodes E13, E14, ...; at most as many in a group as General ECG takes."""
+    names = (*LEADS, *(f"E{n}" for n in range(len(LEADS) + 1, options.channels + 1)))
+    channels = tuple(Channel(name, "uV", SENSITIVITY, bits=16) for name in names)
+    rows = [channels[first : first + WIDEST] for first in range(0, len(channels), WIDEST)]
+    labels = ["ECG"] if len(rows) == 1 else [f"ECG {n}" for n in range(1, len(rows) + 1)]
+    return tuple(MultiplexGroup(label, float(options.rate), row) for label, row in zip(labels, rows, strict=True))
 
 
 ADAPTER = Adapter(name="simulated", kind=Kind.ECG, transport=Internal(), decoder=Decoder, version="1", options=Options)

@@ -232,6 +232,7 @@ class Capture:
             "samples": first.samples if first else 0,
             "durable": attendant.recorder.durable if facts else 0,  # the rest is safe with the next sync, or END
             "missing": first.missing if first else 0,
+            "sync": [round(seconds, 4) for seconds in attendant.recorder.syncs],  # of the last ones
             "gaps": end.gaps if end is not None else 0,
             "garbage": session.garbage,
             "problem": problem.message if problem else None,

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 FACTS_VERSION = 1
+_SYNCS = 60  # whose times are remembered
 _FORGET = 1000  # acquisitions
 _whose: dict[str, tuple[str, int]] = {}  # acquisition -> its exam, and when its folder had last changed
 _LATEST = 10  # acquisitions looked at for a device's last one
@@ -44,6 +46,7 @@ class Recorder:
         self._writer: records.Writer | None = None
         self._synced = 0.0
         self.facts: Facts | None = None  # of the running acquisition
+        self.syncs: tuple[float, ...] = ()  # seconds that each of the last syncs took; replaced whole, for any thread
         self.durable = 0  # samples of its first group that the last sync covers: nothing takes them any more
 
     def begin(self, started: Started, exam: str | None) -> Facts:
@@ -97,7 +100,9 @@ class Recorder:
         if self._writer is None or now - self._synced < self._device.sync_interval:
             return False
         with self._disk():
+            began = time.perf_counter()
             self._writer.sync()
+        self.syncs = (*self.syncs[1 - _SYNCS :], time.perf_counter() - began)
         self.durable = self._writer.end.groups[0].samples if self._writer.end.groups else 0
         self._synced = self._clock.monotonic()
         return True

@@ -64,3 +64,17 @@ def test_it_looks_like_a_normal_ecg():
     assert high[lead["V1"]] < -low[lead["V1"]], "rS in V1"
     assert high[lead["V5"]] > -low[lead["V5"]], "qR in V5"
     assert np.abs(millivolts).max() < 3.0
+
+
+def test_more_channels_come_in_groups_that_general_ecg_takes():
+    decoder = Decoder(Options(rate=1000, channels=64))
+    (started,) = decoder.start(0.0)
+    assert [len(group.channels) for group in started.groups] == [24, 24, 16]
+    labels = [channel.label for group in started.groups for channel in group.channels]
+    assert labels[:13] == [*LEADS, "E13"]
+    assert len(set(labels)) == 64
+    assert [(event.group, event.data.shape) for event in decoder.tick(0.5)] == [
+        (0, (500, 24)),
+        (1, (500, 24)),
+        (2, (500, 16)),
+    ]

@@ -7,6 +7,7 @@ really spends; RSS is what ``ps`` shows. Each figure is of one run.
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ port = {page}
 [[device]]
 name = "ecg1"
 adapter = "simulated"
+[[device]]
+name = "map"
+adapter = "simulated"
+rate = 1000
+channels = 64
 [[ris]]
 name = "ris"
 ae_title = "RIS"
@@ -61,7 +67,10 @@ def rows(work: Path) -> Iterator[Row]:
             total += pss
             yield Row(f"{name}, idle: RSS / PSS / processor", _figures(rss, pss, share))
         yield Row("all three, idle: PSS", figure(total, "MiB"))
-        yield _recording(settings, running["capture"])
+        yield _recording(settings, running["capture"], "ecg1", "12 leads at 500 Hz")
+        wide = shop.start("capture", "map")
+        wide.wait_ready()
+        yield _recording(settings, wide, "map", "64 channels at 1 kHz")
 
 
 def _started(shop: Workshop) -> dict[str, Process]:
@@ -72,15 +81,17 @@ def _started(shop: Workshop) -> dict[str, Process]:
     return started
 
 
-def _recording(settings: Settings, capture: Process) -> Row:
-    """The simulated 12-lead at 500 Hz: most of its share may be the simulation's own arithmetic."""
-    socket = settings.places.socket("capture-ecg1")
+def _recording(settings: Settings, capture: Process, device: str, what: str) -> Row:
+    """Of a simulated device: most of its share may be the simulation's own arithmetic."""
+    socket = settings.places.socket(f"capture-{device}")
     local.ask(socket, {"do": "start", "exam": None, "seconds": None}, 30)
     time.sleep(1)
     (share,) = _shares([capture], RECORDING)
     rss, pss = memory(capture.pid)
+    syncs = local.ask(socket, {"do": "status"}, 30)["sync"]
     local.ask(socket, {"do": "stop"}, 30)
-    return Row(f"capture recording 12 leads at 500 Hz, {RECORDING:.0f} s: the same", _figures(rss, pss, share))
+    latency = f"sync {figure(statistics.median(syncs), 's')}, at most {figure(max(syncs), 's')}"
+    return Row(f"capture recording {what}, {RECORDING:.0f} s: the same", f"{_figures(rss, pss, share)}; {latency}")
 
 
 def _shares(processes: Collection[Process], seconds: float) -> list[float]:
