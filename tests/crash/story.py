@@ -97,7 +97,9 @@ class Unset(Clock):
         return self.heard
 
 
-def wrap_twice(recording: Path, of: Exam, settings: Settings, out: Path, _: str | None = None) -> Sequence[InstanceRef]:
+def wrap_twice(
+    recording: Path, of: Exam, settings: Settings, out: Path, _: str | None, _beat: Callable[[], None]
+) -> Sequence[InstanceRef]:
     """A recording of which two instances are made."""
     return [made for iod in ("twelve-lead", "general") for made in wrap_once(recording, of, settings, out, iod)]
 
