@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +21,6 @@ from gateway.spool.states import INSTANCE, Instance, advance
 log = logging.getLogger(__name__)
 DAY = 86400.0
 _AT_ONCE = 100  # instances looked at in one round
-_finishing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +125,9 @@ def finish_purge(here: Places, ledger: Ledger, uid: str) -> None:
 
     The raw recording goes with its last instance, and before it: the other way round a recording without
     an instance could remain, which would be wrapped and sent once more.
-
-    The recovery and the purger may both come to one that a crash has left: the second finds nothing to do.
     """
-    with _finishing:
-        row = instances.instance(ledger, uid)
-        if row is not None and Instance(row["state"]) is Instance.PURGING:
-            _finish(here, ledger, row)
-
-
-def _finish(here: Places, ledger: Ledger, row: sqlite3.Row) -> None:
-    uid = row["uid"]
+    row = instances.instance(ledger, uid)
+    assert row is not None and Instance(row["state"]) is Instance.PURGING
     others = ledger.query(
         "SELECT 1 FROM instances WHERE acquisition = ? AND uid <> ? AND state <> 'PURGED' LIMIT 1",
         row["acquisition"],

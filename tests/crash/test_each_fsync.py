@@ -30,7 +30,7 @@ NEEDED_IN_A_DAY = {
     "acquire.standing.keep: make_folder, names": "the order to ecg1 is forgotten",
     "acquire.standing.keep: write_json, data": "the order to ecg1 is forgotten",
     "acquire.standing.keep: write_json, names": "the order to ecg1 is forgotten",
-    "dicom.writing._File.put: new_file, data": "is not what was written",
+    "dicom.writing._File.close: new_file, data": "is not what was written",
     "exam._keep: make_folder, names": "there is no exam",
     "exam._keep: write_json, data": "exam.json is damaged",
     "exam._keep: write_json, names": "there is no exam",
@@ -74,9 +74,9 @@ NEEDED = {
 }
 # Alone it changes nothing, because another one that follows covers it; both together do.
 COVERED = {
-    "dicom.writing._File.put: new_file, names": (
+    "dicom.writing._File.close: new_file, names": (
         "spool.layout.write_sums: write_file, names",
-        "committed to 0 instances",
+        "no power cut should do that",
     ),
 }
 # What comes back is done again, or swept, at the next start. fsops promises more than these need.
@@ -87,6 +87,9 @@ REPEATED = {
 NOT_MET = {
     "acquire.admission.only_capture": "a lock in the runtime folder, which no reboot survives",
     "acquire.standing.resumed": "removes what nobody was told of; what comes back is swept again",
+    "dicom.writing._File.__init__": "opens what close() makes durable, which is named above",
+    "dicom.writing._File.put": "syncs in between, so that the last one, which counts, is short",
+    "dicom.writing.write": "removes files of a wrapping that failed: nobody was told of them",
     "exam.sweep": "removes what nobody was told of; what comes back is swept again",
     "records.Writer.sync": "stands for its callers, which are named above",
     "spool.ballast.Ballast.throw_overboard": "there is nothing in it; what comes back is room that is kept again",
@@ -94,7 +97,8 @@ NOT_MET = {
     "spool.ledger.Ledger.__init__": "the folder is there already",
     "spool.ledger._set_aside": "a damaged ledger: SQLite's own affair",
     "spool.leftovers.sweep": "removes what nobody was told of; what comes back is swept again",
-    "spool.recover.Recovery.turn": "removes half a wrapping; what comes back is swept again",
+    "spool.recover.Recovery.__init__": "removes half a wrapping; what comes back is swept again",
+    "spool.remake.remake": "a damaged instance made anew for a person: what is lost of that, its hash tells again",
 }
 
 

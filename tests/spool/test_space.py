@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,7 @@ from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.spool.deliveries import Promise
-from gateway.spool.space import DAY, Candidate, finish_purge, purgeable
+from gateway.spool.space import DAY, Candidate, purgeable
 from gateway.spool.states import FREES, Delivery
 
 NOW = 1_800_000_000.0
@@ -92,21 +91,6 @@ def test_the_raw_recording_goes_with_its_last_instance(settings: Settings, pacs:
     assert not (settings.places.instances / name).exists()
     assert [r["state"] for r in box.ledger.query("SELECT state FROM instances")] == ["PURGED"]
     assert box.purger.turn() == 0
-
-
-def test_a_purge_that_a_crash_left_is_finished_once_whoever_comes_to_it(settings: Settings, pacs: Pacs) -> None:
-    name = record(settings, somebodys_exam(settings).exam)
-    box = Box(settings, pacs)
-    box.take_in()
-    box.deliver()
-    (uid,) = box.states()
-    with box.ledger.change() as c:
-        c.execute("UPDATE instances SET state = 'PURGING'")
-    with ThreadPoolExecutor(4) as threads:  # the recovery and the purger are threads of their own
-        for done in [threads.submit(finish_purge, settings.places, box.ledger, uid) for _ in range(20)]:
-            done.result()
-    assert not (settings.places.instances / name).exists()
-    assert [r["state"] for r in box.ledger.query("SELECT state FROM instances")] == ["PURGED"]
 
 
 def test_the_retention_time_begins_when_the_clock_is_trusted(settings: Settings, pacs: Pacs) -> None:
