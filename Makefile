@@ -51,7 +51,7 @@ soak: setup-test
 
 nightly: setup-test
 	@.ci/system-packages nightly
-	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults
+	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults tests/crash
 
 bench: setup-test
 	$(BIN)/python -m tests.bench
