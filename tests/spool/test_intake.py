@@ -10,13 +10,14 @@ from typing import Any
 
 import pydicom
 import pytest
-from spooling import CLOCK, ITEM, Box, Pacs, record, somebodys_exam
+from spooling import CLOCK, ITEM, Box, Pacs, counts, record, somebodys_exam
 
 from gateway import configuration, exam, fsops, records
 from gateway.clock import Clock
 from gateway.dicom.check import check
 from gateway.dicom.header import date_of
 from gateway.dicom.wrap import wrap
+from gateway.events import Samples
 from gateway.model import Attributed
 from gateway.settings import Settings
 from gateway.spool import dating, holding
@@ -52,6 +53,25 @@ def test_a_recording_that_was_cut_off_is_wrapped_and_known_as_interrupted(settin
     record(settings, somebodys_exam(settings).exam, end=False)
     assert box.intake.turn() == 1
     assert box.ledger.query("SELECT interrupted FROM acquisitions")[0]["interrupted"] == 1
+
+
+@pytest.mark.parametrize("end", [True, False], ids=["ended", "cut off"])
+def test_a_long_recording_is_taken_in_with_a_sign_of_life_every_few_megabytes(
+    settings: Settings, box: Box, end: bool
+) -> None:
+    path = settings.places.acquisition(record(settings, somebodys_exam(settings).exam)) / "records"
+    path.unlink()
+    writer = records.Writer(path, 1)
+    for _ in range(500):  # 16 MB, and an instance of 12 MB
+        writer.append(Samples(counts(1000), CLOCK.monotonic()))
+    writer.sync()
+    if end:
+        writer.close("stopped")
+    writer.abandon()
+    beats: list[int] = []
+    assert box.intake.turn(lambda: beats.append(1)) == 1
+    read, written = (3, 2) if not end else (2, 2)  # how often the records, and the instance with its hash
+    assert len(beats) > (read * 16 + written * 12) // 4
 
 
 def test_a_recording_of_nobody_is_held_until_its_exam_is_attributed(settings: Settings, box: Box) -> None:

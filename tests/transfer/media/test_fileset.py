@@ -16,7 +16,7 @@ from transfer.media.samples import GENERAL_32, TWELVE_LEAD, Make, data_set, writ
 from gateway import fsops
 from gateway.errors import Held, Retry
 from gateway.transfer import media
-from gateway.transfer.media import fileset
+from gateway.transfer.media import fileset, hashes
 
 
 def records(root: Path) -> list[pydicom.Dataset]:
@@ -39,6 +39,20 @@ def test_adding_the_same_instance_again_changes_nothing(make: Make, stick: Path)
     fileset._open.clear()
     assert media.add(stick, instance, "WARD") == file_id
     assert {path: path.read_bytes() for path in stick.rglob("*") if path.is_file()} == before
+
+
+def test_a_large_file_is_synced_as_it_is_copied_and_each_block_is_progress(
+    make: Make, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = make(EncapsulatedDocument=bytes(6 << 20))
+    monkeypatch.setattr(hashes, "_SYNC_EVERY", 2 << 20)
+    steps: list[str] = []
+    monkeypatch.setattr(fsops, "watch", lambda when, what, where: steps.append(what) if when == "after" else None)
+    file_id = media.add(stick, instance, "WARD", lambda: steps.append("beat"))
+    assert steps.count("beat") >= 2 * 6  # written, and read back
+    copied = steps[: steps.index("rename", steps.index("beat"))]
+    assert copied[copied.index("beat") :].count("fsync") >= 3
+    assert (stick / file_id).stat().st_size > 6 << 20
 
 
 def test_instances_share_the_records_of_their_patient_study_and_series(make: Make, stick: Path) -> None:
