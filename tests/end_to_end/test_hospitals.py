@@ -25,7 +25,7 @@ from gateway.trial.hospital import Hospital
 NAMES = {p.id: p.name for p in patients.PATIENTS}
 STEPS = {p.id: f"SPS{n:04}" for n, p in enumerate(patients.PATIENTS, 1)}
 GENERAL, GENERAL_32 = "1.2.840.10008.5.1.4.1.1.9.1.2", "1.2.840.10008.5.1.4.1.1.9.1.4"
-TWELVE = "1.2.840.10008.5.1.4.1.1.9.1.1"
+TWELVE, AMBULATORY = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.840.10008.5.1.4.1.1.9.1.3"
 COUNTS = synthetic(600)
 
 
@@ -124,7 +124,8 @@ def test_orthanc_stores_commits_and_gives_the_same_ecg_back(at_orthanc: tuple[Bo
     assert compared.equal, compared.words
 
 
-def test_general_ecg_goes_through_orthanc_as_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("iod", "sop_class"), [("general", GENERAL), ("ambulatory", AMBULATORY)])
+def test_the_other_16_bit_classes_go_through_orthanc_as_well(tmp_path: Path, iod: str, sop_class: str) -> None:
     listen = free_port()
     with (
         orthanc(tmp_path, "GATEWAY", listen, patients.items("GATEWAY")) as pacs,
@@ -134,7 +135,7 @@ def test_general_ecg_goes_through_orthanc_as_well(tmp_path: Path) -> None:
             (pacs.ae_title, pacs.port),
             (pacs.ae_title, pacs.port),
             listen,
-            device='iod = "general"',
+            device=f'iod = "{iod}"',
             mpps=False,
         ) as made,
     ):
@@ -142,7 +143,7 @@ def test_general_ecg_goes_through_orthanc_as_well(tmp_path: Path) -> None:
         found = made.until(made.record("SPS0001").exam, "COMMITTED")
         returned = tmp_path / "returned.dcm"
         returned.write_bytes(pacs.bytes(f"/instances/{pacs.instances()[found['instances'][0]['uid']]}/file"))
-        assert dcmread(returned).SOPClassUID == GENERAL
+        assert dcmread(returned).SOPClassUID == sop_class
         compared = verdict.compare(returned, COUNTS[begun:])
         assert compared.equal, compared.words
 
@@ -193,7 +194,12 @@ def test_a_refused_class_is_rewrapped_where_configured_and_then_committed(tmp_pa
 
 @pytest.mark.parametrize(
     ("iod", "sop_class", "options"),
-    [("auto", TWELVE, ()), ("general", GENERAL, ()), ("general-32", GENERAL_32, ("-pm",))],
+    [
+        ("auto", TWELVE, ()),
+        ("general", GENERAL, ()),
+        ("ambulatory", AMBULATORY, ()),
+        ("general-32", GENERAL_32, ("-pm",)),
+    ],
 )
 def test_record_100_comes_out_of_dcmtk_as_it_went_into_the_board(
     tmp_path: Path, record_100: Counts, iod: str, sop_class: str, options: tuple[str, ...]
