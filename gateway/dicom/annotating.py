@@ -24,7 +24,7 @@ def annotation_items(
     items += [_note(text, [group, channel]) for group, channel, text in of_channels]
     items += [item for happening in scan.happenings if (item := _happening(happening, scan)) is not None]
     if scan.untold:
-        items.append(_note(f"{scan.untold} further gaps and markers are not listed", everything))
+        items.append(_note(f"{scan.untold} further gaps and markers of the recording are not listed", everything))
     return items
 
 
