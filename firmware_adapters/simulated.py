@@ -21,6 +21,7 @@ from gateway.model import Channel, Equipment, Kind, MultiplexGroup
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 MEASURED = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+CATCHES_UP = 60  # seconds
 WIDEST = 24  # channels in a multiplex group of General ECG
 SENSITIVITY = 0.5  # uV per count
 
@@ -135,6 +136,8 @@ class Decoder:
         if self._began is None:
             return
         due = int((now - self._began) * self._options.rate) - self._made
+        if due > CATCHES_UP * self._options.rate:  # the box was asleep: nobody wants hours of that at once
+            self._began, due = now - self._made / self._options.rate, 0
         while due > 0:
             if not len(self._ready):
                 self._ready = twelve_leads(self._heart.second())

@@ -38,7 +38,7 @@ class Part:
     @property
     def ordinal(self) -> str:
         """What tells its SOP Instance UID from the others' of the recording, however that is cut."""
-        return "1" if self.whole else f"{self.number} of {self.of}"
+        return "1" if self.whole else f"{self.number} of {self.of}: {self.ranges}"
 
     def instance_number(self, acquisition: int) -> int:
         """Instance Number: the acquisition's number; of a recording in parts 1000 times that, and the part's.
