@@ -53,7 +53,7 @@ def test_a_jump_in_a_recording_and_in_deliveries_that_wait_changes_neither_its_t
         eventually(lambda: here.say("capture-ecg1", do="status")["samples"] >= 750)
         kept = here.say("capture-ecg1", do="stop")
         eventually(lambda: here.say("forward", do="status")["queue"]["unfinished"] == 1)
-        assert "pacs" in eventually(here.troubles)
+        eventually(lambda: "pacs" in here.troubles())
         shim.clock(0.0)  # and back again, with the first attempt noted under the other time
         here.pacs_is_back()
         (instance,) = here.arrived()
