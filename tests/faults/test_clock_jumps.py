@@ -101,7 +101,7 @@ def test_a_box_that_wakes_up_in_1970_dates_its_recording_when_trust_comes_and_de
         exam = here.exam()
         acquisition = here.record(exam, 250)
         here.say("capture-ecg1", do="stop")
-        assert "the clock is not synchronized" in eventually(here.troubles)
+        eventually(lambda: "the clock is not synchronized" in here.troubles())
         assert not here.hospital.files(), "wrapping waits for a better clock"
         shim.clock(0.0, synchronized=True)
         (instance,) = here.arrived()
