@@ -10,7 +10,9 @@ the folder of a recording that has no facts yet: there a capture may just be at 
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import exam, fsops
@@ -39,15 +41,24 @@ def sweep(here: Places, ledger: Ledger) -> None:
     """At the start, before anybody works. What a wrapped recording has of it goes with the recording."""
     exam.sweep(here)
     fsops.sweep(here.worklist)
-    rows = ledger.query("SELECT id FROM acquisitions WHERE state = ?", Acquisition.WRAPPED)
-    wrapped = {row["id"] for row in rows}
-    names = os.listdir(here.acquisitions) if here.acquisitions.exists() else ()  # noqa: PTH208 - 100 000 of them
-    for name in names:
-        folder = here.acquisitions / name
-        if name.startswith(".") and name.endswith(_DISCARDED):
-            _finish_discard(ledger, folder)
-        elif name not in wrapped and _has_leftovers(folder):
-            fsops.sweep(folder)
+    for some in _portions(here.acquisitions):
+        marks = ", ".join("?" * len(some))
+        sql = f"SELECT id FROM acquisitions WHERE id IN ({marks}) AND state = ?"  # noqa: S608
+        wrapped = {row["id"] for row in ledger.query(sql, *some, Acquisition.WRAPPED)}
+        for name in some:
+            folder = here.acquisitions / name
+            if name.startswith(".") and name.endswith(_DISCARDED):
+                _finish_discard(ledger, folder)
+            elif name not in wrapped and _has_leftovers(folder):
+                fsops.sweep(folder)
+
+
+def _portions(folder: Path) -> Iterator[list[str]]:
+    """Names in a folder that may hold 100 000, some at a time."""
+    if folder.exists():
+        with os.scandir(folder) as found:
+            while some := [entry.name for entry in itertools.islice(found, 500)]:
+                yield some
 
 
 def _has_leftovers(folder: Path) -> bool:
