@@ -45,6 +45,7 @@ class Recorder:
         self._adapter = adapter
         self._writer: records.Writer | None = None
         self._synced = 0.0
+        self._last: tuple[str | None, int] = (None, 0)  # exam and number of the last acquisition
         self.facts: Facts | None = None  # of the running acquisition
         self.syncs: tuple[float, ...] = ()  # seconds that each of the last syncs took; replaced whole, for any thread
         self.durable = 0  # samples of its first group that the last sync covers: nothing takes them any more
@@ -62,7 +63,7 @@ class Recorder:
             equipment=started.equipment,
             groups=started.groups,
             exam=exam,
-            number=1 + sum(f.device == self._device.name for f in of_exam(self._here, exam)) if exam else 1,
+            number=self._next_number(exam) if exam else 1,
             started=now,
             test=self._device.test,
         )
@@ -76,9 +77,15 @@ class Recorder:
                 with contextlib.suppress(OSError):
                     fsops.remove_folder(folder)  # no sample is in it
                 raise
+        self._last = (exam, facts.number)
         self._synced = now.monotonic
         self.facts, self.durable = facts, 0
         return facts
+
+    def _next_number(self, exam: str) -> int:
+        """One more than the last of this device in the exam, also if that is purged already."""
+        found = [facts.number for facts in of_exam(self._here, exam) if facts.device == self._device.name]
+        return 1 + max([*found, self._last[1] if self._last[0] == exam else 0])
 
     @property
     def end(self) -> records.End | None:

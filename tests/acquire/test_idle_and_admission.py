@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from firmware_adapters.simulated import ADAPTER
-from gateway import capture, exam
+from gateway import capture, exam, fsops
 from gateway.acquire.adapter import Serial
 from gateway.acquire.admission import admit
 from gateway.acquire.idle import close_if_idle
@@ -205,3 +205,15 @@ def test_a_file_is_no_serial_port(tmp_path):
     (tmp_path / "port").write_text("")
     with pytest.raises(Retry, match="cannot be opened"):
         SerialShell(Serial(baud=9600), str(tmp_path / "port")).open()
+
+
+def test_a_purged_recording_leaves_its_number_to_nobody_else(settings, open_exam):
+    recorder = Recorder(settings.places, Clock("always"), settings.device("sim"), ADAPTER)
+    group = MultiplexGroup("g", 1.0, (Channel("I", "uV", 1.0),))
+    named, numbers = open_exam("sim").exam, []
+    for _ in range(3):
+        facts = recorder.begin(Started(Equipment("A", "B"), (group,)), named)
+        recorder.close("over")
+        numbers.append(facts.number)
+        fsops.remove_folder(settings.places.acquisition(facts.acquisition))
+    assert numbers == [1, 2, 3]
