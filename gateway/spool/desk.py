@@ -221,7 +221,7 @@ class Desk:
             instances.attribute(self._ledger, subject, name)
             holding.release(folder)
         else:
-            instances.see(self._ledger, subject, name, facts.device, facts.test)
+            instances.see(self._ledger, folder, name, facts.device, facts.test)
         return f"it belongs to exam {name}"
 
     def _has_exam(self, folder: Path, facts: Facts) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.spool import marks
 from gateway.spool.layout import Described
@@ -31,15 +32,19 @@ class Wanted:
     policy: str
 
 
-def see(ledger: Ledger, acquisition: str, exam: str, device: str, test: bool) -> Acquisition:
-    """Make sure the acquisition has a row; returns its state."""
+def see(ledger: Ledger, folder: Path, exam: str, device: str, test: bool) -> Acquisition:
+    """Make sure the acquisition in ``folder`` has a row; returns its state.
+
+    One that a person discards in this moment gets none: its folder goes before its row does (spool.leftovers).
+    """
     with ledger.change() as c:
-        c.execute(
-            "INSERT INTO acquisitions (id, exam, device, test, state) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET exam = excluded.exam",
-            (acquisition, exam, device, test, Acquisition.RECORDING),
-        )
-        return _acquisition_state(c, acquisition)
+        if folder.exists():
+            c.execute(
+                "INSERT INTO acquisitions (id, exam, device, test, state) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET exam = excluded.exam",
+                (folder.name, exam, device, test, Acquisition.RECORDING),
+            )
+        return _acquisition_state(c, folder.name)
 
 
 def ended(ledger: Ledger, acquisition: str, interrupted: bool) -> None:

@@ -75,6 +75,9 @@ class Intake:
             try:
                 count += self._take(name, beat)
             except (Retry, OSError) as error:
+                if not self._here.acquisition(name).exists():
+                    self.problems.pop(name, None)  # a person discarded it in this moment
+                    continue
                 self._not_before[name] = self._clock.monotonic() + _AGAIN
                 words = in_words(error) if isinstance(error, OSError) else str(error)
                 if name not in self.problems:  # said once; status has the latest
@@ -154,7 +157,7 @@ class Intake:
         if not path.exists():
             self._forget_unbegun(name, folder, newborn=False)
             return False
-        state = instances.see(self._ledger, name, holding.exam_if_known(folder, facts), facts.device, facts.test)
+        state = instances.see(self._ledger, folder, holding.exam_if_known(folder, facts), facts.device, facts.test)
         if state is Acquisition.WRAPPED:
             self._watched.done(name)  # its instances have vanished: an alarm of the recovery, and for a person
             return False
@@ -236,7 +239,7 @@ class Intake:
         exam_id = holding.exam_if_known(folder, facts) if facts else ""
         rows = self._ledger.query("SELECT held, exam FROM acquisitions WHERE id = ?", name)
         if not rows or rows[0]["held"] != str(reason) or rows[0]["exam"] != exam_id:
-            instances.see(self._ledger, name, exam_id, device, test)
+            instances.see(self._ledger, folder, exam_id, device, test)
             instances.hold_acquisition(self._ledger, name, str(reason))
 
 

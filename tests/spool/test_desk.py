@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,3 +226,27 @@ def test_what_is_given_to_an_exam_is_its_own_at_once_and_no_longer_held(settings
     assert rows[name]["held"] is None
     assert holding.reason(settings.places.acquisition(name)) is None
     assert "held by a person" in rows[kept]["held"]
+
+
+@pytest.mark.parametrize("at", ["facts", "reason"])
+def test_a_recording_discarded_while_the_intake_looks_at_it_is_gone_for_good(
+    at: str, settings: Settings, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk has threads of its own: what it deletes must not come back as a row that nobody can get rid of."""
+    name = record(settings, somebodys_exam(settings).exam, samples=0)
+    ask.box.take_in()
+    looked = getattr(holding, at)
+
+    def meanwhile(folder: Path) -> Any:
+        found = looked(folder)
+        if settings.places.acquisition(name).exists():
+            monkeypatch.setattr(holding, at, looked)
+            ask("discard", instance=name)
+        return found
+
+    monkeypatch.setattr(holding, at, meanwhile)
+    for _ in range(2):
+        ask.box.intake.turn()
+    assert ask.box.ledger.query("SELECT * FROM acquisitions") == []
+    assert ask.box.intake.problems == {}
+    assert not settings.places.acquisition(name).exists()
