@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,15 @@ def run(args: argparse.Namespace) -> int:
     """0 when the recording lies in the PACS, committed, equal to what the device sent."""
     if not 1 <= args.seconds <= 60:
         raise Misuse(f"--seconds {args.seconds:g} is no demo", "1 to 60")
+    stopped = threading.Event()
+
+    def on_interrupt(*_: object) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
     with contextlib.ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            stack.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, on_interrupt))
         shop = stack.enter_context(workshop(args.out))
         real_pacs = address.parse(args.pacs) if args.pacs else None
         real_ris = address.parse(args.ris) if args.ris else None
@@ -101,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
         device = stack.enter_context(CytonPlayer(shop.out / "tty-cyton", counts))
         tell.note(f"device     an OpenBCI Cyton, played on {device.link}")
         demo = Demo(shop, hospital, device.link, counts, args)
+        if stopped.is_set():
+            raise KeyboardInterrupt  # numpy may have swallowed it
         demo.configure(real_pacs, real_ris)
         stack.callback(shop.stop)  # before the device and the hospital, so that nobody misses them
         return demo.run()
