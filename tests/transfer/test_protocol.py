@@ -14,7 +14,7 @@ from gateway.transfer.association.dimse import Assembler, Field, Tag
 from gateway.transfer.association.machine import TABLE, Association, Event, State
 from gateway.transfer.association.pdu import Pdv, ProtocolError
 from gateway.transfer.association.reader import LARGEST, Reader
-from gateway.transfer.media import layout
+from gateway.transfer.media.dicomdir import layout
 
 uids = st.from_regex(r"[1-9][0-9]{0,8}(\.[1-9][0-9]{0,8}){1,6}", fullmatch=True)
 titles = st.text(st.sampled_from("ABCXYZ09_-"), min_size=1, max_size=16)

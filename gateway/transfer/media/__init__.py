@@ -1,9 +1,6 @@
 """Removable media: a folder that is ordinary DICOM media (PS3.10, PS3.11 STD-GEN-USB/SD) at any moment.
 
-elements, records_table    how data elements are encoded; which record a SOP class gets, and its keys
-header                     one instance's file, as far as the directory needs it
-structure                  any DICOMDIR, read without believing it
-layout, directory, stores  ours: where its bytes go, and in which order
+dicomdir                   the directory itself
 medium, hashes             the medium under it, and what the gateway remembers there
 fileset                    :func:`add`
 repairing, verifying       :func:`repair`, :func:`verify`, :func:`status`

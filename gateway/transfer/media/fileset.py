@@ -5,7 +5,7 @@ Order of one :func:`add`, each step synced before the next:
 1. the file, under a temporary name, then its own (PA000001/ST000001/SE000001/IN000001)
 2. it is read back and its hash compared
 3. the hash goes into ``GATEWAY/SHA256.TXT``
-4. the directory names it (:mod:`layout`: fill, publish, link)
+4. the directory names it (:mod:`.dicomdir.layout`: fill, publish, link)
 
 A cut after 1 to 3 leaves a file that no record names: the next add takes the same name and replaces it, or ``repair``
 takes it in. A directory that is ours and is missing or was cut between two writes is rebuilt from the files
@@ -23,12 +23,12 @@ from gateway import fsops
 from gateway.errors import Held, Retry
 from gateway.model import InstanceRef
 from gateway.transfer.media import hashes
-from gateway.transfer.media.directory import Directory, NotOurs
-from gateway.transfer.media.elements import Malformed
-from gateway.transfer.media.header import Header, read_header
+from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
+from gateway.transfer.media.dicomdir.elements import Malformed
+from gateway.transfer.media.dicomdir.header import Header, read_header
+from gateway.transfer.media.dicomdir.stores import Live, load
 from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful, refuse_links
 from gateway.transfer.media.repairing import rebuild
-from gateway.transfer.media.stores import Live, load
 
 log = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from gateway import fsops
 from gateway.errors import Held
 from gateway.transfer.media import hashes
-from gateway.transfer.media.directory import FILE_ID, Directory, NotOurs
-from gateway.transfer.media.elements import Malformed, Window
-from gateway.transfer.media.header import read_header
+from gateway.transfer.media.dicomdir.directory import FILE_ID, Directory, NotOurs
+from gateway.transfer.media.dicomdir.elements import Malformed, Window
+from gateway.transfer.media.dicomdir.header import read_header
+from gateway.transfer.media.dicomdir.stores import Draft, load, open_directory
+from gateway.transfer.media.dicomdir.structure import read_top
 from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful
-from gateway.transfer.media.stores import Draft, load, open_directory
-from gateway.transfer.media.structure import read_top
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from gateway.errors import Held
 from gateway.transfer.media import hashes
-from gateway.transfer.media.directory import FILE_ID, LEVELS
-from gateway.transfer.media.elements import Malformed, Window
-from gateway.transfer.media.header import read_header
+from gateway.transfer.media.dicomdir.directory import FILE_ID, LEVELS
+from gateway.transfer.media.dicomdir.elements import Malformed, Window
+from gateway.transfer.media.dicomdir.header import read_header
+from gateway.transfer.media.dicomdir.records_table import BELOW, KEYS, RECORD_TYPE
+from gateway.transfer.media.dicomdir.stores import open_directory
+from gateway.transfer.media.dicomdir.structure import Record, Top, read_records, read_top
 from gateway.transfer.media.medium import DICOMDIR, in_words, refuse_missing
-from gateway.transfer.media.records_table import BELOW, KEYS, RECORD_TYPE
-from gateway.transfer.media.stores import open_directory
-from gateway.transfer.media.structure import Record, Top, read_records, read_top
 
 _COMPONENT = re.compile(r"[A-Z0-9_]{1,8}")
 _KEPT = (0x00100020, 0x00041500, 0x00041510, 0x00041511, 0x00041512)  # what is compared across records

@@ -16,7 +16,8 @@ from gateway import fsops
 from gateway.errors import Retry
 from gateway.model import InstanceRef
 from gateway.transfer import media
-from gateway.transfer.media import fileset, layout
+from gateway.transfer.media import fileset
+from gateway.transfer.media.dicomdir import layout
 
 
 @pytest.fixture(autouse=True)

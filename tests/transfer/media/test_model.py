@@ -15,7 +15,8 @@ from transfer.media.samples import GENERAL, GENERAL_32, PDF, SECONDARY_CAPTURE, 
 
 from gateway.model import InstanceRef
 from gateway.transfer import media
-from gateway.transfer.media import fileset, layout
+from gateway.transfer.media import fileset
+from gateway.transfer.media.dicomdir import layout
 
 CLASSES = [TWELVE_LEAD, GENERAL, GENERAL_32, PDF, SECONDARY_CAPTURE]
 _SMALLEST = layout.SMALLEST_RESERVE

@@ -6,7 +6,7 @@ import sys
 import pytest
 from pydicom._uid_dict import UID_dictionary
 
-from gateway.transfer.media.records_table import BELOW, KEYS, RECORD_TYPE
+from gateway.transfer.media.dicomdir.records_table import BELOW, KEYS, RECORD_TYPE
 
 STORAGE = {uid: row[0] for uid, row in UID_dictionary.items() if row[1] == "SOP Class" and "Storage" in row[0]}
 

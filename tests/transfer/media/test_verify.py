@@ -15,8 +15,9 @@ from transfer.media.samples import GENERAL_32, Make, data_set, write
 
 from gateway.errors import GatewayError, Held
 from gateway.transfer import media
-from gateway.transfer.media import fileset, layout
-from gateway.transfer.media.elements import Malformed, Window, element_at, encode
+from gateway.transfer.media import fileset
+from gateway.transfer.media.dicomdir import layout
+from gateway.transfer.media.dicomdir.elements import Malformed, Window, element_at, encode
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
-from gateway.transfer.media.directory import Directory
-from gateway.transfer.media.elements import Malformed, Window
-from gateway.transfer.media.layout import FILE_TAIL
+from gateway.transfer.media.dicomdir.directory import Directory
+from gateway.transfer.media.dicomdir.elements import Malformed, Window
+from gateway.transfer.media.dicomdir.layout import FILE_TAIL
 
 _BLOCK = 1 << 20
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.transfer.media.elements import (
+from gateway.transfer.media.dicomdir.elements import (
     ITEM_END,
     PADDING,
     SEQUENCE_END,
@@ -25,7 +25,7 @@ from gateway.transfer.media.elements import (
     name,
     tag_at,
 )
-from gateway.transfer.media.records_table import EXPLICIT_LITTLE
+from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
 
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 MOST_RECORDS = 400_000  # 100 000 instances, each with its own patient, study and series; bounds the memory used

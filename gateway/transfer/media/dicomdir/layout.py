@@ -34,9 +34,9 @@ import struct
 from dataclasses import dataclass
 
 from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from gateway.transfer.media.elements import ITEM_HEAD, ITEM_TAIL, SEQUENCE_TAIL, UNDEFINED, encode
-from gateway.transfer.media.records_table import EXPLICIT_LITTLE
-from gateway.transfer.media.structure import DIRECTORY_CLASS
+from gateway.transfer.media.dicomdir.elements import ITEM_HEAD, ITEM_TAIL, SEQUENCE_TAIL, UNDEFINED, encode
+from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
+from gateway.transfer.media.dicomdir.structure import DIRECTORY_CLASS
 
 SMALLEST_RESERVE = 256 << 10  # bytes: some 600 instances of known series
 FILE_TAIL = ITEM_TAIL + SEQUENCE_TAIL

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Held
-from gateway.transfer.media.elements import Malformed, Window, element_at, elements, encode
-from gateway.transfer.media.records_table import (
+from gateway.transfer.media.dicomdir.elements import Malformed, Window, element_at, elements, encode
+from gateway.transfer.media.dicomdir.records_table import (
     EXPLICIT_LITTLE,
     KEYS,
     PROFILE_SYNTAXES,

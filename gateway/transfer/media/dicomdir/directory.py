@@ -13,12 +13,12 @@ from typing import NamedTuple, Protocol
 
 from gateway.errors import Held
 from gateway.identifiers import new_uid
-from gateway.transfer.media import layout
-from gateway.transfer.media.elements import ITEM_TAIL, Malformed, Window
-from gateway.transfer.media.header import Header
-from gateway.transfer.media.layout import Entry
-from gateway.transfer.media.records_table import BELOW
-from gateway.transfer.media.structure import Record, Top, read_records, read_top
+from gateway.transfer.media.dicomdir import layout
+from gateway.transfer.media.dicomdir.elements import ITEM_TAIL, Malformed, Window
+from gateway.transfer.media.dicomdir.header import Header
+from gateway.transfer.media.dicomdir.layout import Entry
+from gateway.transfer.media.dicomdir.records_table import BELOW
+from gateway.transfer.media.dicomdir.structure import Record, Top, read_records, read_top
 
 LEVELS = ("PATIENT", "STUDY", "SERIES")
 FILE_ID = re.compile(r"PA(\d{6})/ST(\d{6})/SE(\d{6})/IN(\d{6})")
