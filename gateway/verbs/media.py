@@ -1,4 +1,4 @@
-"""``gateway media``: what is on the medium, is it sound, rebuild its DICOMDIR."""
+"""``gateway media``: what is on the medium, is it sound, rebuild its DICOMDIR, bring back what is on it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         ("status", "what is on the medium"),
         ("verify", "read it back: structure, links, files, hashes"),
         ("repair", "rebuild the DICOMDIR from the files"),
-        ("import", "bring a medium's instances into the spool (not yet)"),
     ):
         one = what.add_parser(name, help=words)
         one.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="root of the file-set")
+    back = what.add_parser("import", help="bring back what this box and its PACS lack")
+    back.add_argument("folder", type=Path, metavar="DIR", help="root of the medium")
+    back.add_argument("--dry-run", action="store_true", help="look at everything, take nothing")
+    back.add_argument("--release", action="store_true", help="you checked it: patients of other media belong here, too")
+    back.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.what == "import":
-        raise Misuse("media import is not built yet", "send the files instead: gateway send --to AET@HOST:PORT DIR")
+        from gateway.verbs import media_import  # noqa: PLC0415 - it loads pydicom, which the others do without
+
+        return media_import.run(args)
     root = _root(args)
     if args.what in ("verify", "repair") and not any((root / name).exists() for name in (DICOMDIR, FOLDER)):
         raise Misuse(f"{root} is no file-set: it has no DICOMDIR", "name the root of a medium")

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
+from gateway.errors import Held
+from gateway.transfer.media.walking import Missing, NoFile, open_below
 
 FOLDER = "GATEWAY"
 NAME = "SHA256.TXT"
 _LINE = re.compile(rb"([0-9a-f]{64})  (PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6})\n")
 _BLOCK = 1 << 20
 _SYNC_EVERY = 32 << 20  # bytes
-_MOST = 1_000_000  # as many as there are File IDs; a hostile list may be longer
+_MOST = 400_000  # files: more than a DICOMDIR that we read has records; a hostile list may be longer
+_LONGEST_LINE = 128  # bytes; some files have two lines, or a line that was cut off
 
 
 def place(root: Path) -> Path:
@@ -36,14 +39,31 @@ def remember(root: Path, file_id: str, digest: str) -> None:
 
 
 def remembered(root: Path) -> dict[str, str]:
-    """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
+    """File ID -> SHA-256 in hexadecimal; empty if there is no such file. Raises Held for what cannot be such a list."""
+    return _listed(root, f"{FOLDER}/{NAME}")
+
+
+def listed(path: Path) -> dict[str, str]:
+    """The same of a list that lies elsewhere."""
+    return _listed(path.parent, path.name) if path.parent.is_dir() else {}
+
+
+def _listed(folder: Path, name: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    if not place(root).is_file():
+    try:
+        descriptor = open_below(folder, name)
+    except Missing:
         return found
-    with place(root).open("rb") as lines:
-        while (line := lines.readline(256)) and len(found) < _MOST:
+    except NoFile as error:
+        raise Held(f"{folder / name} cannot be used: {error}", "nothing is written: use another medium") from error
+    with os.fdopen(descriptor, "rb") as lines:
+        while line := lines.readline(256):
             if match := _LINE.fullmatch(line):
                 found[match[2].decode("ascii")] = match[1].decode("ascii")
+            if len(found) > _MOST or lines.tell() > _MOST * _LONGEST_LINE:
+                raise Held(
+                    f"{folder / name} is longer than any list of hashes", "nothing is written: use another medium"
+                )
     return found
 
 

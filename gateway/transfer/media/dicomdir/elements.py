@@ -27,6 +27,7 @@ _NARROW = frozenset(
 _ZERO_PADDED = frozenset({b"UI", b"OB", b"UN"})
 _DEEPEST = 16
 _BLOCK = 64 << 10
+MOST_READS = 20_000_000  # of one file: 50 for each of the 400 000 records of the largest DICOMDIR; a minute of work
 
 
 class Malformed(ValueError):
@@ -44,16 +45,23 @@ class Element(NamedTuple):
 
 
 class Window:
-    """A file read through one block in memory. Not mapped: a pulled stick must be an error, not a SIGBUS."""
+    """A file read through one block in memory. Not mapped: a pulled stick must be an error, not a SIGBUS.
 
-    def __init__(self, descriptor: int) -> None:
+    After ``most`` reads it is Malformed: so a file of a thousand million tiny elements keeps nobody busy for hours.
+    """
+
+    def __init__(self, descriptor: int, most: int = MOST_READS) -> None:
         self._descriptor = descriptor
+        self._left = self._most = most
         self._at = 0
         self._block = b""
         self.size = os.fstat(descriptor).st_size
 
     def read(self, at: int, count: int) -> bytes:
-        """``count`` bytes at offset ``at``; raises Malformed if the file is shorter."""
+        """``count`` bytes at offset ``at``; raises Malformed if the file is shorter, or was read too often."""
+        self._left -= 1
+        if self._left < 0:
+            raise Malformed(f"it has more elements than can be believed ({self._most} reads did not suffice)")
         start = at - self._at
         if start < 0 or start + count > len(self._block):
             self._block = os.pread(self._descriptor, max(count, _BLOCK), at) if at + count <= self.size else b""
