@@ -6,7 +6,6 @@ DATA/acquisitions/ID/facts.json               what must be known to wrap it
 DATA/acquisitions/ID/records                  what the device said
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
-DATA/imports/NAME/UID.dcm                     what a medium brought back and forward has not taken yet (spool.imports)
 DATA/media/UID/SHA256.TXT                     what was put on the file-set UID, as it is remembered there, too
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
 DATA/worklist/NAME.json                       the last answer of the RIS called NAME
@@ -45,10 +44,6 @@ class Places:
     @property
     def instances(self) -> Path:
         return self.data / "instances"
-
-    @property
-    def imports(self) -> Path:
-        return self.data / "imports"
 
     @property
     def media(self) -> Path:

@@ -2,9 +2,9 @@
 
 ::
 
-    imports/.NAME.reading/            being written by the command; nobody counts on it, the medium has it
-    imports/NAME/                     whole: UID.dcm, SHA256SUMS, and UID.deliveries.json if it is held
-    instances/NAME/                   taken: one rename, then the ledger's row (a cut between: spool.recover adopts it)
+    instances/.NAME.reading/      being written by the command; nobody counts on it, the medium has it
+    instances/.NAME.staged/       whole: UID.dcm, SHA256SUMS, and UID.deliveries.json if it is held; forward is told
+    instances/NAME/               taken: one rename, then the ledger's row (a cut between: spool.recover adopts it)
 
 Each instance has a folder of its own, NAME = import-TIME-xxxxxxxx-NUMBER: so a command that was stopped is given again,
 and what it staged before is known by then. There is no acquisition, no exam and no procedure step of this box behind
@@ -34,11 +34,10 @@ from gateway.spool.deliveries import settle
 from gateway.spool.instances import Origin
 from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
-from gateway.spool.watched import names
 
 log = logging.getLogger(__name__)
 MOST_ASKED = 500  # instances in one question
-_READING = ".reading"
+_READING, _STAGED = ".reading", ".staged"
 _AT_ONCE = 50  # instances taken in one turn
 _AGAIN = 10.0  # seconds until the next try of what cannot be taken
 
@@ -49,8 +48,9 @@ Judge = Callable[[Path], str]  # looks at the copy; returns why it is held, or "
 @contextlib.contextmanager
 def claimed(here: Places) -> Iterator[None]:
     """Read a medium alone; what an interrupted command left unfinished is swept. Raises Retry if another one does."""
-    fsops.make_folder(here.imports)
-    descriptor = os.open(here.imports / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, fsops.FILE_MODE)
+    descriptor = os.open(
+        fsops.make_folder(here.data) / ".import.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, fsops.FILE_MODE
+    )
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,9 +65,25 @@ def claimed(here: Places) -> Iterator[None]:
         os.close(descriptor)
 
 
+def sweep(here: Places) -> None:
+    """At the start of forward: what an interrupted command left, unless one is at work."""
+    if here.instances.exists():
+        with contextlib.suppress(Retry), claimed(here):
+            pass
+
+
 def _sweep(here: Places) -> None:
-    for folder in here.imports.glob(f".*{_READING}"):
-        fsops.remove_folder(folder)
+    for name in _on_their_way(here, _READING):
+        fsops.remove_folder(here.instances / f".{name}{_READING}")
+
+
+def _on_their_way(here: Places, how: str) -> list[str]:
+    """The names below instances/ that are being read, or are staged."""
+    if not here.instances.exists():
+        return []
+    with os.scandir(here.instances) as found:
+        hidden = [f.name for f in found if f.name.startswith(".") and f.name.endswith(how)]
+    return sorted(name for one in hidden if layout.is_import(name := one[1:].removesuffix(how)))
 
 
 def stage(here: Places, name: str, uid: str, write: Write, judge: Judge) -> None:
@@ -75,7 +91,7 @@ def stage(here: Places, name: str, uid: str, write: Write, judge: Judge) -> None
 
     Raises what ``write`` and ``judge`` raise, and Fatal for a disk that fails; nothing is left behind then.
     """
-    workplace = here.imports / f".{name}{_READING}"
+    workplace = here.instances / f".{name}{_READING}"
     fsops.make_folder(workplace)
     try:
         path = workplace / f"{uid}{layout.SUFFIX}"
@@ -84,13 +100,13 @@ def stage(here: Places, name: str, uid: str, write: Write, judge: Judge) -> None
         held = judge(path)
         layout.write_sums(workplace)
         if layout.read_sums(workplace).get(uid) != digest:
-            raise Fatal(f"{here.imports} gives back other data than it took", "check the storage medium")
+            raise Fatal(f"{here.instances} gives back other data than it took", "check the storage medium")
         if held:
             marks.hold(path, marks.EVERY, held, "")
     except Exception:
         fsops.remove_folder(workplace)
         raise
-    fsops.rename(workplace, here.imports / name)
+    fsops.rename(workplace, here.instances / f".{name}{_STAGED}")
 
 
 def origin(folder: str, found: Sequence[tuple[layout.Described, str | None]]) -> Origin:
@@ -122,22 +138,27 @@ class Imports:
         self._ledger = ledger
         self._clock = clock
         self._ready = ready
-        self._moved: list[str] = []  # among the instances already, and not yet in the ledger
+        self._staged = dict.fromkeys(_on_their_way(self._here, _STAGED))  # names, in order; told by other threads
+        self._moved: set[str] = set()  # of those: have their place already, and not yet a row
         self._not_before: dict[str, float] = {}  # monotonic
         self.problems: dict[str, str] = {}  # what cannot be taken now, and why
 
     @property
     def handlers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        return {"import-begin": self._begin, "import-known": self._known, "import-left": self._left}
+        return {
+            "import-begin": self._begin,
+            "import-known": self._known,
+            "import-staged": self._told,
+            "import-left": self._left,
+        }
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> int:
         """Take some of what is staged; returns how many became instances."""
         if not self._ready() or not self._settings.destinations:
             return 0
         now, count = self._clock.monotonic(), 0
-        staged = filter(layout.is_import, names(self._here.imports))
-        due = (name for name in staged if now >= self._not_before.get(name, 0.0))
-        for name in [*self._moved, *sorted(itertools.islice(due, _AT_ONCE))]:
+        due = (name for name in list(self._staged) if now >= self._not_before.get(name, 0.0))
+        for name in itertools.islice(due, _AT_ONCE):
             beat()
             try:
                 count += self._take(name)
@@ -148,12 +169,12 @@ class Imports:
                     log.error("import %s cannot be taken in now: %s", name, words)
                 self.problems[name] = words
             else:
-                self.problems.pop(name, None)
-                self._not_before.pop(name, None)
+                for noted in (self._staged, self.problems, self._not_before):
+                    noted.pop(name, None)
         return count
 
     def _take(self, name: str) -> bool:
-        staged, final = self._here.imports / name, self._here.instances / name
+        staged, final = self._here.instances / f".{name}{_STAGED}", self._here.instances / name
         if name not in self._moved:
             path = _only(staged)
             if (row := instances.instance(self._ledger, path.stem)) is not None:
@@ -163,9 +184,8 @@ class Imports:
                 fsops.remove_folder(staged)
                 return False
             layout.describe(self._here, path)  # raises before anything is done
-            fsops.make_folder(final.parent)
             fsops.rename(staged, final)
-            self._moved.append(name)
+            self._moved.add(name)
         sums = layout.read_sums(final)
         found = [(layout.describe(self._here, path), sums.get(path.stem)) for path in layout.files(final)]
         with self._ledger.change() as c:
@@ -173,7 +193,7 @@ class Imports:
             instances.insert(c, origin(name, found), found, where, self._clock.wall())
             for one, _ in found:
                 settle(c, one.uid)
-        self._moved.remove(name)
+        self._moved.discard(name)
         return True
 
     def _begin(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +202,8 @@ class Imports:
         now = self._clock.now()
         name = layout.import_name(now.wall)
         audit.append(self._here.audit, now, str(request["who"]), "import", name, str(request["why"]))
+        for left in _on_their_way(self._here, _STAGED):  # by a command that ended before it could tell
+            self._staged.setdefault(left)
         return {"import": name}
 
     def _known(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -191,10 +213,17 @@ class Imports:
         sql = f"SELECT uid, sha256, state FROM instances WHERE uid IN ({', '.join('?' * len(uids))})"  # noqa: S608
         return {"known": {r["uid"]: _plain(r) for r in self._ledger.query(sql, *uids)}}
 
-    def _left(self, request: dict[str, Any]) -> dict[str, Any]:
-        """How many instances of a command are staged and not taken yet."""
-        name = f"{request['import']}-"
-        return {"left": sum(1 for n in names(self._here.imports) if n.startswith(name)) + len(self._moved)}
+    def _left(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """How many instances are staged and not taken yet."""
+        return {"left": len(self._staged)}
+
+    def _told(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One instance is staged."""
+        name = str(request["name"])
+        if not layout.is_import(name) or Path(name).name != name:
+            raise Misuse(f"{name!r} is no name of an import")
+        self._staged.setdefault(name)
+        return {}
 
     def _refuse_unready(self) -> None:
         if not self._settings.destinations:

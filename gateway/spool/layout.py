@@ -8,6 +8,7 @@ Each wrapping of an acquisition has a folder of its own, which appears by one re
     instances/.../UID.deliveries.json   that a delivery of it is held or waived, and why (spool.marks)
     instances/.NAME.wrapping/           not finished: nobody was offered it, so it may be swept
     instances/import-.../UID.dcm        brought back by a medium (spool.imports); of no acquisition of this box
+    instances/.import-.../              on its way there
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def look(root: Path) -> Iterator[dict[str, frozenset[str]]]:
     if not root.exists():
         return
     with os.scandir(root) as folders:
-        finished = (f for f in folders if not layout.is_unfinished(f.name) and f.is_dir())
+        finished = (f for f in folders if not f.name.startswith(".") and f.is_dir())
         while some := list(itertools.islice(finished, _SLICE)):
             yield {folder.name: _uids(folder.path) for folder in some}
 
@@ -133,6 +133,7 @@ class Recovery:
             log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
         for name in unfinished(self._root):
             fsops.remove_folder(self._root / name)
+        imports.sweep(settings.places)
         self._plans = itertools.chain(self._by_folder(), self._vanished())
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> bool:

@@ -184,7 +184,9 @@ class Importer:
             self._check(one, path, done)
             return held
 
-        imports.stage(self._here, f"{done.name}-{number:06}", one.uid, write, judge)
+        name = f"{done.name}-{number:06}"
+        imports.stage(self._here, name, one.uid, write, judge)
+        self._ask({"do": "import-staged", "name": name})
         return held
 
     def _begin(self, medium: Contents) -> str:

@@ -70,10 +70,10 @@ def test_what_came_from_a_medium_goes_to_no_medium(tmp_path: Path, stick: Path, 
 
 def test_the_medium_is_not_touched_and_a_dry_run_touches_nothing(tmp_path: Path, stick: Path, board: Board) -> None:
     board_that_dies(tmp_path / "a", stick, 2)
-    before, here = tree(stick), sorted(p for p in board.settings.box.data.rglob("*") if p.name != ".lock")
+    before, here = tree(stick), sorted(board.settings.box.data.rglob("*"))
     done = board.import_(stick, dry=True)
     assert (done.taken, len(done.patients)) == (2, 1)
-    assert sorted(p for p in board.settings.box.data.rglob("*") if p.name not in (".lock", "imports")) == here
+    assert sorted(p for p in board.settings.box.data.rglob("*") if p.name != ".import.lock") == here
     board.import_(stick)
     assert tree(stick) == before
 
@@ -273,7 +273,7 @@ def test_it_is_stopped_and_goes_on(tmp_path: Path, stick: Path, board: Board) ->
 
     with pytest.raises(KeyboardInterrupt):
         board.import_(stick, beat=stop)
-    assert not list(board.settings.places.imports.glob(".*.reading"))
+    assert not list(board.settings.places.instances.glob(".*.reading"))
     done = board.import_(stick)
     assert done.taken + done.known == 4
     board.settle()
@@ -285,7 +285,7 @@ def test_what_does_not_fit_is_said_before_anything_is_read(tmp_path: Path, stick
     board = Board(configured(tmp_path / "b", stick, reserve=1 << 20), Pacs())
     with pytest.raises(Held, match="1 MiB that this box lacks, its disk has 0 MiB"):
         board.import_(stick)
-    assert not list(board.settings.places.imports.glob("import-*"))
+    assert not list(board.settings.places.data.glob("instances/*"))
 
 
 def test_a_file_that_says_more_than_any_disk_has_is_left_out_and_bars_no_other(stick: Path, board: Board) -> None:
