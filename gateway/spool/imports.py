@@ -34,6 +34,7 @@ from gateway.spool.deliveries import settle
 from gateway.spool.instances import Origin
 from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
+from gateway.spool.states import Instance
 
 log = logging.getLogger(__name__)
 MOST_ASKED = 500  # instances in one question
@@ -179,6 +180,8 @@ class Imports:
             path = _only(staged)
             if (row := instances.instance(self._ledger, path.stem)) is not None:
                 same = row["sha256"] == layout.read_sums(staged).get(path.stem)
+                if same and _damaged(row):
+                    self._make_whole(path, row)
                 level, words = (logging.INFO, "is here already") if same else (logging.ERROR, "is another object here")
                 log.log(level, "instance %s of a medium %s; what is here stays", path.stem, words)
                 fsops.remove_folder(staged)
@@ -196,6 +199,15 @@ class Imports:
         self._moved.discard(name)
         return True
 
+    def _make_whole(self, staged: Path, row: sqlite3.Row) -> None:
+        """The medium gives back what the disk has spoiled or lost, byte for byte."""
+        path = self._here.data / row["path"]
+        fsops.make_folder(path.parent)
+        fsops.rename(staged, path)
+        layout.write_sums(path.parent)
+        instances.mark_whole(self._ledger, row["uid"], self._clock.wall())
+        log.warning("instance %s was damaged here, and is whole again", row["uid"])
+
     def _begin(self, request: dict[str, Any]) -> dict[str, Any]:
         """A person's command is noted, and gets the name under which it stages."""
         self._refuse_unready()
@@ -207,10 +219,10 @@ class Imports:
         return {"import": name}
 
     def _known(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Of the instances asked for, those that this box has or had: hash (None: nobody knows) and state."""
+        """Of the instances asked for, those that this box has or had: hash (None: nobody knows), and if it is damaged."""
         self._refuse_unready()
         uids = [str(uid) for uid in request["instances"]][:MOST_ASKED]
-        sql = f"SELECT uid, sha256, state FROM instances WHERE uid IN ({', '.join('?' * len(uids))})"  # noqa: S608
+        sql = f"SELECT uid, sha256, state, corrupt FROM instances WHERE uid IN ({', '.join('?' * len(uids))})"  # noqa: S608
         return {"known": {r["uid"]: _plain(r) for r in self._ledger.query(sql, *uids)}}
 
     def _left(self, _request: dict[str, Any]) -> dict[str, Any]:
@@ -241,4 +253,8 @@ def _only(staged: Path) -> Path:
 
 
 def _plain(row: sqlite3.Row) -> dict[str, Any]:
-    return {"sha256": row["sha256"], "state": row["state"]}
+    return {"sha256": row["sha256"], "damaged": _damaged(row)}
+
+
+def _damaged(row: sqlite3.Row) -> bool:
+    return row["corrupt"] is not None and Instance(row["state"]) is Instance.SPOOLED

@@ -122,10 +122,14 @@ def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, n
     held = failure.words if failure.event == "held" else None
     event = "unanswered" if held else failure.event
     if failure.code != _ANOTHER_CLASS and _never_sent(c, uid, destination):
-        event, held = "missing", None
+        event, held, later = "missing", None, _at_once
     _again(c, uid, destination, event, now, later, held, code=failure.code, words=failure.words)
     level = logging.ERROR if held else logging.WARNING
     log.log(level, "%s does not commit to instance %s: %s", destination, uid, failure.words)
+
+
+def _at_once(_attempts: int) -> float:
+    return 0.0
 
 
 def _never_sent(c: sqlite3.Connection, uid: str, destination: str) -> bool:

@@ -120,9 +120,11 @@ class Importer:
         while some := list(itertools.islice(everything, imports.MOST_ASKED)):
             known = self._ask({"do": "import-known", "instances": [one.uid for one in some]})["known"]
             for one in some:
-                if one.uid not in known:
+                sha256 = known.get(one.uid, {}).get("sha256")
+                same = sha256 in (None, one.said) or sha256 == self._hash(medium, one)
+                if one.uid not in known or (same and sha256 and known[one.uid]["damaged"]):
                     unknown.append(one)
-                elif (sha256 := known[one.uid]["sha256"]) in (None, one.said) or sha256 == self._hash(medium, one):
+                elif same:
                     done.known += 1
                 else:
                     done.other.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,7 @@ from transfer.media.samples import SECONDARY_CAPTURE, data_set, write
 
 from gateway import fsops
 from gateway.errors import Held, Misuse, Retry
-from gateway.spool import imports
+from gateway.spool import imports, instances
 from gateway.transfer import importing
 from gateway.transfer.media import hashes, reading
 from gateway.transfer.outcomes import Outcome
@@ -342,6 +343,29 @@ def test_media_that_dcmmkdir_made_and_files_of_any_class_are_read(stick: Path, b
     (stick / "DICOMDIR").write_bytes(b"x" * 400)
     again = board.import_(stick)
     assert (again.known, again.medium.others) == (2, 2)
+
+
+@pytest.mark.parametrize("how", ["spoiled", "lost"])
+def test_what_the_disk_has_spoiled_or_lost_is_given_back_by_the_medium(
+    how: str, tmp_path: Path, stick: Path, board: Board
+) -> None:
+    (uid,) = board_that_dies(tmp_path / "a", stick, 1)
+    board.import_(stick)
+    (kept,) = board.settings.places.instances.glob("*/*.dcm")
+    data = kept.read_bytes()
+    if how == "spoiled":
+        kept.write_bytes(data[:-1] + b"\x77")
+    else:
+        shutil.rmtree(kept.parent)
+    instances.mark_corrupt(board.ledger, uid, "its file is not what was written")
+    with pytest.raises(Held, match="import that again"):
+        board.decide("release", uid)
+    board.import_(stick)
+    assert kept.read_bytes() == data
+    board.settle()
+    assert board.pacs.committed == {uid}
+    assert board.purger.turn() == 1
+    assert not list(board.settings.places.instances.iterdir())
 
 
 def test_a_staged_instance_outlives_a_forward_that_is_not_there(
