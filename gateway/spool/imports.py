@@ -219,7 +219,7 @@ class Imports:
         return {"import": name}
 
     def _known(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Of the instances asked for, those that this box has or had: hash (None: nobody knows), and if it is damaged."""
+        """Of the instances asked for, those that this box has or had: hash (None: unknown), and if it is damaged."""
         self._refuse_unready()
         uids = [str(uid) for uid in request["instances"]][:MOST_ASKED]
         sql = f"SELECT uid, sha256, state, corrupt FROM instances WHERE uid IN ({', '.join('?' * len(uids))})"  # noqa: S608
