@@ -1,29 +1,31 @@
 """Our DICOMDIR, open for adding: what is in it, found by digest, and the three writes of :mod:`layout`.
 
-The index in memory holds one number per record (some 200 bytes per instance), made by reading the directory once;
-after that adding touches nothing but the new records and one link.
+The index in memory (:mod:`index`) is made by reading the directory once; after that adding touches nothing but the new
+records and one link.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 from gateway.errors import Held
 from gateway.identifiers import new_uid
-from gateway.transfer.media.dicomdir import layout
+from gateway.transfer.media.dicomdir import index, layout
 from gateway.transfer.media.dicomdir.elements import ITEM_TAIL, Malformed, Window
 from gateway.transfer.media.dicomdir.header import Header
 from gateway.transfer.media.dicomdir.layout import Entry
-from gateway.transfer.media.dicomdir.records_table import BELOW
-from gateway.transfer.media.dicomdir.structure import Record, Top, read_records, read_top
+from gateway.transfer.media.dicomdir.links import LEVELS, Broken, Links
+from gateway.transfer.media.dicomdir.structure import Record, read_records, read_top
 
-LEVELS = ("PATIENT", "STUDY", "SERIES")
+__all__ = ["FILE_ID", "LEVELS", "Broken", "Directory", "NotOurs", "Store"]
+
 FILE_ID = re.compile(r"PA(\d{6})/ST(\d{6})/SE(\d{6})/IN(\d{6})")
 _MOST = 999_999
 _NUMBER_BITS = 20  # 999 999 fits; the offset stands above
+_MOST_NUMBER = (1 << _NUMBER_BITS) - 1
 
 
 class Store(Protocol):
@@ -44,10 +46,6 @@ class NotOurs(Malformed):
     """A sound DICOMDIR that another program wrote."""
 
 
-class Broken(Malformed):
-    """Ours, but cut between two writes or damaged: it must be rebuilt from the files."""
-
-
 class Directory:
     """An open DICOMDIR; ``number`` is the next instance's, used in the names of all folders it makes."""
 
@@ -56,8 +54,7 @@ class Directory:
         self.number = 1
         self.counts = dict.fromkeys((*LEVELS, "instance"), 0)
         self._store = store
-        self._places: dict[int, int] = {}  # digest of an entity -> offset and number
-        self._persons: dict[int, tuple[bytes, ...]] = {}  # of a patient: issuer of the ID, birth date
+        self._index = index.Index()  # digest of an entity -> its record's offset and its number, see _place
         self._link_at = 0  # where the root's link lies; 0: there is no file yet
         self._length_at = 0  # where the reserve's length lies
         self._reserve = 0
@@ -68,13 +65,18 @@ class Directory:
         top = read_top(source)
         self = Directory(store, top.file_set_id)
         self._link_at = top.first_at
-        nodes: dict[int, _Node] = {}
+        links = Links()
         for record in read_records(source, top):
-            nodes[record.at] = _node(record)
+            links.take(record.at, record.next, record.lower, record.type, self._what(record))
             self._length_at, self._reserve = record.padding[0] - 4, record.padding[1]
         if not top.undefined or self._length_at + 4 + self._reserve + len(layout.FILE_TAIL) != source.size:
             raise NotOurs("another program wrote this DICOMDIR")
-        self._index(top, nodes)
+        for above, _at, numbers in links.follow(top.first):
+            for level, place in enumerate(above):
+                if place.digest not in self._index:
+                    number = numbers >> _NUMBER_BITS * (2 - level) & _MOST_NUMBER
+                    self._index.put(place.digest, _place(place.at, number))
+                    self.counts[LEVELS[level]] += 1
         return self
 
     def current(self) -> bool:
@@ -86,8 +88,8 @@ class Directory:
 
     def find(self, sop_instance_uid: str) -> str | None:
         """The File ID under which an instance is filed."""
-        place = self._places.get(_digest(b"", sop_instance_uid.encode()))
-        if place is None:
+        place = self._index.get(index.own("", sop_instance_uid.encode()))
+        if not place:
             return None
         raw = self._store.get((place >> _NUMBER_BITS) + layout.REFERENCED_AT, 128)
         at = 8 + struct.unpack_from("<H", raw, 6)[0]
@@ -99,20 +101,20 @@ class Directory:
         if self.number > _MOST:
             raise Held(f"the file-set has used all {_MOST} file names", "go on with another medium")
         chain = _chain(header)
-        there = self._persons.get(chain[0], ())
-        if any(one and other and one != other for one, other in zip(there, _person(header), strict=False)):
-            raise Held(
-                "the medium has another patient with the same Patient ID (issuer or birth date differ)",
-                "one file-set tells patients apart by the ID only: correct the ID, or use another medium",
-            )
-        numbers = [self._places.get(d, self.number) & ((1 << _NUMBER_BITS) - 1) for d in chain[:3]]
+        for key, mark in _marks(header.patient_id, header.values):
+            if self._index.get(key) not in (0, mark):
+                raise Held(
+                    "the medium has another patient with the same Patient ID (issuer or birth date differ)",
+                    "one file-set tells patients apart by the ID only: correct the ID, or use another medium",
+                )
+        numbers = [(self._index.get(d) or self.number) & _MOST_NUMBER for d in chain[:3]]
         return "PA{:06}/ST{:06}/SE{:06}/IN{:06}".format(*numbers, self.number)
 
     def insert(self, header: Header, file_id: str) -> None:
         """Name the instance whose file lies complete under ``file_id``. Afterwards it is on the medium."""
         chain = _chain(header)
         numbers = [int(part[2:]) for part in file_id.split("/")]
-        known = next((i for i in (2, 1, 0) if chain[i] in self._places), -1)
+        known = next((i for i in (2, 1, 0) if chain[i] in self._index), -1)
         entries = [Entry(kind, header.keys(kind)) for kind in LEVELS[known + 1 :]]
         identity = (header.sop_class_uid, header.sop_instance_uid, header.transfer_syntax_uid)
         entries.append(
@@ -121,13 +123,15 @@ class Directory:
         if not self._link_at:
             offsets = self._create(entries)
         else:
-            parent = (self._places[chain[known]] >> _NUMBER_BITS) + layout.LOWER_AT if known >= 0 else self._link_at
+            parent = (self._index.get(chain[known]) >> _NUMBER_BITS) + layout.LOWER_AT if known >= 0 else self._link_at
             offsets = self._extend(entries, parent)
         for digest, number, offset in zip(chain[known + 1 :], numbers[known + 1 :], offsets, strict=True):
-            self._places[digest] = offset << _NUMBER_BITS | number
+            self._index.put(digest, _place(offset, number))
         for kind in [*LEVELS[known + 1 :], "instance"]:
             self.counts[kind] += 1
-        self._persons.setdefault(chain[0], _person(header))
+        if known < 0:
+            for key, mark in _marks(header.patient_id, header.values):
+                self._index.put(key, mark)
         self.number = max(self.number, numbers[-1] + 1)
 
     def _create(self, entries: list[Entry]) -> tuple[int, ...]:
@@ -161,80 +165,42 @@ class Directory:
         self._length_at, self._reserve = batch.length_at, left
         return batch.offsets
 
-    def _index(self, top: Top, nodes: dict[int, _Node]) -> None:
-        """Follow the links; what they do not reach, or reach twice, makes the directory Broken."""
-        todo: list[tuple[int, tuple[_Node, ...]]] = [(top.first, ())]
-        while todo:
-            at, above = todo.pop()
-            while at:
-                node = nodes.pop(at, None)
-                if node is None or node.type not in BELOW[above[-1].type if above else ""]:
-                    raise Broken(f"a link to {at} leads to no record, or to one a second time")
-                if node.type in LEVELS:
-                    todo.append((node.lower, (*above, node)))
-                else:
-                    self._take((*above, node))
-                at = node.next
-        if nodes:
-            raise Broken(f"nothing refers to the record at {min(nodes)}")
-
-    def _take(self, branch: tuple[_Node, ...]) -> None:
-        *_above, leaf = branch
-        chain = _digests(*(node.key for node in branch))
-        if (match := FILE_ID.fullmatch(leaf.more[0].decode("ascii", "replace").replace("\\", "/"))) is None:
-            raise NotOurs(f"the record at {leaf.at} has a File ID that is none of ours")
-        for digest, node, part, kind in zip(chain, branch, match.groups(), self.counts, strict=True):
-            if digest not in self._places:
-                self._places[digest] = node.at << _NUMBER_BITS | int(part)
-                self.counts[kind] += 1
-        self._persons.setdefault(chain[0], branch[0].more)
-        self.number = max(self.number, int(match[4]) + 1)
+    def _what(self, record: Record) -> int | bytes:
+        """What :class:`Links` shall remember of a record; the rest of it goes into the index."""
+        if record.type in LEVELS:
+            identity = record.values.get(_IDENTITY[record.type], b"")
+            if record.type == "PATIENT":
+                for key, mark in _marks(identity, record.values):
+                    self._index.put(key, mark)
+            return index.own(record.type, identity)
+        if (match := FILE_ID.fullmatch(record.text(0x00041500).replace("\\", "/"))) is None:
+            raise NotOurs(f"the record at {record.at} has a File ID that is none of ours")
+        patient, study, series, number = map(int, match.groups())
+        digest = index.own("", record.values.get(0x00041511, b""))
+        if digest not in self._index:
+            self._index.put(digest, _place(record.at, number))
+            self.counts["instance"] += 1
+        self.number = max(self.number, number + 1)
+        return (patient << _NUMBER_BITS | study) << _NUMBER_BITS | series
 
 
-# Record type -> the attribute that identifies its entity, and what else must be known of it.
-_IDENTITY: dict[str, tuple[int, tuple[int, ...]]] = {
-    "PATIENT": (0x00100020, (0x00100021, 0x00100030)),
-    "STUDY": (0x0020000D, ()),
-    "SERIES": (0x0020000E, ()),
-}
+# Record type -> the attribute that identifies its entity among its siblings.
+_IDENTITY = {"PATIENT": 0x00100020, "STUDY": 0x0020000D, "SERIES": 0x0020000E}
+_PERSON = (0x00100021, 0x00100030)  # issuer of the ID, birth date: two patients may have the same ID
 
 
-class _Node(NamedTuple):
-    """What following the links needs of a record."""
-
-    at: int
-    next: int
-    lower: int
-    type: str
-    key: bytes
-    more: tuple[bytes, ...]
+def _place(offset: int, number: int) -> int:
+    return offset << _NUMBER_BITS | number
 
 
-def _node(record: Record) -> _Node:
-    key, more = _IDENTITY.get(record.type, (0x00041511, (0x00041500,)))
-    values = tuple(record.values.get(tag, b"") for tag in more)
-    return _Node(record.at, record.next, record.lower, record.type, record.values.get(key, b""), values)
+def _marks(patient_id: bytes, values: dict[int, bytes]) -> Iterator[tuple[bytes, int]]:
+    """Under which key the index has which value if a patient has an issuer of the ID, and a birth date."""
+    for tag in _PERSON:
+        if value := values.get(tag):
+            mark = int.from_bytes(index.digest(value), "little") & index.LARGEST
+            yield index.digest(tag.to_bytes(4, "little"), patient_id), mark or 1
 
 
-def _person(header: Header) -> tuple[bytes, ...]:
-    return tuple(header.values.get(tag, b"") for tag in _IDENTITY["PATIENT"][1])
-
-
-def _chain(header: Header) -> tuple[int, ...]:
+def _chain(header: Header) -> tuple[bytes, ...]:
     study, series = header.values.get(0x0020000D, b""), header.values.get(0x0020000E, b"")
-    return _digests(header.patient_id, study, series, header.sop_instance_uid.encode())
-
-
-def _digests(patient: bytes, study: bytes, series: bytes, instance: bytes) -> tuple[int, ...]:
-    """Digests of patient, study (of this patient), series (of this study), instance (of the file-set)."""
-    return (
-        _digest(b"P", patient),
-        _digest(b"S", patient, study),
-        _digest(b"E", patient, study, series),
-        _digest(b"", instance),
-    )
-
-
-def _digest(*parts: bytes) -> int:
-    joined = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-    return int.from_bytes(hashlib.sha256(joined).digest()[:16], "big")
+    return index.chain(header.patient_id, study, series, header.sop_instance_uid.encode())
