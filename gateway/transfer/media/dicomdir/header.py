@@ -77,11 +77,17 @@ def read_header(path: Path) -> Header:
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return _read(Window(descriptor), path)
-    except Malformed as error:
-        raise Held(f"{path} is no sound DICOM file: {error}", _FIX) from error
+        return header_in(Window(descriptor), path)
     finally:
         os.close(descriptor)
+
+
+def header_in(source: Window, path: Path) -> Header:
+    """The same of a file that is open already; ``path`` is its name in messages."""
+    try:
+        return _read(source, path)
+    except Malformed as error:
+        raise Held(f"{path} is no sound DICOM file: {error}", _FIX) from error
 
 
 def _read(source: Window, path: Path) -> Header:
