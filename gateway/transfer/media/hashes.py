@@ -1,8 +1,9 @@
 """What the gateway remembers on the medium itself: the SHA-256 of every file it put there.
 
 ``GATEWAY/SHA256.TXT`` has one line per file, as ``sha256sum`` writes them, so that anybody can check a medium with
-``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the directory names the file; of two lines for one file
-the later counts; a line cut off by a power cut counts as none. The DICOMDIR names nothing in this folder.
+``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the file gets its name; of two lines for one file
+the later counts; a line cut off by a power cut counts as none, as does one without its file. The DICOMDIR names
+nothing in this folder.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    path = place(root)
-    fresh = b"" if _ends_a_line(path) else b"\n"
-    fsops.append(path, fresh + f"{digest}  {file_id}\n".encode("ascii"))
+    append_line(place(root), f"{digest}  {file_id}\n".encode("ascii"))
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line, durably; what a cut left of the one before stays a line of its own."""
+    fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + line)
 
 
 def remembered(root: Path) -> dict[str, str]:
