@@ -1,8 +1,9 @@
 """What the gateway remembers on the medium itself: the SHA-256 of every file it put there.
 
 ``GATEWAY/SHA256.TXT`` has one line per file, as ``sha256sum`` writes them, so that anybody can check a medium with
-``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the directory names the file; of two lines for one file
-the later counts; a line cut off by a power cut counts as none. The DICOMDIR names nothing in this folder.
+``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the file gets its name; of two lines for one file
+the later counts; a line cut off by a power cut counts as none, as does one without its file. The DICOMDIR names
+nothing in this folder.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    path = place(root)
-    fresh = b"" if _ends_a_line(path) else b"\n"
-    fsops.append(path, fresh + line(file_id, digest))
+    append_line(place(root), line(file_id, digest))
+
+
+def append_line(path: Path, text: bytes) -> None:
+    """Append a line, durably; what a cut left of the one before stays a line of its own."""
+    fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + text)
 
 
 def remembered(root: Path) -> dict[str, str]:
@@ -45,6 +49,13 @@ def remembered(root: Path) -> dict[str, str]:
             if match := _LINE.fullmatch(line):
                 found[match[2].decode("ascii")] = match[1].decode("ascii")
     return found
+
+
+def rewrite(root: Path, known: dict[str, str]) -> None:
+    """Replace the whole list."""
+    with fsops.new_file(place(root)) as stream:
+        for file_id in sorted(known):
+            stream.write(line(file_id, known[file_id]))
 
 
 def line(file_id: str, digest: str) -> bytes:

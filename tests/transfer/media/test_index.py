@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import fsops
-from gateway.transfer.media.dicomdir import index
+from gateway.transfer.media.dicomdir import entities, index
 from gateway.transfer.media.dicomdir.directory import Directory
 from gateway.transfer.media.dicomdir.header import Header
 from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
@@ -34,15 +34,15 @@ def test_the_index_answers_as_a_dict(puts: list[tuple[int, int]]) -> None:
 
 def test_it_forgets_nothing_while_it_grows() -> None:
     found = index.Index()
-    keys = [index.own("", str(n).encode()) for n in range(30_000)]
+    keys = [index.digest(str(n).encode()) for n in range(30_000)]
     for n, key in enumerate(keys, 1):
         found.put(key, n)
     assert [found.get(key) for key in keys] == list(range(1, 30_001))
-    assert index.own("", b"another") not in found
+    assert index.digest(b"another") not in found
 
 
 def test_the_same_entity_below_another_is_another_one() -> None:
-    one, other = index.chain(b"P1", b"1.2", b"1.3", b"1.4"), index.chain(b"P2", b"1.2", b"1.3", b"1.4")
+    one, other = (entities.digests(b"1.4", patient, b"1.2", b"1.3") for patient in (b"P1", b"P2"))
     assert not set(one[:3]) & set(other[:3])
     assert one[3] == other[3], "an instance is one of the whole file-set"
 

@@ -1,11 +1,11 @@
-"""The index of an open DICOMDIR: keyed digests of patients, studies, series and instances, in 16 bytes a slot.
+"""The index of an open DICOMDIR: digest of an entity -> a number, in 16 bytes a slot.
 
 A dict of Python numbers takes some 150 bytes an entry; 100 000 instances with what stands above them must fit into
 32 MB together with the interpreter. So it is a table in one array: open addressing, linear probing, at most three
-quarters full. A slot is two 64-bit words: the key's first 64 bits; its last 12 bits above a 52-bit value, which is
+quarters full. A slot is two 64-bit words: the digest's first 64 bits; its last 12 bits above a 52-bit value, which is
 never 0, so that 0 marks a free slot.
 
-76 bits of a key tell entities apart. Of 400 000 of them two are taken for one with a probability of 1 in 10^12,
+76 bits of a digest tell entities apart. Of 400 000 of them two are taken for one with a probability of 1 in 10^12,
 and nobody can prepare two that are: the digests are keyed with a number drawn when the process starts.
 """
 
@@ -23,26 +23,9 @@ _FEWEST = 1 << 10  # slots; always a power of two
 _halves = struct.Struct("<QH").unpack
 
 
-def digest(*parts: bytes) -> bytes:
-    """Of an entity's parts, of which all but the last have a fixed length."""
-    return hashlib.blake2b(b"".join(parts), digest_size=SIZE, key=_KEY).digest()
-
-
-def chain(patient: bytes, study: bytes, series: bytes, instance: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Digests of patient, study (of this patient), series (of this study), instance (of the file-set)."""
-    first = below(b"", own("PATIENT", patient))
-    second = below(first, own("STUDY", study))
-    return first, second, below(second, own("SERIES", series)), own("", instance)
-
-
-def own(record_type: str, value: bytes) -> bytes:
-    """Of what identifies an entity among its siblings."""
-    return digest(record_type[:2].ljust(2).encode("ascii"), value)
-
-
-def below(above: bytes, sibling: bytes) -> bytes:
-    """Of an entity, given its parent's digest and :func:`own` of itself."""
-    return digest(above, sibling)
+def digest(data: bytes) -> bytes:
+    """SIZE bytes, the same for the same data while this process runs."""
+    return hashlib.blake2b(data, digest_size=SIZE, key=_KEY).digest()
 
 
 class Index:

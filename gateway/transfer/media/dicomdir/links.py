@@ -1,86 +1,65 @@
-"""The links of a DICOMDIR that is being loaded: 21 bytes a record, and 10 more of each patient, study and series.
-
-The records come in the order of the file; only the links, followed when all have come, tell which stands below which.
-"""
+"""The links of a DICOMDIR in a few bytes per record, so that all lies of a hostile one fit into memory, and a walk."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
-from gateway.transfer.media.dicomdir import index
-from gateway.transfer.media.dicomdir.elements import Malformed
-from gateway.transfer.media.dicomdir.records_table import BELOW
-
-LEVELS = ("PATIENT", "STUDY", "SERIES")
-_MOST_TYPES = 255
-
-
-class Broken(Malformed):
-    """Ours, but cut between two writes or damaged: it must be rebuilt from the files."""
-
-
-class Place(NamedTuple):
-    """A patient, study or series that the links led to: its digest, and where its record is."""
-
-    digest: bytes
-    at: int
+from gateway.transfer.media.dicomdir.structure import Record
 
 
 class Links:
-    """Filled by :meth:`take`, record by record in ascending order, then followed once."""
+    """Records in the order of the file, known by index; -1 is the root, or nothing."""
 
     def __init__(self) -> None:
-        self._at = array("I")
-        self._next = array("I")
-        self._lower = array("I")
-        self._type = bytearray()
-        self._types: list[str] = []
-        self._what = array("Q")  # of an instance what :meth:`take` was given, else the place in _own
-        self._own = bytearray()
+        self.at = array("Q")
+        self.next = array("I")
+        self.lower = array("I")
+        self.kind = array("H")  # index into ``kinds``
+        self.kinds: list[str] = []
+        self.in_use = bytearray()
+        self.reached = bytearray()
 
-    def take(self, at: int, following: int, lower: int, record_type: str, what: int | bytes) -> None:
-        """One record. ``what``: of a patient, study or series its own digest, else any number below 2^64."""
-        if record_type not in self._types:
-            if len(self._types) == _MOST_TYPES:
-                raise Malformed(f"there are more than {_MOST_TYPES} types of directory records")
-            self._types.append(record_type)
-        self._at.append(at)
-        self._next.append(following)
-        self._lower.append(lower)
-        self._type.append(self._types.index(record_type))
-        if isinstance(what, bytes):
-            self._what.append(len(self._own))
-            self._own += what
-        else:
-            self._what.append(what)
+    def add(self, record: Record) -> None:
+        if record.type not in self.kinds:
+            self.kinds.append(record.type if len(self.kinds) < _MOST_KINDS else "...")
+        self.at.append(record.at)
+        self.next.append(record.next)
+        self.lower.append(record.lower)
+        self.kind.append(self.kinds.index(record.type) if record.type in self.kinds else len(self.kinds) - 1)
+        self.in_use.append(record.in_use)
+        self.reached.append(0)
 
-    def follow(self, first: int) -> Iterator[tuple[tuple[Place, ...], int, int]]:
-        """Of each instance's record: what it stands below, where it is, and its number.
+    def index(self, at: int) -> int:
+        i = bisect_left(self.at, at)
+        return i if i < len(self.at) and self.at[i] == at else -1
 
-        A link that leads nowhere or a second time to one record, and a record that no link leads to, raise Broken.
+    def type(self, i: int) -> str:
+        return self.kinds[self.kind[i]] if i >= 0 else ""
+
+    def walk(self, first: int, fault: Callable[[int, int, str], None]) -> Iterator[tuple[int, int]]:
+        """Each record that is reached and the one above it, parents first.
+
+        ``fault`` is told of each link that leads nowhere or to a record a second time: whose it is, the offset it
+        holds, and what is wrong in words. It is not followed.
         """
-        reached = bytearray(len(self._at))
-        todo: list[tuple[int, tuple[Place, ...]]] = [(first, ())]
+        todo = [(-1, first, -1)]
         while todo:
-            at, above = todo.pop()
-            allowed = BELOW[LEVELS[len(above) - 1] if above else ""]
+            whose, at, above = todo.pop()
             while at:
-                row = bisect_left(self._at, at)
-                found = row < len(self._at) and self._at[row] == at and not reached[row]
-                record_type = self._types[self._type[row]] if found else ""
-                if record_type not in allowed:
-                    raise Broken(f"a link to {at} leads to no record, or to one a second time")
-                reached[row] = True
-                if record_type in LEVELS:
-                    own = bytes(self._own[self._what[row] : self._what[row] + index.SIZE])
-                    digest = index.below(above[-1].digest if above else b"", own)
-                    todo.append((self._next[row], above))  # goes on there once all below is done: few wait at a time
-                    todo.append((self._lower[row], (*above, Place(digest, at))))
+                i = self.index(at)
+                if i < 0:
+                    fault(whose, at, "where no directory record starts")
                     break
-                yield above, at, self._what[row]
-                at = self._next[row]
-        if (row := reached.find(0)) >= 0:
-            raise Broken(f"nothing refers to the record at {self._at[row]}")
+                if self.reached[i]:
+                    fault(whose, at, "a record that is reached a second time")
+                    break
+                self.reached[i] = 1
+                yield i, above
+                if self.lower[i]:
+                    todo.append((i, self.lower[i], i))
+                whose, at = i, self.next[i]
+
+
+_MOST_KINDS = 1000
