@@ -221,7 +221,7 @@ class Importer:
             raise Unsound(error.message) from error
         if header.sop_instance_uid != one.uid:
             raise Unsound("it became another object while it was read")
-        values = walk(Window(stream.fileno(), MOST_READS), header)
+        values = walk(Window(stream.fileno(), most=MOST_READS), header)
         done.patients.add(hashlib.sha256(values.get(PATIENT_ID, b"")).digest())
         if self._release:
             return ""

@@ -2,14 +2,16 @@
 
 dicomdir                   the directory itself
 medium, hashes             the medium under it, and what the gateway remembers there
-fileset                    :func:`add`
+original, tombstones       ... of another program's DICOMDIR, and of what was removed
+fileset, removing          :func:`add`, :func:`remove`
 repairing, verifying       :func:`repair`, :func:`verify`, :func:`status`
 
 None of it loads pydicom.
 """
 
 from gateway.transfer.media.fileset import add
+from gateway.transfer.media.removing import remove
 from gateway.transfer.media.repairing import Repaired, repair
 from gateway.transfer.media.verifying import Report, Status, status, verify
 
-__all__ = ["Repaired", "Report", "Status", "add", "repair", "status", "verify"]
+__all__ = ["Repaired", "Report", "Status", "add", "remove", "repair", "status", "verify"]

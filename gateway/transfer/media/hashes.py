@@ -1,8 +1,9 @@
 """What the gateway remembers on the medium itself: the SHA-256 of every file it put there.
 
 ``GATEWAY/SHA256.TXT`` has one line per file, as ``sha256sum`` writes them, so that anybody can check a medium with
-``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the directory names the file; of two lines for one file
-the later counts; a line cut off by a power cut counts as none. The DICOMDIR names nothing in this folder.
+``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the file gets its name; of two lines for one file
+the later counts; a line cut off by a power cut counts as none, as does one without its file. The DICOMDIR names
+nothing in this folder.
 """
 
 from __future__ import annotations
@@ -33,9 +34,12 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    path = place(root)
-    fresh = b"" if _ends_a_line(path) else b"\n"
-    fsops.append(path, fresh + f"{digest}  {file_id}\n".encode("ascii"))
+    append_line(place(root), line(file_id, digest))
+
+
+def append_line(path: Path, text: bytes) -> None:
+    """Append a line, durably; what a cut left of the one before stays a line of its own."""
+    fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + text)
 
 
 def remembered(root: Path) -> dict[str, str]:
@@ -71,18 +75,40 @@ def rewrite(root: Path, known: dict[str, str]) -> None:
     """Replace the whole list."""
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):
-            stream.write(f"{known[file_id]}  {file_id}\n".encode("ascii"))
+            stream.write(line(file_id, known[file_id]))
+
+
+def line(file_id: str, digest: str) -> bytes:
+    """What the list says of one file."""
+    return f"{digest}  {file_id}\n".encode("ascii")
 
 
 def of_file(path: Path, beat: Callable[[], None] = lambda: None) -> str:
-    """SHA-256 of a file as the medium gives it back: pages still in memory are dropped first."""
+    """SHA-256 of a file as the medium gives it back."""
+    descriptor = fresh(path)
+    try:
+        return of_open(descriptor, beat)[0]
+    finally:
+        os.close(descriptor)
+
+
+def fresh(path: Path) -> int:
+    """Open a file to be read from the medium: its pages in memory are dropped, its first block is on its way."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(descriptor, 0, _BLOCK, os.POSIX_FADV_WILLNEED)
+    return descriptor
+
+
+def of_open(descriptor: int, beat: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
+    """SHA-256 of a file that is open at its start, and its first block, for whoever looks into it, too."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            beat()
-    return digest.hexdigest()
+    start = block = os.read(descriptor, _BLOCK)
+    while block:
+        digest.update(block)
+        beat()
+        block = os.read(descriptor, _BLOCK)
+    return digest.hexdigest(), start
 
 
 def copy(source: BinaryIO, target: BinaryIO, name: Path, beat: Callable[[], None]) -> str:

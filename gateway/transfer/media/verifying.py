@@ -18,8 +18,8 @@ from pathlib import Path
 
 from gateway.errors import Held
 from gateway.transfer.media import hashes
-from gateway.transfer.media.dicomdir.directory import FILE_ID, LEVELS
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
+from gateway.transfer.media.dicomdir.entities import FILE_ID, LEVELS
 from gateway.transfer.media.dicomdir.header import read_header
 from gateway.transfer.media.dicomdir.records_table import BELOW, KEYS, RECORD_TYPE
 from gateway.transfer.media.dicomdir.stores import open_directory
