@@ -100,6 +100,7 @@ class Handmade:
 
     def _item(self, item: list[object], _sizes: list[int], offsets: list[int] | None) -> bytes:
         kind, body, following, lower, in_use, shared = item
+
         def to(i: object) -> bytes:
             return struct.pack("<I", 0 if offsets is None or i is None else offsets[i])
 
