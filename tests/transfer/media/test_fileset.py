@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.fileset import FileSet
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 from transfer.media.samples import GENERAL_32, TWELVE_LEAD, Make, data_set, write
 
