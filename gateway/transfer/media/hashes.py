@@ -68,6 +68,13 @@ def rewrite(root: Path, known: dict[str, str]) -> None:
             stream.write(f"{known[file_id]}  {file_id}\n".encode("ascii"))
 
 
+def recover(root: Path) -> None:
+    """On FAT a cut may leave the list under its temporary name only; of whatever part, each line stands for itself."""
+    path = place(root)
+    if not path.exists() and (left := list(path.parent.glob(f".{NAME}.*.part"))):
+        fsops.rename(max(left, key=lambda one: one.stat().st_size), path)
+
+
 def of_file(path: Path, beat: Callable[[], None] = lambda: None) -> str:
     """SHA-256 of a file as the medium gives it back: pages still in memory are dropped first."""
     digest = hashlib.sha256()
