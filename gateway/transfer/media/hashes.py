@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +22,7 @@ NAME = "SHA256.TXT"
 _LINE = re.compile(rb"([0-9a-f]{64})  (PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6})\n")
 _BLOCK = 1 << 20
 _SYNC_EVERY = 32 << 20  # bytes
-_MOST = 1_000_000  # as many as there are File IDs; a hostile list may be longer
+_MOST = 400_000  # lines that are read: more instances than a DICOMDIR of ours can name; a hostile list may be longer
 
 
 def place(root: Path) -> Path:
@@ -41,14 +41,24 @@ def append_line(path: Path, text: bytes) -> None:
 
 def remembered(root: Path) -> dict[str, str]:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
-    found: dict[str, str] = {}
+    return dict(_lines(root))
+
+
+def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
+    """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
+    digest = of_file(path, beat)
+    return any(digest == said for _file_id, said in _lines(root))
+
+
+def _lines(root: Path) -> Iterator[tuple[str, str]]:
     if not place(root).is_file():
-        return found
+        return
     with place(root).open("rb") as lines:
-        while (line := lines.readline(256)) and len(found) < _MOST:
+        for _ in range(_MOST):
+            if not (line := lines.readline(256)):
+                return
             if match := _LINE.fullmatch(line):
-                found[match[2].decode("ascii")] = match[1].decode("ascii")
-    return found
+                yield match[2].decode("ascii"), match[1].decode("ascii")
 
 
 def rewrite(root: Path, known: dict[str, str]) -> None:
@@ -61,6 +71,13 @@ def rewrite(root: Path, known: dict[str, str]) -> None:
 def line(file_id: str, digest: str) -> bytes:
     """What the list says of one file."""
     return f"{digest}  {file_id}\n".encode("ascii")
+
+
+def recover(root: Path) -> None:
+    """On FAT a cut may leave the list under its temporary name only; of whatever part, each line stands for itself."""
+    path = place(root)
+    if not path.exists() and (left := list(path.parent.glob(f".{NAME}.*.part"))):
+        fsops.rename(max(left, key=lambda one: one.stat().st_size), path)
 
 
 def of_file(path: Path, beat: Callable[[], None] = lambda: None) -> str:

@@ -19,16 +19,20 @@ from gateway.transfer.media.medium import found
 
 NAME = "REMOVED.TXT"
 _LINE = re.compile(rb"([A-Z0-9_/]{1,71})  ([0-9.]{1,64})\n")
-_MOST = 1_000_000
+_MOST = 100_000
 
 
 def place(root: Path) -> Path:
     return root / hashes.FOLDER / NAME
 
 
-def put(root: Path, file_id: str, sop_instance_uid: str) -> None:
-    """Say durably that a file is removed."""
-    hashes.append_line(place(root), f"{file_id}  {sop_instance_uid}\n".encode("ascii"))
+def put(root: Path, file_id: str, sop_instance_uid: str) -> bool:
+    """Say durably that a file is removed; False if a line cannot say it."""
+    line = f"{file_id}  {sop_instance_uid}\n".encode()
+    if _LINE.fullmatch(line) is None:
+        return False
+    hashes.append_line(place(root), line)
+    return True
 
 
 def read(root: Path) -> dict[str, str]:
