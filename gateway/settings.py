@@ -149,6 +149,11 @@ class Media:
     policy: str = setting(
         "copy", fields.choice("copy", "media-verified"), '"media-verified": a checked copy counts as a destination'
     )
+    foreign: str = setting(
+        "extend",
+        fields.choice("extend", "refuse"),
+        'a medium with another program\'s DICOMDIR: "extend" adds to it, what is there stays; "refuse" leaves it alone',
+    )
 
 
 @dataclass(frozen=True, slots=True)

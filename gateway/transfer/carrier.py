@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -28,12 +29,12 @@ Add = Callable[[Path, InstanceRef, str, Callable[[], None]], str]  # root, insta
 class Carrier:
     """Owned by one thread, which calls :meth:`turn` again and again."""
 
-    def __init__(self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add = media.add) -> None:
+    def __init__(self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add | None = None) -> None:
         self._to = to
         self._data = data
         self._ledger = ledger
         self._clock = clock
-        self._add = add
+        self._add = add or partial(media.add, extend=to.foreign == "extend")
         self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
         self.words = "not tried yet"
         self.answers: bool | None = None

@@ -1,4 +1,4 @@
-"""``gateway media``: what is on the medium, is it sound, rebuild its DICOMDIR, bring back what is on it."""
+"""``gateway media``: what is on a medium, is it sound, rebuild its DICOMDIR, take off an instance, bring back all."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         ("status", "what is on the medium"),
         ("verify", "read it back: structure, links, files, hashes"),
         ("repair", "rebuild the DICOMDIR from the files"),
+        ("remove", "take one instance off the medium, so that no repair brings it back"),
     ):
         one = what.add_parser(name, help=words)
+        if name == "remove":
+            one.add_argument("uid", metavar="UID", help="SOP Instance UID")
         one.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="root of the file-set")
     back = what.add_parser("import", help="bring back what this box and its PACS lack")
     back.add_argument("folder", type=Path, metavar="DIR", help="root of the medium")
@@ -34,10 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
         return media_import.run(args)
     root = _root(args)
-    if args.what in ("verify", "repair") and not any((root / name).exists() for name in (DICOMDIR, FOLDER)):
+    if args.what != "status" and root.is_dir() and not any((root / name).exists() for name in (DICOMDIR, FOLDER)):
         raise Misuse(f"{root} is no file-set: it has no DICOMDIR", "name the root of a medium")
     if args.what == "repair":
         print(media.repair(root))
+        return 0
+    if args.what == "remove":
+        print(f"{media.remove(root, args.uid)} was taken off the medium at {root}")
         return 0
     if args.what == "status":
         print(media.status(root))

@@ -175,6 +175,8 @@ def _taken(root: Path, file_id: str, known: dict[str, str], beat: Callable[[], N
     A whole one of ours was only cut off before it was named.
     """
     path = root / file_id
+    if any(os.path.lexists(folder) and not folder.is_dir() for folder in list(path.parents)[:3]):
+        return True
     return os.path.lexists(path) and (file_id not in known or hashes.of_file(path, beat) != known[file_id])
 
 

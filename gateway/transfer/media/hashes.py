@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,8 +24,8 @@ NAME = "SHA256.TXT"
 _LINE = re.compile(rb"([0-9a-f]{64})  (PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6})\n")
 _BLOCK = 1 << 20
 _SYNC_EVERY = 32 << 20  # bytes
-_MOST = 400_000  # files: more than a DICOMDIR that we read has records; a hostile list may be longer
-_LONGEST_LINE = 128  # bytes; some files have two lines, or a line that was cut off
+_MOST = 400_000  # lines that are read: more instances than a DICOMDIR of ours can name; a hostile list may be longer
+_LONGEST_LINE = 256  # bytes
 
 
 def place(root: Path) -> Path:
@@ -44,31 +44,40 @@ def append_line(path: Path, text: bytes) -> None:
 
 def remembered(root: Path) -> dict[str, str]:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file. Raises Held for what cannot be such a list."""
-    return _listed(root, f"{FOLDER}/{NAME}")
+    return dict(_entries(root, f"{FOLDER}/{NAME}"))
 
 
 def listed(path: Path) -> dict[str, str]:
     """The same of a list that lies elsewhere."""
-    return _listed(path.parent, path.name) if path.parent.is_dir() else {}
+    return dict(_entries(path.parent, path.name)) if path.parent.is_dir() else {}
 
 
-def _listed(folder: Path, name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
+    """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
+    digest = of_file(path, beat)
+    return any(digest == said for _file_id, said in _entries(root, f"{FOLDER}/{NAME}"))
+
+
+def _entries(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+    for text in lines(folder, name):
+        if match := _LINE.fullmatch(text):
+            yield match[2].decode("ascii"), match[1].decode("ascii")
+
+
+def lines(folder: Path, name: str) -> Iterator[bytes]:
+    """The lines of a small file on a medium, of one that may not be what it should. None if it is not there."""
     try:
         descriptor = open_below(folder, name)
     except Missing:
-        return found
+        return
     except NoFile as error:
-        raise Held(f"{folder / name} cannot be used: {error}", "nothing is written: use another medium") from error
-    with os.fdopen(descriptor, "rb") as lines:
-        while line := lines.readline(256):
-            if match := _LINE.fullmatch(line):
-                found[match[2].decode("ascii")] = match[1].decode("ascii")
-            if len(found) > _MOST or lines.tell() > _MOST * _LONGEST_LINE:
-                raise Held(
-                    f"{folder / name} is longer than any list of hashes", "nothing is written: use another medium"
-                )
-    return found
+        raise Held(f"{folder / name} cannot be used: {error}", "use another medium") from error
+    with os.fdopen(descriptor, "rb") as found:
+        for _ in range(_MOST):
+            if not (text := found.readline(_LONGEST_LINE)):
+                return
+            yield text
+    raise Held(f"{folder / name} is longer than any list of a gateway", "use another medium")
 
 
 def rewrite(root: Path, known: dict[str, str]) -> None:
@@ -76,6 +85,13 @@ def rewrite(root: Path, known: dict[str, str]) -> None:
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):
             stream.write(line(file_id, known[file_id]))
+
+
+def recover(root: Path) -> None:
+    """On FAT a cut may leave the list under its temporary name only; of whatever part, each line stands for itself."""
+    path = place(root)
+    if not path.exists() and (left := list(path.parent.glob(f".{NAME}.*.part"))):
+        fsops.rename(max(left, key=lambda one: one.stat().st_size), path)
 
 
 def line(file_id: str, digest: str) -> bytes:

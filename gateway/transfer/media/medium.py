@@ -51,6 +51,7 @@ def claimed(root: Path, extend: bool = False) -> Iterator[None]:
         descriptor = os.open(root / hashes.FOLDER / _LOCK, os.O_RDWR | os.O_CREAT, fsops.FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            hashes.recover(root)
             yield
         finally:
             os.close(descriptor)

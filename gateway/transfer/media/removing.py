@@ -46,10 +46,11 @@ def remove(root: Path, sop_instance_uid: str, beat: Callable[[], None] = lambda:
             raise Misuse(f"no record on the medium at {root} names the instance {sop_instance_uid}", "check the UID")
         if not _ours(root, file_id, beat):
             raise Held(
-                f"{file_id} was put on the medium at {root} by another program",
-                "it is left as it is: only what a gateway put on a medium is removed by one",
+                f"{file_id} on the medium at {root} is not what a gateway put there",
+                "it is left as it is: have it removed by the program that wrote it",
             )
-        tombstones.put(root, file_id, sop_instance_uid)
+        if not tombstones.put(root, file_id, sop_instance_uid):
+            raise Held(f"{sop_instance_uid!r} at {file_id} is no UID", "it is left as it is: use another medium")
         finish(root, beat)
     return file_id
 
@@ -118,6 +119,5 @@ def _load(root: Path, beat: Callable[[], None]) -> Directory | None:
 
 def _ours(root: Path, file_id: str, beat: Callable[[], None]) -> bool:
     """Whether a gateway put this file here; another program may have moved it since."""
-    known = hashes.remembered(root)
     path = found(root, file_id)
-    return file_id in known or (path is not None and hashes.of_file(path, beat) in known.values())
+    return file_id in hashes.remembered(root) or (path is not None and hashes.ours(root, path, beat))

@@ -19,27 +19,27 @@ from gateway.transfer.media.medium import found
 
 NAME = "REMOVED.TXT"
 _LINE = re.compile(rb"([A-Z0-9_/]{1,71})  ([0-9.]{1,64})\n")
-_MOST = 1_000_000
 
 
 def place(root: Path) -> Path:
     return root / hashes.FOLDER / NAME
 
 
-def put(root: Path, file_id: str, sop_instance_uid: str) -> None:
-    """Say durably that a file is removed."""
-    hashes.append_line(place(root), f"{file_id}  {sop_instance_uid}\n".encode("ascii"))
+def put(root: Path, file_id: str, sop_instance_uid: str) -> bool:
+    """Say durably that a file is removed; False if a line cannot say it."""
+    line = f"{file_id}  {sop_instance_uid}\n".encode()
+    if _LINE.fullmatch(line) is None:
+        return False
+    hashes.append_line(place(root), line)
+    return True
 
 
 def read(root: Path) -> dict[str, str]:
     """File ID -> SOP Instance UID."""
     gone: dict[str, str] = {}
-    if not place(root).is_file() or place(root).is_symlink():
-        return gone
-    with place(root).open("rb") as lines:
-        while (line := lines.readline(256)) and len(gone) < _MOST:
-            if match := _LINE.fullmatch(line):
-                gone[match[1].decode("ascii")] = match[2].decode("ascii")
+    for line in hashes.lines(root, f"{hashes.FOLDER}/{NAME}"):
+        if match := _LINE.fullmatch(line):
+            gone[match[1].decode("ascii")] = match[2].decode("ascii")
     return gone
 
 

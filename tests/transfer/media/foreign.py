@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import struct
 import subprocess
@@ -13,7 +14,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.fileset import FileSet
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
-from transfer.media.samples import Make, data_set
+from transfer.media.samples import Make, data_set, write
 
 from gateway.transfer.media.dicomdir.elements import encode
 
@@ -54,10 +55,11 @@ def three(make: Make, **values: object) -> dict[str, str]:
 
 
 class Handmade:
-    """A DICOMDIR from records: (type, keys and reference, children); ``defined``: with lengths instead of delimiters."""
+    """A DICOMDIR record by record; ``defined``: with lengths instead of delimiters."""
 
     def __init__(self, defined: bool = False, group_lengths: bool = False, trailing: int = 0) -> None:
         self.defined, self.group_lengths, self.trailing = defined, group_lengths, trailing
+        self.root: tuple[int, ...] = ()
         self.items: list[list[object]] = []  # type, body, next, lower, in use, shared
 
     def record(self, kind: str, body: bytes = b"", in_use: int = 0xFFFF, shared: int | None = None) -> int:
@@ -65,7 +67,7 @@ class Handmade:
         return len(self.items) - 1
 
     def link(self, parent: int | None, *children: int) -> None:
-        for one, other in zip(children, children[1:], strict=False):
+        for one, other in itertools.pairwise(children):
             self.items[one][2] = other
         if parent is None:
             self.root = children
@@ -86,7 +88,7 @@ class Handmade:
             offsets.append(at)
             at += len(self._item(item, offsets, None))
         body = b"".join(self._item(item, offsets, offsets) for item in self.items)
-        first, last = (offsets[self.root[0]], offsets[self.root[-1]]) if self.items else (0, 0)
+        first, last = (offsets[self.root[0]], offsets[self.root[-1]]) if self.root else (0, 0)
         tail = (b"" if self.defined else b"\xfe\xff\xdd\xe0\0\0\0\0") + (
             encode(0xFFFCFFFC, b"OB", bytes(self.trailing)) if self.trailing else b""
         )
@@ -151,4 +153,42 @@ def waveform_keys() -> bytes:
     )
 
 
-__all__ = ["Handmade", "by_dcmmkdir", "by_pydicom", "data_set", "dcmmkdir", "patient", "reference", "series", "study"]
+def by_hand(root: Path, kind: str, **how: object) -> Path:
+    """What no program at hand makes: see the names in ``test_foreign``. Patient F1 has one file, F1.
+
+    Private keys and an icon in a record, a private and an unknown record, a retired TOPIC, an inactive patient, and a
+    file that is named through a Multi-Referenced File Directory Record.
+    """
+    ds = data_set(PatientID="F1", StudyInstanceUID="1.2.8.1", SeriesInstanceUID="1.2.8.1.1")
+    write(root, ds)
+    (root / f"{ds.SOPInstanceUID}.dcm").rename(root / "F1")
+    dir_ = Handmade(**how)
+    private = encode(0x00110010, b"LO", b"ACME") + encode(0x00111001, b"UN", b"\1\2\3\4")
+    person = dir_.record("PATIENT", patient(b"F1", born=b"19700101", private=private))
+    exam, row = dir_.record("STUDY", study(b"1.2.8.1")), dir_.record("SERIES", series(b"1.2.8.1.1"))
+    icon = encode(0x00280010, b"US", b"\2\0") + encode(0x7FE00010, b"OB", b"\xfe\xff\xdd\xe0\0\0\0\0")
+    icon = encode(0x00880200, b"SQ", b"\xfe\xff\0\xe0\xff\xff\xff\xff" + icon + b"\xfe\xff\x0d\xe0\0\0\0\0")
+    named = reference(b"F1", ds)
+    roots = [person]
+    if kind == "shared":
+        shared = dir_.record("MRDR", named)
+        leaf = dir_.record("WAVEFORM", waveform_keys(), shared=shared)
+        roots.append(shared)
+    else:
+        leaf = dir_.record("WAVEFORM", named + waveform_keys() + icon)
+    below = [leaf]
+    if kind == "strange":
+        below.append(dir_.record("ACME THING", encode(0x00111001, b"UN", b"??")))
+        roots.append(dir_.record("PRIVATE", encode(0x00041432, b"UI", b"1.2.3.4") + private))
+        topic = dir_.record("TOPIC", encode(0x00880904, b"LO", b"Teaching"))
+        lesson = dir_.record("WAVEFORM", reference(b"T1", uid="1.2.9.9") + waveform_keys())
+        write(root, data_set(PatientID="T1", SOPInstanceUID="1.2.9.9"))
+        (root / "1.2.9.9.dcm").rename(root / "T1")
+        dir_.link(topic, lesson)
+        roots += [topic, dir_.record("PATIENT", patient(b"GONE"), in_use=0)]
+    dir_.link(row, *below)
+    dir_.link(exam, row)
+    dir_.link(person, exam)
+    dir_.link(None, *roots)
+    dir_.write(root / "DICOMDIR")
+    return root

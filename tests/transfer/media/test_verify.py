@@ -92,7 +92,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a key is empty": (lambda r: replace(r, b"\x08\0\x60\0CS\4\0ECG ", b"\x08\0\x60\0CS\4\0    "), "lacks Modality"),
     "a Patient ID twice": (
         lambda r: replace(r, b"LO\2\0P2", b"LO\2\0P1"),
-        "1 Patient IDs stand in more than",
+        "has the Patient ID of another one",
     ),
     "the end is cut off": (
         lambda r: (r / "DICOMDIR").write_bytes((r / "DICOMDIR").read_bytes()[:-9]),

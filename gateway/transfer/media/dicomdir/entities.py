@@ -38,7 +38,7 @@ def summary(record: Record) -> bytes:
     is none of ours.
     """
     repertoire = record.values.get(0x00080005, b"")
-    key = same(record.values.get(_IDENTITY.get(record.type, 0x00041511), b""), repertoire)
+    key = key_of(record)
     if record.type in _IDENTITY:
         identity = NONE if key is None and record.type == "PATIENT" else own(key or b"")
         marks = _marks(record.values, repertoire) if record.type == "PATIENT" else (0, 0)
@@ -48,6 +48,12 @@ def summary(record: Record) -> bytes:
     for part in match.groups() if match else ():
         numbers = numbers << _NUMBER_BITS | int(part)
     return (own(key) if key else NONE) + numbers.to_bytes(index.SIZE, "big")
+
+
+def key_of(record: Record) -> bytes | None:
+    """What identifies a record's entity, in a form that can be compared; None if it cannot be read."""
+    raw = record.values.get(_IDENTITY.get(record.type, 0x00041511), b"")
+    return same(raw, record.values.get(0x00080005, b""))
 
 
 def marks_in(more: bytes) -> tuple[int, int]:

@@ -28,6 +28,9 @@ _CODECS = {
     "GB18030": "gb18030",
     "GBK": "gbk",
 }
+_EXTENSIONS = frozenset(
+    f"ISO 2022 IR {n}" for n in (6, 100, 101, 109, 110, 126, 127, 138, 144, 148, 203, 13, 166, 87, 159, 149, 58)
+)
 # Escape sequences of code extension -> the codec for what follows, and what its bytes are put through first.
 _ESCAPES: dict[bytes, tuple[str, bytes]] = {
     b"\x1b(B": ("ascii", b""),
@@ -74,3 +77,9 @@ def same(value: bytes, repertoire: bytes) -> bytes | None:
     except UnicodeDecodeError:
         return None
     return unicodedata.normalize("NFC", text).encode()
+
+
+def known(repertoire: bytes) -> bool:
+    """Whether every value of a Specific Character Set is a defined term."""
+    terms = [term.strip() for term in repertoire.decode("ascii", "replace").split("\\")]
+    return all(term in _CODECS or term in _EXTENSIONS for term in terms)

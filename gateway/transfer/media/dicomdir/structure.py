@@ -31,6 +31,7 @@ DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 MOST_RECORDS = 400_000  # 100 000 instances, each with its own patient, study and series; bounds the memory used
 _LONGEST = 64 << 10
 _LONGEST_TYPE = 16  # a CS; what a hostile one says beyond that is nobody's record type
+_TEXT = frozenset({b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"})
 _LINKS = frozenset({0x00041400, 0x00041420, 0x00041504})
 
 
@@ -65,6 +66,7 @@ class Record:
     shared_at: int
     in_use: bool
     closed: bool  # its item ends with a delimiter: it has no length that would have to grow
+    extended: bool  # some text in it goes beyond ASCII
     type: str
     values: dict[int, bytes]  # without padding characters; sequences as b"SQ" if they have items, else b""
     padding: tuple[int, int]
@@ -163,6 +165,7 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
     values: dict[int, bytes] = {}
     padding, behind, previous = (0, 0), start, -1
     places: dict[int, int] = {}
+    extended = False
     for element in elements(source, start, end):
         if element.tag <= previous:
             raise Malformed(f"at {behind}: {name(element.tag)} is out of order")
@@ -175,6 +178,7 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
             if element.tag in _LINKS:
                 places[element.tag] = element.value
             raw = source.read(element.value, element.length)
+            extended = extended or (element.vr in _TEXT and (not raw.isascii() or b"\x1b" in raw))
             values[element.tag] = raw if element.vr in (b"UL", b"US") else raw.strip(b" \0")
     if undefined:
         if behind + 8 > limit or tag_at(source, behind) != (ITEM_END, 0):
@@ -195,6 +199,7 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
         shared_at=places.get(0x00041504, 0),
         in_use=values[0x00041410] != b"\0\0",
         closed=undefined,
+        extended=extended,
         type=kind,
         values=values,
         padding=padding,
