@@ -20,6 +20,7 @@ from gateway.errors import Held
 MOST_ENTRIES = 1_000_000  # names that are looked at on one medium
 DEEPEST = 8  # components of a File ID (PS3.10 section 8.2)
 OURS = tuple(re.compile(pattern) for pattern in (r"PA\d{6}", r"ST\d{6}", r"SE\d{6}", r"IN\d{6}"))
+LEFTOVER = re.compile(r"\..+\.part")  # what an interrupted write leaves (gateway.fsops.new_file)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _STRANGE = {errno.ELOOP: "is a link", errno.ENOTDIR: "leads through what is no folder", errno.ENXIO: "is no file"}
@@ -75,14 +76,21 @@ def _plain(part: str) -> str:
 
 
 def walk(
-    root: Path, levels: Sequence[re.Pattern[str]] | None = None, beat: Callable[[], None] = lambda: None
+    root: Path,
+    levels: Sequence[re.Pattern[str]] | None = None,
+    beat: Callable[[], None] = lambda: None,
+    hidden: Callable[[str], None] = lambda _: None,
+    strange: Callable[[str], None] = lambda _: None,
 ) -> Iterator[str]:
     """The regular files below ``root``, folder by folder, each in order of name; '/' between the parts.
 
     ``levels``: only what fits them, a pattern for each part of the name (:data:`OURS`); else all, at most
-    :data:`DEEPEST` levels deep. Raises Held at more than MOST_ENTRIES names, OSError if ``root`` cannot be read.
+    :data:`DEEPEST` levels deep. ``hidden`` is told of each folder that has a name with a dot before it, ``strange`` of
+    each name that is neither file nor folder. Raises Held at more than MOST_ENTRIES names, OSError if ``root`` cannot
+    be read.
     """
     budget = _Budget(root, beat)
+    budget.hidden, budget.strange = hidden, strange
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield from _walk(folder, "", levels, len(levels) if levels else DEEPEST, budget)
@@ -90,10 +98,22 @@ def walk(
         os.close(folder)
 
 
-class _Budget:
-    """What is left to look at."""
+def names_in(folder: Path) -> Iterator[str]:
+    """The names in one folder, one by one. Raises Held if they are too many."""
+    budget = _Budget(folder)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            budget.take()
+            yield entry.name
 
-    def __init__(self, root: Path, beat: Callable[[], None]) -> None:
+
+class _Budget:
+    """What is left to look at, and who wants to hear of it."""
+
+    hidden: Callable[[str], None]
+    strange: Callable[[str], None]
+
+    def __init__(self, root: Path, beat: Callable[[], None] = lambda: None) -> None:
         self._root = root
         self._beat = beat
         self._left = MOST_ENTRIES
@@ -112,21 +132,26 @@ class _Budget:
 def _walk(
     folder: int, above: str, levels: Sequence[re.Pattern[str]] | None, deep: int, budget: _Budget
 ) -> Iterator[str]:
-    files, folders = [], []
+    files, folders, dotted = [], [], False
     with os.scandir(folder) as entries:
         for entry in entries:
             budget.take()
+            dotted = dotted or entry.name.startswith(".")
             if levels and not levels[-deep].fullmatch(entry.name):
                 continue
             with contextlib.suppress(OSError):  # a name that the file system cannot tell the kind of
                 if entry.is_file(follow_symlinks=False):
                     files.append(entry.name)
-                elif entry.is_dir(follow_symlinks=False) and deep > 1:
+                elif entry.is_dir(follow_symlinks=False):
                     folders.append(entry.name)
+                else:
+                    budget.strange(f"{above}{entry.name}")
+    if dotted:
+        budget.hidden(above)
     if not levels or deep == 1:
         yield from (f"{above}{name}" for name in sorted(files))
     del files
-    for name in sorted(folders):
+    for name in sorted(folders) if deep > 1 else ():
         try:
             below = os.open(name, _FOLDER, dir_fd=folder)
         except OSError:  # gone, or made a link in this moment
@@ -139,4 +164,4 @@ def _walk(
 
 def shown(name: str) -> str:
     """A name on a medium as it may stand in a message: nothing in it can drive a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in name)[:200]
+    return name[:200] if name.isprintable() else "".join(c if c.isprintable() else "?" for c in name)[:200]
