@@ -1,17 +1,19 @@
-# make setup demo test soak lint bench clean; see README.md
+# make setup demo test soak fuzz lint bench clean; see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
 KILLS ?= 500
+N ?= 10000
 
-.PHONY: help setup setup-test demo test soak nightly lint bench clean
+.PHONY: help setup setup-test demo test soak fuzz nightly lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job, end to end, with no hardware and no hospital (writes $(OUT)/)"
 	@echo "make test    linters, types and tests; installs the peers it needs when it may"
 	@echo "make soak    kills the processes $(KILLS) times under load and counts what is lost (KILLS=n, SEED=n)"
+	@echo "make fuzz    reads, extends and mends $(N) lying media (N=n, SEED=n); what fails is kept and named"
 	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
 	@echo "make lint | bench | nightly (what takes longer: a real systemd; needs root) | clean"
 
@@ -48,6 +50,9 @@ test: setup-test
 
 soak: setup-test
 	@$(BIN)/python -m tests.soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+fuzz: setup-test
+	@$(BIN)/python -m tests.fuzz.media $(N) $(SEED)
 
 nightly: setup-test
 	@.ci/system-packages nightly

@@ -8,9 +8,9 @@ Order of one :func:`add`, each step synced before the next:
 4. the directory names it (:mod:`.dicomdir.layout`: fill, publish, link)
 
 So no file of ours has its name without its hash being known, and what has one of our names and no hash is somebody
-else's and is never written over. A cut after 3 leaves a file that no record names: the next add takes the same name
-and replaces it, or ``repair`` takes it in. A directory that is ours and is missing or was cut between two
-writes is rebuilt before anything is added.
+else's. No file is ever written over but by itself: a cut after 3 leaves one that no record names; the next add of the
+same instance takes the same name, or ``repair`` takes it in. A directory that is ours and is missing or was cut between
+two writes is rebuilt before anything is added.
 
 A file-set of another program is extended, if ``extend`` says so and its DICOMDIR is sound: before step 1 that one is
 copied to ``GATEWAY/DICOMDIR.ORG`` and synced; step 4 replaces the DICOMDIR by a longer one that has all of it. FAT
@@ -149,7 +149,7 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
             "put in another medium; what is on it stays readable",
         )
     known = hashes.remembered(root) if (root / directory.file_id(header)).exists() else {}
-    while _taken(root, file_id := directory.file_id(header), known, beat):
+    while _taken(root, file_id := directory.file_id(header), known, source, beat):
         directory.number += 1
     target = root / file_id
     refuse_links(root, file_id)
@@ -169,15 +169,18 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
     return file_id
 
 
-def _taken(root: Path, file_id: str, known: dict[str, str], beat: Callable[[], None]) -> bool:
-    """Whether a file is there that is not ours, or not what was written: it may be all that is left of something.
+def _taken(root: Path, file_id: str, known: dict[str, str], source: Path, beat: Callable[[], None]) -> bool:
+    """Whether a file is there that is another one: it may be all that is left of something.
 
-    A whole one of ours was only cut off before it was named.
+    The very same one, of ours, was only cut off before it was named. A whole one of another instance may have been
+    named until somebody damaged its record.
     """
     path = root / file_id
     if any(os.path.lexists(folder) and not folder.is_dir() for folder in list(path.parents)[:3]):
         return True
-    return os.path.lexists(path) and (file_id not in known or hashes.of_file(path, beat) != known[file_id])
+    if not os.path.lexists(path):
+        return False
+    return file_id not in known or {hashes.of_file(path, beat), hashes.of_file(source, beat)} != {known[file_id]}
 
 
 def _signature(root: Path) -> Signature:
