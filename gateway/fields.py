@@ -101,6 +101,11 @@ def folder() -> Check:
     return Check("an absolute path", read)
 
 
+def file() -> Check:
+    """A file that may hold a secret: it stands elsewhere, never in the configuration."""
+    return text(255, r"(/[^\x00-\x1f]*|[A-Za-z0-9_.-]*)", "an absolute path, or the name of a systemd credential")
+
+
 def ae_title() -> Check:
     """PS3.5 table 6.2-1, VR AE: 1 to 16 characters, no backslash or control, not only spaces."""
 

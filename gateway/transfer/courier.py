@@ -22,7 +22,7 @@ from gateway.transfer import commitment, peers, reports, store
 from gateway.transfer.commitment import Report
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
-from gateway.transfer.store import Progress
+from gateway.transfer.sending import Progress
 
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most

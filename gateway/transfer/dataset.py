@@ -10,8 +10,9 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
+from gateway.transfer.association.negotiation import Pair
 from gateway.transfer.association.pdu import ProtocolError
-from gateway.transfer.requestor import Pair, Requestor
+from gateway.transfer.requestor import Requestor
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"

@@ -6,7 +6,7 @@ Values and how they are written; :mod:`gateway.transfer.association.reader` read
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.errors import Retry
 from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -51,14 +51,48 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """SOP Class Extended Negotiation (PS3.7 D.3.3.5); the service class says what ``information`` means."""
+
+    sop_class_uid: str
+    information: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommonExtended:
+    """SOP Class Common Extended Negotiation (PS3.7 D.3.3.6): what a peer may take an unknown class for."""
+
+    sop_class_uid: str
+    service_class_uid: str
+    related: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """User Identity (PS3.7 D.3.3.7): ``kind`` 1 = user name, 2 = with passcode, 3 = Kerberos, 4 = SAML, 5 = JWT."""
+
+    kind: int
+    primary: bytes = field(repr=False)
+    secondary: bytes = field(default=b"", repr=False)  # the passcode of kind 2
+    confirm: bool = False  # a positive response is asked for
+
+
+@dataclass(frozen=True, slots=True)
 class UserInformation:
-    """Maximum length 0 = no limit; ``window`` = operations (invoked, performed) at a time, 0 = no limit."""
+    """Maximum length 0 = no limit; ``window`` = operations (invoked, performed) at a time, 0 = no limit.
+
+    ``identity`` stands in a request, ``confirmed`` (the server's response, may be empty) in an acceptance.
+    """
 
     max_length: int = LARGEST_DATA
     implementation_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version: str = IMPLEMENTATION_VERSION
     roles: tuple[Role, ...] = ()
     window: tuple[int, int] | None = None
+    extended: tuple[Extended, ...] = ()
+    common: tuple[CommonExtended, ...] = ()
+    identity: Identity | None = None
+    confirmed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +221,26 @@ def _associate(called: str, calling: str, contexts: bytes, user: UserInformation
     return fixed + _item(0x10, APPLICATION_CONTEXT.encode()) + contexts + _item(0x50, _user(user))
 
 
+def _counted(*fields: bytes) -> bytes:
+    """Fields with a 16-bit length before each."""
+    return b"".join(struct.pack(">H", len(f)) + f for f in fields)
+
+
 def _user(user: UserInformation) -> bytes:
+    """User information, the sub-items in ascending order of their type."""
     items = [_item(0x51, struct.pack(">I", user.max_length)), _item(0x52, user.implementation_uid.encode("ascii"))]
     if user.window is not None:
         items.append(_item(0x53, struct.pack(">HH", *user.window)))
-    for role in user.roles:
-        uid = role.sop_class_uid.encode("ascii")
-        items.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
+    items += [_item(0x54, _counted(r.sop_class_uid.encode("ascii")) + bytes((r.scu, r.scp))) for r in user.roles]
     if user.implementation_version:
         items.append(_item(0x55, user.implementation_version.encode("ascii")))
+    items += [_item(0x56, _counted(e.sop_class_uid.encode("ascii")) + e.information) for e in user.extended]
+    for c in user.common:
+        related = _counted(*(uid.encode("ascii") for uid in c.related))
+        body = _counted(c.sop_class_uid.encode("ascii"), c.service_class_uid.encode("ascii"), related)
+        items.append(_item(0x57, body))
+    if (who := user.identity) is not None:
+        items.append(_item(0x58, bytes((who.kind, who.confirm)) + _counted(who.primary, who.secondary)))
+    if user.confirmed is not None:
+        items.append(_item(0x59, _counted(user.confirmed)))
     return b"".join(items)
