@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 
 from gateway.transfer import outcomes
@@ -136,6 +136,11 @@ class Requestor:
             open_now = ", ".join(map(str, wanted))
             raise self._violated(f"it answers message {message.answers}, but open is {open_now}")
         return message
+
+    def unread(self) -> Iterator[Message]:
+        """The responses that came and nobody waited for."""
+        while self._inbox:
+            yield self._inbox.popleft()
 
     def linger(self, seconds: float, enough: Callable[[], bool]) -> None:
         """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks."""

@@ -62,6 +62,7 @@ def send_all(
         try:
             yield from sender.run()
         except Failed as failed:
+            yield from sender.answered_yet()
             yield from ((instance, failed.outcome) for instance in sender.unanswered())
             raise
         finally:
@@ -99,6 +100,10 @@ class Sender:
                         self._send(self._next)
                 finally:
                     yield told
+
+    def answered_yet(self) -> list[Told]:
+        """What the peer answered before the association broke."""
+        return [self._answered(m) for m in self._requestor.unread() if m.answers in self._open]
 
     def unanswered(self) -> list[InstanceRef]:
         """What the peer may have got and did not answer, in the order sent."""
