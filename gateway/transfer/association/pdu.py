@@ -19,8 +19,10 @@ LARGEST_DATA = 1 << 17  # bytes of a P-DATA-TF we announce to receive
 class ProtocolError(Retry):
     """The peer does not speak the upper layer protocol as PS3.8 says."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, reason: int = 6) -> None:
+        """``reason``: what an A-ABORT says of it (PS3.8 table 9-26); 6 = invalid PDU parameter value."""
         super().__init__(f"the peer breaks the DICOM protocol: {message}", "is this port a DICOM port?")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class AssociateRequest:
     calling: str
     contexts: tuple[Context, ...]
     user: UserInformation = UserInformation()
+    version: int = 1  # bit 0 = version 1, the only one there is
+    application_context: str = APPLICATION_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ ProtocolError, never another exception and never an unbounded buffer.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.transfer.association.pdu import (
     LARGEST_DATA,
@@ -30,6 +30,7 @@ from gateway.transfer.association.pdu import (
 
 HEADER = 6  # type, reserved, 32-bit length
 LARGEST_ASSOCIATE = 1 << 18  # bytes: 128 contexts with many syntaxes need less than 64 KiB
+UNRECOGNIZED_PDU = 1  # reason in A-ABORT
 LARGEST = {1: LARGEST_ASSOCIATE, 2: LARGEST_ASSOCIATE, 3: 4, 4: LARGEST_DATA, 5: 4, 6: 4, 7: 4}
 
 
@@ -59,8 +60,10 @@ def decode(kind: int, body: bytes) -> Pdu:
 class Reader:
     """Cuts a stream of bytes into PDUs; holds at most one PDU of the size its type may have."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: Mapping[int, int] = LARGEST) -> None:
+        """``largest``: bytes that a PDU may have after its header, by type."""
         self._buffer = bytearray()
+        self._largest = largest
 
     @property
     def waiting(self) -> int:
@@ -72,10 +75,10 @@ class Reader:
         self._buffer += data
         while len(self._buffer) >= HEADER:
             kind, _, length = struct.unpack_from(">BBI", self._buffer)
-            if kind not in LARGEST:
-                raise ProtocolError(f"unknown PDU type {kind:02X}H")
-            if length > LARGEST[kind]:
-                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {LARGEST[kind]}")
+            if kind not in self._largest:
+                raise ProtocolError(f"unknown PDU type {kind:02X}H", UNRECOGNIZED_PDU)
+            if length > self._largest[kind]:
+                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {self._largest[kind]}")
             if len(self._buffer) < HEADER + length:
                 return
             body = bytes(memoryview(self._buffer)[HEADER : HEADER + length])
@@ -117,9 +120,11 @@ def _titles(body: bytes, name: str) -> tuple[str, str]:
 
 def _associate_request(body: bytes) -> AssociateRequest:
     called, calling = _titles(body, NAMES[1])
-    contexts, user = [], UserInformation(0, "", "")
+    contexts, user, application = [], UserInformation(0, "", ""), ""
     for kind, item in _items(body[68:], NAMES[1]):
-        if kind == 0x20:
+        if kind == 0x10:
+            application = _text(item, "the application context")
+        elif kind == 0x20:
             if len(item) < 4:
                 raise ProtocolError("a presentation context item is cut short")
             inner = [(k, _text(v, "a UID")) for k, v in _items(item[4:], "a presentation context")]
@@ -127,7 +132,8 @@ def _associate_request(body: bytes) -> AssociateRequest:
             contexts.append(Context(item[0], abstract, tuple(v for k, v in inner if k == 0x40)))
         elif kind == 0x50:
             user = _user_information(item)
-    return AssociateRequest(called, calling, tuple(contexts), user)
+    version = int.from_bytes(body[:2], "big")
+    return AssociateRequest(called, calling, tuple(contexts), user, version, application)
 
 
 def _associate_accept(body: bytes) -> AssociateAccept:
