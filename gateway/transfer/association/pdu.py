@@ -141,7 +141,9 @@ def encode(pdu: Pdu) -> bytes:
     match pdu:
         case AssociateRequest():
             proposed = b"".join(_proposed(c) for c in pdu.contexts)
-            return _pdu(1, _associate(pdu.called, pdu.calling, proposed, pdu.user))
+            return _pdu(
+                1, _associate(pdu.called, pdu.calling, proposed, pdu.user, pdu.version, pdu.application_context)
+            )
         case AssociateAccept():
             answered = b"".join(_answered(r) for r in pdu.results)
             return _pdu(2, _associate(pdu.called, pdu.calling, answered, pdu.user))
@@ -185,10 +187,17 @@ def _answered(result: ContextResult) -> bytes:
     return _item(0x21, bytes((result.id, 0, result.result, 0)) + syntax)
 
 
-def _associate(called: str, calling: str, contexts: bytes, user: UserInformation) -> bytes:
+def _associate(
+    called: str,
+    calling: str,
+    contexts: bytes,
+    user: UserInformation,
+    version: int = 1,
+    application: str = APPLICATION_CONTEXT,
+) -> bytes:
     titles = called.encode("ascii").ljust(16)[:16] + calling.encode("ascii").ljust(16)[:16]
-    fixed = struct.pack(">HH", 1, 0) + titles + bytes(32)
-    return fixed + _item(0x10, APPLICATION_CONTEXT.encode()) + contexts + _item(0x50, _user(user))
+    fixed = struct.pack(">HH", version, 0) + titles + bytes(32)
+    return fixed + _item(0x10, application.encode("ascii")) + contexts + _item(0x50, _user(user))
 
 
 def _user(user: UserInformation) -> bytes:
