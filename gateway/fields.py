@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -116,6 +117,15 @@ def ae_title() -> Check:
         return title
 
     return Check("an AE title: 1 to 16 printable ASCII characters, no backslash", read)
+
+
+def network() -> Check:
+    """An IP address, or a network in CIDR notation."""
+
+    def read(value: Any) -> str:
+        return str(ipaddress.ip_network(_typed(str, value), strict=False))
+
+    return Check('an IP address, or a network as "192.0.2.0/24"', read)
 
 
 def name() -> Check:

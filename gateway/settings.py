@@ -49,8 +49,14 @@ class Listener:
     host: str = setting("0.0.0.0", fields.text(255, r"\S+"), "address to listen on; 127.0.0.1 for this box only")
     port: int = setting(11112, fields.whole(0, 65535), "port; 0 turns the listener off")
     peers: tuple[str, ...] = setting(
-        (), fields.many(fields.ae_title()), "AE titles that may call besides the destinations' own"
+        (), fields.many(fields.ae_title()), "AE titles that may call, and report for any destination, besides its own"
     )
+    addresses: tuple[str, ...] = setting(
+        (),
+        fields.many(fields.network()),
+        'only these may call: the PACS\' addresses, or networks as "192.0.2.0/24"; empty: any address',
+    )
+    associations: int = setting(16, fields.whole(2, 64), "at a time; half of them at most for one address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,9 @@ class Destination:
     )
     commitment_ae_title: str = setting(
         "", fields.text(16), "AE title that is asked for commitment, if another than ae_title"
+    )
+    commitment_batch: int = setting(
+        100, fields.whole(0, 1000), "at most so many instances in one commitment request; 0 = one request for each exam"
     )
     commitment_timeout: int = setting(
         3600, fields.whole(5, 2592000, "seconds"), "no report for so long: a new request is made"

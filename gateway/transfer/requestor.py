@@ -260,7 +260,7 @@ class Requestor:
         """The peer asks something of us: only N-EVENT-REPORT has a meaning here."""
         if message.field != dimse.Field.N_EVENT_REPORT or self._on_request is None:
             raise ProtocolError(f"a request {message.field:04X}H that nobody here serves")
-        answer = dimse.encode(dimse.event_report_response(message.command, self._on_request(message)))
+        answer = dimse.encode(dimse.response(message.command, self._on_request(message)))
         for part in dimse.fragments(message.context_id, True, answer, self.fragment):
             self._association.out += part
 

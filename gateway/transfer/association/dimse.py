@@ -89,10 +89,10 @@ def cancel(message_id: int) -> Command:
     }
 
 
-def event_report_response(asked: Command, status: int) -> Command:
-    """The N-EVENT-REPORT-RSP to the request ``asked`` (PS3.7 table 10.3-2)."""
+def response(asked: Command, status: int) -> Command:
+    """The response without a data set to the request ``asked`` (PS3.7 9.3 and 10.3)."""
     answer: dict[Tag, int | str] = {
-        Tag.COMMAND_FIELD: Field.N_EVENT_REPORT | RESPONSE,
+        Tag.COMMAND_FIELD: number(asked, Tag.COMMAND_FIELD) | RESPONSE,
         Tag.MESSAGE_ID_BEING_RESPONDED_TO: number(asked, Tag.MESSAGE_ID),
         Tag.DATA_SET_TYPE: NO_DATA_SET,
         Tag.STATUS: status,
@@ -202,9 +202,11 @@ class Message:
 
 
 class Assembler:
-    """Puts fragments together; holds at most one message within the limits above."""
+    """Puts fragments together; holds at most one message within the limits."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_DATA_SET) -> None:
+        """``largest``: bytes of a data set; more is a breach."""
+        self._largest = largest
         self._context_id: int | None = None
         self._command: Command | None = None
         self._parts = bytearray()
@@ -217,7 +219,7 @@ class Assembler:
             raise ProtocolError(
                 "a data set before its command" if self._command is None else "two commands in a message"
             )
-        limit = LARGEST_COMMAND if pdv.command else LARGEST_DATA_SET
+        limit = LARGEST_COMMAND if pdv.command else self._largest
         if len(self._parts) + len(pdv.data) > limit:
             raise ProtocolError(f"a {'command' if pdv.command else 'data'} set of more than {limit} bytes")
         self._context_id = pdv.context_id

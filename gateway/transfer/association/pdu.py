@@ -19,8 +19,10 @@ LARGEST_DATA = 1 << 17  # bytes of a P-DATA-TF we announce to receive
 class ProtocolError(Retry):
     """The peer does not speak the upper layer protocol as PS3.8 says."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, reason: int = 6) -> None:
+        """``reason``: what an A-ABORT says of it (PS3.8 table 9-26); 6 = invalid PDU parameter value."""
         super().__init__(f"the peer breaks the DICOM protocol: {message}", "is this port a DICOM port?")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class AssociateRequest:
     calling: str
     contexts: tuple[Context, ...]
     user: UserInformation = UserInformation()
+    version: int = 1  # bit 0 = version 1, the only one there is
+    application_context: str = APPLICATION_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,9 @@ def encode(pdu: Pdu) -> bytes:
     match pdu:
         case AssociateRequest():
             proposed = b"".join(_proposed(c) for c in pdu.contexts)
-            return _pdu(1, _associate(pdu.called, pdu.calling, proposed, pdu.user))
+            return _pdu(
+                1, _associate(pdu.called, pdu.calling, proposed, pdu.user, pdu.version, pdu.application_context)
+            )
         case AssociateAccept():
             answered = b"".join(_answered(r) for r in pdu.results)
             return _pdu(2, _associate(pdu.called, pdu.calling, answered, pdu.user))
@@ -215,10 +221,17 @@ def _answered(result: ContextResult) -> bytes:
     return _item(0x21, bytes((result.id, 0, result.result, 0)) + syntax)
 
 
-def _associate(called: str, calling: str, contexts: bytes, user: UserInformation) -> bytes:
+def _associate(
+    called: str,
+    calling: str,
+    contexts: bytes,
+    user: UserInformation,
+    version: int = 1,
+    application: str = APPLICATION_CONTEXT,
+) -> bytes:
     titles = called.encode("ascii").ljust(16)[:16] + calling.encode("ascii").ljust(16)[:16]
-    fixed = struct.pack(">HH", 1, 0) + titles + bytes(32)
-    return fixed + _item(0x10, APPLICATION_CONTEXT.encode()) + contexts + _item(0x50, _user(user))
+    fixed = struct.pack(">HH", version, 0) + titles + bytes(32)
+    return fixed + _item(0x10, application.encode("ascii")) + contexts + _item(0x50, _user(user))
 
 
 def _counted(*fields: bytes) -> bytes:

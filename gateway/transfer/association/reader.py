@@ -7,7 +7,7 @@ ProtocolError, never another exception and never an unbounded buffer.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.transfer.association.pdu import (
@@ -35,6 +35,7 @@ from gateway.transfer.association.pdu import (
 TLS_RECORDS = range(0x14, 0x18)  # what a TLS server answers to a plain request begins so
 HEADER = 6  # type, reserved, 32-bit length
 LARGEST_ASSOCIATE = 1 << 18  # bytes: 128 contexts with many syntaxes need less than 64 KiB
+UNRECOGNIZED_PDU = 1  # reason in A-ABORT
 LARGEST = {1: LARGEST_ASSOCIATE, 2: LARGEST_ASSOCIATE, 3: 4, 4: LARGEST_DATA, 5: 4, 6: 4, 7: 4}
 
 
@@ -64,8 +65,10 @@ def decode(kind: int, body: bytes) -> Pdu:
 class Reader:
     """Cuts a stream of bytes into PDUs; holds at most one PDU of the size its type may have."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: Mapping[int, int] = LARGEST) -> None:
+        """``largest``: bytes that a PDU may have after its header, by type."""
         self._buffer = bytearray()
+        self._largest = largest
 
     @property
     def waiting(self) -> int:
@@ -77,11 +80,12 @@ class Reader:
         self._buffer += data
         while len(self._buffer) >= HEADER:
             kind, _, length = struct.unpack_from(">BBI", self._buffer)
-            if kind not in LARGEST:
+            if kind not in self._largest:
                 tls = " (of a TLS record: set tls = true for it, or use its port without TLS)"
-                raise ProtocolError(f"unknown PDU type {kind:02X}H{tls if kind in TLS_RECORDS else ''}")
-            if length > LARGEST[kind]:
-                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {LARGEST[kind]}")
+                words = f"unknown PDU type {kind:02X}H{tls if kind in TLS_RECORDS else ''}"
+                raise ProtocolError(words, UNRECOGNIZED_PDU)
+            if length > self._largest[kind]:
+                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {self._largest[kind]}")
             if len(self._buffer) < HEADER + length:
                 return
             body = bytes(memoryview(self._buffer)[HEADER : HEADER + length])
@@ -123,9 +127,11 @@ def _titles(body: bytes, name: str) -> tuple[str, str]:
 
 def _associate_request(body: bytes) -> AssociateRequest:
     called, calling = _titles(body, NAMES[1])
-    contexts, user = [], UserInformation(0, "", "")
+    contexts, user, application = [], UserInformation(0, "", ""), ""
     for kind, item in _items(body[68:], NAMES[1]):
-        if kind == 0x20:
+        if kind == 0x10:
+            application = _text(item, "the application context")
+        elif kind == 0x20:
             if len(item) < 4:
                 raise ProtocolError("a presentation context item is cut short")
             inner = [(k, _text(v, "a UID")) for k, v in _items(item[4:], "a presentation context")]
@@ -133,7 +139,8 @@ def _associate_request(body: bytes) -> AssociateRequest:
             contexts.append(Context(item[0], abstract, tuple(v for k, v in inner if k == 0x40)))
         elif kind == 0x50:
             user = _user_information(item)
-    return AssociateRequest(called, calling, tuple(contexts), user)
+    version = int.from_bytes(body[:2], "big")
+    return AssociateRequest(called, calling, tuple(contexts), user, version, application)
 
 
 def _associate_accept(body: bytes) -> AssociateAccept:
