@@ -17,6 +17,7 @@ from gateway.spool.ledger import Ledger
 from gateway.transfer import media
 from gateway.transfer.media import profiles
 from gateway.transfer.media.fitting import SCRATCH, fitted
+from gateway.transfer.media.pdi import Pages
 
 log = logging.getLogger(__name__)
 _BATCH = 32
@@ -31,12 +32,15 @@ Add = Callable[[Path, InstanceRef, str, Callable[[], None], str], str]
 class Carrier:
     """Owned by one thread, which calls :meth:`turn` again and again."""
 
-    def __init__(self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add = media.add) -> None:
+    def __init__(
+        self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add = media.add, pages: Pages | None = None
+    ) -> None:
         self._to = to
         self._data = data
         self._ledger = ledger
         self._clock = clock
         self._add = add
+        self._pages = pages
         self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
         self.words = "not tried yet"
         self.answers: bool | None = None
@@ -53,6 +57,8 @@ class Carrier:
             beat()
             if not self._copy(one, beat):
                 return min(self.pause.left(), _IDLE)
+        if len(found) < _BATCH and self._pages is not None:  # once for a backlog, not for each of its instances
+            self._pages.turn(self._to.folder, beat)
         return 0.0 if len(found) == _BATCH else _IDLE
 
     def _copy(self, one: Due, beat: Callable[[], None]) -> bool:
