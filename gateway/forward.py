@@ -35,6 +35,7 @@ from gateway.transfer.carrier import Carrier
 from gateway.transfer.courier import Courier
 from gateway.transfer.event_report import Answer, Report
 from gateway.transfer.listener import Listener
+from gateway.transfer.media import pdi
 from gateway.transfer.step_reporter import StepReporter
 from gateway.transfer.worklist_poller import WorklistPoller
 
@@ -83,7 +84,10 @@ class Forward:
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
         self.reporters = [StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps]
         self.pollers = [WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist]
-        self.carrier = Carrier(settings.media, settings.box.data, *arguments[1:]) if settings.media else None
+        self.carrier = None
+        if settings.media is not None:
+            pages = pdi.Pages(pdi.about(settings)) if settings.media.pages else None
+            self.carrier = Carrier(settings.media, settings.box.data, *arguments[1:], pages=pages)
         self._desk = Desk(*arguments, self._rewrap, self._remake, self.ring)
 
     def start(self) -> None:

@@ -171,6 +171,20 @@ class Media:
     policy: str = setting(
         "copy", fields.choice("copy", "media-verified"), '"media-verified": a checked copy counts as a destination'
     )
+    profile: str = setting(
+        "STD-GEN-USB-JPEG",
+        fields.choice("STD-GEN-USB-JPEG", "STD-GEN-USB-J2K", "STD-GEN-SD-JPEG", "STD-GEN-SD-J2K", "none"),
+        "application profile (PS3.11) of a new file-set; an existing one keeps its own; none = anything, no promise",
+    )
+    unfit: str = setting(
+        "hold",
+        fields.choice("hold", "transcode"),
+        "an instance that does not fit the profile: hold it, or transcode it without loss to Explicit VR Little Endian",
+    )
+    pages: bool = setting(
+        True, fields.yes_no(), "INDEX.HTM, README.TXT and IHE_PDI: pages with a picture of each ECG and still (IHE PDI)"
+    )
+    contact: str = setting("", fields.text(255), "whom to ask about a medium; stands in its README.TXT")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 dicomdir                   the directory itself
 medium, hashes             the medium under it, and what the gateway remembers there
 fileset                    :func:`add`
+profiles, fitting          which application profile a file-set claims; how an instance is made to fit it
 repairing, verifying       :func:`repair`, :func:`verify`, :func:`status`
 
-None of it loads pydicom.
+None of it loads pydicom, but for what is transcoded (transcoding).
 """
 
 from gateway.transfer.media.fileset import add

@@ -22,7 +22,7 @@ from pathlib import Path
 from gateway import fsops
 from gateway.errors import Held, Retry
 from gateway.model import InstanceRef
-from gateway.transfer.media import hashes
+from gateway.transfer.media import hashes, profiles
 from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed
 from gateway.transfer.media.dicomdir.header import Header, read_header
@@ -38,15 +38,25 @@ Signature = tuple[int, int, int, int]
 _open: dict[Path, tuple[Signature, Directory]] = {}  # valid as long as nobody else touched the DICOMDIR
 
 
-def add(root: Path, instance: InstanceRef, file_set_id: str, beat: Callable[[], None] = lambda: None) -> str:
+def add(
+    root: Path,
+    instance: InstanceRef,
+    file_set_id: str,
+    beat: Callable[[], None] = lambda: None,
+    profile: str = profiles.DEFAULT,
+) -> str:
     """Copy an instance to the file-set at ``root``, checked and named by its DICOMDIR; returns its File ID.
 
     An instance that is on it already is not copied again. ``file_set_id`` names a new file-set; an existing one
-    keeps its own. ``beat`` is called after each MiB. Raises Retry if the medium is not there, full, write-protected or
-    failing, Held if the instance does not fit the media profiles or the medium belongs to another program.
+    keeps its own, and so with ``profile``. ``beat`` is called after each MiB. Raises Retry if the medium is not there,
+    full, write-protected or failing, Held if the instance does not fit the profile or the medium belongs to another
+    program.
     """
+    if not (fits := profiles.of(root, profile)).allows(instance.transfer_syntax_uid):
+        raise fits.refusal(instance.path, instance.transfer_syntax_uid)
     header = _header(instance)
     with claimed(root):
+        profiles.claim(root, profile)
         signature, directory = _open.pop(root, (None, None))  # it comes back when all went well
         if root in doubtful:
             rebuild(root, file_set_id, beat)
@@ -75,7 +85,8 @@ def _header(instance: InstanceRef) -> Header:
         header = read_header(Path(instance.path))
     except OSError as error:
         raise Held(f"{instance.path} cannot be read ({error.strerror})", "the spool needs a look") from error
-    if header.sop_instance_uid != instance.sop_instance_uid:
+    there = (header.sop_instance_uid, header.transfer_syntax_uid)
+    if there != (instance.sop_instance_uid, instance.transfer_syntax_uid):
         raise Held(f"{instance.path} holds another SOP Instance than said", "it is not copied; the spool needs a look")
     return header
 
