@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gateway.transfer.media.dicomdir.elements import Window
-from gateway.transfer.media.dicomdir.entities import LEVELS, node
+from gateway.transfer.media.dicomdir.entities import LEVELS, identity
 from gateway.transfer.media.dicomdir.links import Links
 from gateway.transfer.media.dicomdir.records_table import ALLOWED, BELOW, KEYS, RECORD_TYPE
 from gateway.transfer.media.dicomdir.repertoire import known
@@ -42,8 +42,8 @@ class Sound:
 
     def _take(self, record: Record, seen: set[int]) -> None:
         self._links.add(record)
-        one = node(record)
-        self._keys.append(digest(one.type if one.type in LEVELS else "", one.key or b""))
+        key = identity(record)
+        self._keys.append(digest(record.type if record.type in LEVELS else "", key or b""))
         self._above.append(-1)
         if not record.in_use:
             self._say(f"{where(record)} is marked as not in use, which is retired")
@@ -55,7 +55,7 @@ class Sound:
             )
         for words in _lacks(record):
             self._say(f"{where(record)} lacks {words}")
-        for words in _unique(record, one.key, seen):
+        for words in _unique(record, key, seen):
             self._say(f"{where(record)} has the {words} of another one")
 
     def _follow(self, top: Top) -> None:
