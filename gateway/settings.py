@@ -185,6 +185,11 @@ class Media:
         True, fields.yes_no(), "INDEX.HTM, README.TXT and IHE_PDI: pages with a picture of each ECG and still (IHE PDI)"
     )
     contact: str = setting("", fields.text(255), "whom to ask about a medium; stands in its README.TXT")
+    foreign: str = setting(
+        "extend",
+        fields.choice("extend", "refuse"),
+        'a medium with another program\'s DICOMDIR: "extend" adds to it, what is there stays; "refuse" leaves it alone',
+    )
 
 
 @dataclass(frozen=True, slots=True)

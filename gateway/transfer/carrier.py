@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -33,13 +34,19 @@ class Carrier:
     """Owned by one thread, which calls :meth:`turn` again and again."""
 
     def __init__(
-        self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add = media.add, pages: Pages | None = None
+        self,
+        to: Media,
+        data: Path,
+        ledger: Ledger,
+        clock: Clock,
+        add: Add | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self._to = to
         self._data = data
         self._ledger = ledger
         self._clock = clock
-        self._add = add
+        self._add = add or partial(media.add, extend=to.foreign == "extend")
         self._pages = pages
         self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
         self.words = "not tried yet"

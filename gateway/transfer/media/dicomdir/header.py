@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Held
-from gateway.transfer.media.dicomdir.elements import Malformed, Window, element_at, elements, encode
+from gateway.transfer.media.dicomdir.elements import Element, Malformed, Window, element_at, elements, encode
 from gateway.transfer.media.dicomdir.records_table import (
     EXPLICIT_LITTLE,
     KEYS,
@@ -20,6 +20,7 @@ from gateway.transfer.media.dicomdir.records_table import (
 
 _LONGEST = 64 << 10  # bytes of one key's value; nothing that belongs into a directory is longer
 _LAST = max(WANTED)
+_NUMBERS = frozenset({b"US", b"UL", b"SS", b"SL", b"FL", b"FD"})
 _FIX = "it stays in the spool; only objects that fit the STD-GEN media profiles go to a medium"
 
 
@@ -77,11 +78,17 @@ def read_header(path: Path) -> Header:
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return _read(Window(descriptor), path)
-    except Malformed as error:
-        raise Held(f"{path} is no sound DICOM file: {error}", _FIX) from error
+        return header_in(Window(descriptor), path)
     finally:
         os.close(descriptor)
+
+
+def header_in(source: Window, path: Path) -> Header:
+    """The same of a file that is open already; ``path`` is its name in messages."""
+    try:
+        return _read(source, path)
+    except Malformed as error:
+        raise Held(f"{path} is no sound DICOM file: {error}", _FIX) from error
 
 
 def _read(source: Window, path: Path) -> Header:
@@ -96,14 +103,9 @@ def _read(source: Window, path: Path) -> Header:
     if syntax in OTHERWISE_ENCODED:
         raise Held(f"{path} has transfer syntax {syntax}, which is not read here", _FIX)
     values: dict[int, bytes] = {}
-    at = start
-    while at + 8 <= source.size and _tag(source, at) <= _LAST:
-        element = element_at(source, at, source.size)
+    for element in elements(source, start, source.size, last=_LAST):
         if element.tag in WANTED:
-            if element.end - element.value > _LONGEST:
-                raise Malformed(f"at {at}: {element.end - element.value} bytes are too long for a directory key")
-            values[element.tag] = _value_of(source, element.vr, element.value, element.end, element.length)
-        at = element.end
+            values[element.tag] = _value_of(source, element)
     kind = RECORD_TYPE.get(values.get(0x00080016, b"").decode("ascii", "replace"), "")
     found = Header(
         sop_class_uid=values.get(0x00080016, b"").decode("ascii", "replace"),
@@ -116,16 +118,14 @@ def _read(source: Window, path: Path) -> Header:
     return found
 
 
-def _tag(source: Window, at: int) -> int:
-    raw = source.read(at, 4)
-    return (raw[0] | raw[1] << 8) << 16 | raw[2] | raw[3] << 8
-
-
-def _value_of(source: Window, vr: bytes, value: int, end: int, length: int) -> bytes:
+def _value_of(source: Window, element: Element) -> bytes:
+    _tag, vr, value, length, end = element
+    if end - value > _LONGEST:
+        raise Malformed(f"at {value}: {end - value} bytes are too long for a directory key")
     if vr == b"SQ":  # as items without the delimiter: it is written back with a defined length
         return source.read(value, end - value if length == end - value else end - value - 8)
     raw = source.read(value, length)
-    return raw if vr in (b"US", b"UL", b"SS", b"SL", b"FL", b"FD") else raw.strip(b" \0")
+    return raw if vr in _NUMBERS else raw.strip(b" \0")
 
 
 def _check(found: Header, meta: dict[int, bytes], path: Path) -> None:

@@ -45,6 +45,28 @@ BELOW: dict[str, frozenset[str]] = {
     "SERIES": frozenset(_CLASSES),
 }
 
+# The same for records that we never write but may meet: other classes, newer ones, and what is retired.
+_ANY_LEAF = frozenset(
+    {"RADIOTHERAPY", "RT DOSE", "RT STRUCTURE SET", "RT PLAN", "RT TREAT RECORD", "REGISTRATION", "FIDUCIAL"}
+    | {"SPECTROSCOPY", "VALUE MAP", "STEREOMETRIC", "MEASUREMENT", "SURFACE", "SURFACE SCAN", "TRACT", "ASSESSMENT"}
+    | {"ANNOTATION", "PLAN", "INVENTORY", "WAVEFORM PRES", "STUDY COMPONENT", "OVERLAY", "MODALITY LUT", "VOI LUT"}
+    | {"CURVE", "STORED PRINT", "PRIVATE"}
+)
+ALLOWED: dict[str, frozenset[str]] = {
+    "": BELOW[""]
+    | {"HANGING PROTOCOL", "PALETTE", "IMPLANT", "IMPLANT ASSY", "IMPLANT GROUP", "INVENTORY", "PRIVATE"}
+    | {"TOPIC", "PRINT QUEUE", "MRDR"},
+    "PATIENT": BELOW["PATIENT"] | {"HL7 STRUC DOC", "PRIVATE"},
+    "STUDY": BELOW["STUDY"] | {"VISIT", "RESULTS", "STUDY COMPONENT", "FILM SESSION", "PRIVATE"},
+    "SERIES": BELOW["SERIES"] | _ANY_LEAF,
+    "TOPIC": BELOW["SERIES"] | _ANY_LEAF | {"STUDY", "SERIES"},
+    "RESULTS": frozenset({"INTERPRETATION", "PRIVATE"}),
+    "PRINT QUEUE": frozenset({"FILM SESSION", "PRIVATE"}),
+    "FILM SESSION": frozenset({"FILM BOX", "PRIVATE"}),
+    "FILM BOX": frozenset({"IMAGE BOX", "PRIVATE"}),
+    "PRIVATE": frozenset({"PRIVATE"}),
+}
+
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 # The three transfer syntaxes whose data sets are encoded otherwise: Implicit VR, Deflated, Explicit VR Big Endian.
 OTHERWISE_ENCODED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})

@@ -64,7 +64,7 @@ def _sheet(path: Path) -> str:
 
 def _document(descriptor: int) -> tuple[str, bytes] | None:
     source = Window(descriptor)
-    at = part10.parse(source.read(0, min(source.size, part10.LARGEST_HEADER))).offset
+    at = part10.read(descriptor, "the instance").offset
     while at + 12 <= source.size:
         element = element_at(source, at, source.size)
         if element.tag == _DOCUMENT:

@@ -56,9 +56,9 @@ class _Image:
 
 
 def still(descriptor: int) -> tuple[str, bytes] | None:
-    """Suffix and bytes of a picture; None if no browser could show one. Raises Malformed or OSError."""
+    """Suffix and bytes of a picture; None if no browser could show one. Raises Malformed, Misuse or OSError."""
     source = Window(descriptor)
-    header = part10.parse(source.read(0, min(source.size, part10.LARGEST_HEADER)))
+    header = part10.read(descriptor, "the instance")
     image = _find(source, header.offset)
     if image is None:
         return None
