@@ -22,7 +22,7 @@ _IDLE = 5.0  # seconds
 _RETRY_FIRST = 5.0
 _RETRY_MOST = 60.0
 
-Add = Callable[[Path, InstanceRef, str, Callable[[], None]], str]  # root, instance, file-set ID, beat -> File ID
+Add = Callable[[Path, InstanceRef, str, Callable[[], None]], media.Filed]  # root, instance, file-set ID, beat
 
 
 class Carrier:
@@ -59,7 +59,7 @@ class Carrier:
             return True
         uid, now = one.instance.sop_instance_uid, self._clock.wall()
         try:
-            file_id = self._add(self._to.folder, one.instance, self._to.file_set_id, beat)
+            filed = self._add(self._to.folder, one.instance, self._to.file_set_id, beat)
         except Held as error:
             deliveries.hold(self._ledger, uid, MEDIA, "", str(error), now)
             log.error("instance %s is held for the medium: %s", uid, error)
@@ -70,7 +70,7 @@ class Carrier:
             self.pause.failed()
             self._say(words)
             return False
-        words = f"file-set {self._to.file_set_id}, file {file_id}"
+        words = f"file-set {filed.file_set_id}, file {filed.file_id}"
         deliveries.stored(self._ledger, uid, MEDIA, sha256, "", words, self._clock.wall())
         self.pause.worked()
         self.answers, self.words = True, "takes copies"

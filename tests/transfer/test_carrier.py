@@ -11,6 +11,7 @@ from gateway import configuration
 from gateway.errors import Held, Retry
 from gateway.model import InstanceRef
 from gateway.transfer.carrier import Carrier
+from gateway.transfer.media import Filed
 
 
 class Stick:
@@ -18,11 +19,11 @@ class Stick:
         self.taken: list[str] = []
         self.error: Exception | None = None
 
-    def add(self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object) -> str:
+    def add(self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object) -> Filed:
         if self.error:
             raise self.error
         self.taken.append(instance.sop_instance_uid)
-        return "PA000001/ST000001/SE000001/IN000001"
+        return Filed("PA000001/ST000001/SE000001/IN000001", "0" * 64, file_set_id, "2.25.1")
 
 
 def carried(config: Path, tmp_path: Path, policy: str = "copy") -> tuple[Box, Carrier, Stick]:
