@@ -11,11 +11,12 @@ None of it loads pydicom.
 from gateway.transfer.media.fileset import Filed, FileSet, add, forget, look
 from gateway.transfer.media.medium import MediumFull, MediumRefused
 from gateway.transfer.media.repairing import Repaired, repair
-from gateway.transfer.media.verifying import Report, Status, status, verify
+from gateway.transfer.media.verifying import Kept, Report, Status, status, verify
 
 __all__ = [
     "FileSet",
     "Filed",
+    "Kept",
     "MediumFull",
     "MediumRefused",
     "Repaired",

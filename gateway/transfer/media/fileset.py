@@ -34,6 +34,7 @@ from gateway.transfer.media.medium import (
     MediumRefused,
     claimed,
     doubtful,
+    in_words,
     refuse_foreign,
     refuse_links,
 )
@@ -49,10 +50,11 @@ _open: dict[Path, tuple[Signature, Directory]] = {}  # valid as long as nobody e
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """Where an instance is now, and the SHA-256 of its file there: re-read from the medium, and what was copied."""
+    """Where an instance is now. ``sha256``: of its file there, as the medium gives it back; that is what was copied."""
 
     file_id: str
     sha256: str
+    source_sha256: str  # of the spooled file as it was read for the copy
     file_set_id: str
     file_set_uid: str
 
@@ -93,7 +95,7 @@ def add(root: Path, instance: InstanceRef, file_set_id: str, beat: Callable[[], 
         if found is None:
             found, digest = _file(root, directory, header, source, beat)
         _open[root] = (_signature(root), directory)
-    return Filed(found, digest, directory.file_set_id, directory.file_set_uid)
+    return Filed(found, digest, digest, directory.file_set_id, directory.file_set_uid)
 
 
 def look(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: None) -> FileSet | None:
@@ -102,9 +104,12 @@ def look(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: None) 
     A directory of ours that was cut is rebuilt, at once: who takes the medium away next shall be able to read it.
     Raises as :func:`add` does.
     """
-    refuse_foreign(root)
-    if not (root / DICOMDIR).exists() and not hashes.place(root).exists():
-        return None
+    try:
+        refuse_foreign(root)
+        if not (root / DICOMDIR).exists() and not hashes.place(root).exists():
+            return None
+    except OSError as error:
+        raise in_words(root, error) from error
     with claimed(root):
         directory = _opened(root, file_set_id, beat)
         _open[root] = (_signature(root), directory)
