@@ -123,6 +123,10 @@ class Carrier:
             log.error("instance %s: %s; check the disk", uid, words)
             deliveries.postpone(self._ledger, uid, MEDIA, 0.0, True, "", words, now)
             return
+        if not self.plugged.still_there(medium):  # who may write to an empty mount point wrote beside the stick
+            words = "the stick was taken out while it was copied; it is copied again"
+            deliveries.postpone(self._ledger, uid, MEDIA, 0.0, False, "", words, now)
+            return
         self.plugged.filed(medium, filed)
         on = f" (label {medium.label})" if medium.label else ""
         words = f"on file-set {filed.file_set_id or '(no ID)'}{on}, UID {filed.file_set_uid}, File ID {filed.file_id}"

@@ -418,3 +418,14 @@ def test_a_box_whose_copies_are_its_destination_does_not_say_that_nothing_leaves
     here = site('sticks = ["ask"]\npolicy = "media-verified"')
     counts = dict.fromkeys(("corrupt", "held_recordings", "held_deliveries", "held_steps"), 0)
     assert not [t for t in troubles(here.settings, here.box.ledger, CLOCK, counts) if "nothing leaves the box" in t]
+
+
+def test_a_copy_that_ends_when_its_stick_is_gone_is_not_believed(site: Callable[..., Site]) -> None:
+    """It may have gone to the empty mount point: by a user who may write there."""
+    here = site()
+    here.plug("sda1")
+    here.sticks.error["sda1"] = lambda _one: here.pull("sda1")  # type: ignore[assignment,func-returns-value]
+    here.carrier.turn()
+    assert here.sticks.all_taken == here.oldest_first
+    assert here.waits == 1
+    assert here.register.entries() == []
