@@ -31,7 +31,7 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    append_line(place(root), line(file_id, digest))
+    note(place(root), file_id, digest)
 
 
 def append_line(path: Path, text: bytes) -> None:
@@ -41,19 +41,29 @@ def append_line(path: Path, text: bytes) -> None:
 
 def remembered(root: Path) -> dict[str, str]:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
-    return dict(_lines(root))
+    return read(place(root))
+
+
+def note(path: Path, file_id: str, digest: str) -> None:
+    """The same as :func:`remember` in a list that lies elsewhere."""
+    append_line(path, line(file_id, digest))
+
+
+def read(path: Path) -> dict[str, str]:
+    """The same as :func:`remembered` of a list that lies elsewhere (the box keeps one for each file-set)."""
+    return dict(_lines(path))
 
 
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
     """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
     digest = of_file(path, beat)
-    return any(digest == said for _file_id, said in _lines(root))
+    return any(digest == said for _file_id, said in _lines(place(root)))
 
 
-def _lines(root: Path) -> Iterator[tuple[str, str]]:
-    if not place(root).is_file():
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    if not path.is_file():
         return
-    with place(root).open("rb") as lines:
+    with path.open("rb") as lines:
         for _ in range(_MOST):
             if not (line := lines.readline(256)):
                 return

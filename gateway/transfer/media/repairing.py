@@ -81,7 +81,7 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
             if header is not None and not trouble:
                 if directory is None:
                     stream = draft.enter_context(fsops.new_file(root / DICOMDIR))
-                    directory = Directory(Draft(stream), _title(root) or file_set_id)
+                    directory = Directory(Draft(stream), *_title(root, file_set_id))
                 trouble = _name(directory, header, file_id)
             if trouble:
                 left_out.append(f"{file_id}: {trouble}")
@@ -183,13 +183,19 @@ def _files(root: Path) -> Iterator[str]:
                 yield f"{relative}/{name}"
 
 
-def _title(root: Path) -> str:
-    """File-set ID of the old directory, if that much of it can be read."""
+def _title(root: Path, otherwise: str) -> tuple[str, str]:
+    """File-set ID and UID of the old directory, if that much of it can be read; else ``otherwise`` and a new one ("").
+
+    The UID stays: whoever knows the file-set, above all the box that wrote it, knows it by that.
+    """
     try:
         with opened(root / DICOMDIR) as source:
-            return read_top(source).file_set_id if source else ""
+            if source is not None:
+                top = read_top(source)
+                return top.file_set_id or otherwise, top.file_set_uid
     except Malformed:
-        return ""
+        pass
+    return otherwise, ""
 
 
 def sweep(folder: Path) -> None:
