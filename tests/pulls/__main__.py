@@ -33,10 +33,12 @@ def run(work: Path, accidents: int, seed: int, weakness: str = "") -> Tally:
     dice, tally = random.Random(f"pulls {seed}"), Tally()
     station = Station(work, INSTANCES, seed)
     try:
-        while tally.accidents < accidents and not (weakness and tally.missing):
+        while tally.accidents < accidents:
             life = Life(station, work, dice, tally, weakness, say)
             for _ in range(min(dice.randint(*ACCIDENTS), accidents - tally.accidents)):
                 life.accident(pull=dice.random() < 0.5)
+                if weakness and tally.missing:
+                    return tally
             life.finish()
     finally:
         station.off()

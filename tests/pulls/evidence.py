@@ -41,9 +41,11 @@ def look(stick: Stick, folder: Path, other: tuple[str, str], whole: bool) -> Loo
             for file_id in loose.values():
                 stick.read(file_id, folder)
         # pydicom takes in what no link leads to yet, too: a cut between 'publish' and 'link' leaves such a record.
-        others = {i.SOPInstanceUID: Path(i.path).relative_to(folder).as_posix() for i in FileSet(directory)}
-        if not named.items() <= others.items() <= (named | loose).items():
-            objections.append("pydicom's FileSet reads other instances than the records say")
+        others = {i.SOPInstanceUID: Path(i.path) for i in FileSet(directory)}
+        if {uid: others.pop(uid, None) for uid in named} != {uid: folder / f for uid, f in named.items()}:
+            objections.append("pydicom's FileSet reads other files than the records say")
+        if not others.keys() <= loose.keys():
+            objections.append("pydicom's FileSet reads instances that no record names")
     except Exception as error:  # whatever it is: others could not read it
         objections.append(f"pydicom: {error!r}")
     there = {file_id: folder / file_id for file_id in named.values() if (folder / file_id).is_file()}
