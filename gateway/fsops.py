@@ -177,6 +177,15 @@ def remove_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
+def remove_empty_folder(folder: Path) -> None:
+    """Remove a folder that has nothing in it; what is in use (a mount point), not empty or gone stays as it is.
+
+    For mount points: :func:`remove_folder` would empty the medium.
+    """
+    with contextlib.suppress(OSError), step("rmdir", folder):
+        folder.rmdir()
+
+
 def sweep(folder: Path, name: str = "*") -> None:
     """Remove what an interrupted :func:`new_file` left behind (never part of anything kept), of one file or of all."""
     for leftover in folder.glob(f".{name}.*.part"):

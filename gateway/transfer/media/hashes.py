@@ -30,17 +30,26 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    path = place(root)
+    note(place(root), file_id, digest)
+
+
+def note(path: Path, file_id: str, digest: str) -> None:
+    """The same in a list that lies elsewhere."""
     fresh = b"" if _ends_a_line(path) else b"\n"
     fsops.append(path, fresh + f"{digest}  {file_id}\n".encode("ascii"))
 
 
 def remembered(root: Path) -> dict[str, str]:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
+    return read(place(root))
+
+
+def read(path: Path) -> dict[str, str]:
+    """The same of a list that lies elsewhere (the box keeps one for each file-set)."""
     found: dict[str, str] = {}
-    if not place(root).is_file():
+    if not path.is_file():
         return found
-    with place(root).open("rb") as lines:
+    with path.open("rb") as lines:
         while (line := lines.readline(256)) and len(found) < _MOST:
             if match := _LINE.fullmatch(line):
                 found[match[2].decode("ascii")] = match[1].decode("ascii")

@@ -10,21 +10,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import fsops
-from gateway.errors import Fatal, Held, Retry
+from gateway.errors import FULL, Fatal, Held, Retry
 from gateway.transfer.media import hashes
 
 DICOMDIR = "DICOMDIR"
 _LOCK = "LOCK"
 
 # What the system says when a medium fails -> what that means, and what a person can do.
+_FULL = ("is full", "put in another medium; what is on it stays readable")
 _SAYS = {
-    errno.ENOSPC: ("is full", "put in another medium; what is on it stays readable"),
-    errno.EDQUOT: ("is full", "put in another medium; what is on it stays readable"),
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
     errno.EROFS: ("is write-protected", "move its write-protect switch, or mount it writable"),
     errno.EACCES: ("may not be written by this user", "mount it for the gateway's user"),
     errno.EPERM: ("may not be written by this user", "mount it for the gateway's user"),
 }
 _GONE = ("does not take or give data", "plug it in again; what is still missing is written then")
+
+
+class MediumFull(Retry):
+    """There is no room for this instance here: a smaller one may fit, and another medium may take it."""
+
+
+class MediumRefused(Held):
+    """This medium as a whole does not serve. The instance is not at fault: another medium may take it."""
+
 
 doubtful: set[Path] = set()  # a sync failed there: its old DICOMDIR may lie about what the medium holds
 
@@ -33,7 +43,7 @@ doubtful: set[Path] = set()  # a sync failed there: its old DICOMDIR may lie abo
 def claimed(root: Path) -> Iterator[None]:
     """Work on a file-set alone (flock on GATEWAY/LOCK); an OSError inside becomes Retry in words.
 
-    Raises Held, before anything is written, if the medium belongs to another program.
+    Raises MediumRefused, before anything is written, if the medium belongs to another program.
     """
     try:
         refuse_foreign(root)
@@ -55,18 +65,19 @@ def claimed(root: Path) -> Iterator[None]:
 
 def in_words(root: Path, error: OSError) -> Retry:
     what, fix = _SAYS.get(error.errno or 0, _GONE)
-    return Retry(f"the medium at {root} {what} ({error.strerror})", fix)
+    kind = MediumFull if error.errno in FULL else Retry
+    return kind(f"the medium at {root} {what} ({error.strerror})", fix)
 
 
 def refuse_foreign(root: Path) -> None:
-    """Retry if there is no folder; Held if what lies there is DICOM data that no gateway wrote."""
+    """Retry if there is no folder; MediumRefused if what lies there is DICOM data that no gateway wrote."""
     refuse_missing(root)
     for name in (DICOMDIR, f"{hashes.FOLDER}/{hashes.NAME}", f"{hashes.FOLDER}/{_LOCK}"):
         refuse_links(root, name)
     if (root / hashes.FOLDER).is_dir():
         return
     if (root / DICOMDIR).exists() or any(root.glob("PA[0-9][0-9][0-9][0-9][0-9][0-9]")):
-        raise Held(
+        raise MediumRefused(
             f"the medium at {root} holds DICOM data of another program",
             "it is left as it is: use an empty medium, or another folder of this one",
         )
@@ -79,9 +90,11 @@ def refuse_missing(root: Path) -> None:
 
 
 def refuse_links(root: Path, relative: str) -> None:
-    """Held if any part of ``relative`` is a link: it could lead out of the medium."""
+    """MediumRefused if any part of ``relative`` is a link: it could lead out of the medium."""
     path = root
     for part in relative.split("/"):
         path /= part
         if path.is_symlink():
-            raise Held(f"{path} is a link; a medium of ours has none", "nothing is written: use another medium")
+            raise MediumRefused(
+                f"{path} is a link; a medium of ours has none", "nothing is written: use another medium"
+            )

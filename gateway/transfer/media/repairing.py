@@ -81,7 +81,7 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
                 continue
             if directory is None:
                 stream = open_files.enter_context(fsops.new_file(root / DICOMDIR))
-                directory = Directory(Draft(stream), _title(root) or file_set_id)
+                directory = Directory(Draft(stream), *_title(root, file_set_id))
             if directory.find(header.sop_instance_uid) is not None:
                 left_out.append(f"{file_id}: the same instance is there already")
                 continue
@@ -110,17 +110,21 @@ def _files(root: Path) -> Iterator[str]:
     yield from sorted((f for f in found if (root / f).is_file() and not (root / f).is_symlink()), key=lambda f: f[-6:])
 
 
-def _title(root: Path) -> str:
-    """File-set ID of the old directory, if that much of it can be read."""
+def _title(root: Path, otherwise: str) -> tuple[str, str]:
+    """File-set ID and UID of the old directory, if that much of it can be read; else ``otherwise`` and a new one ("").
+
+    The UID stays: whoever knows the file-set, above all the box that wrote it, knows it by that.
+    """
     try:
         descriptor = open_directory(root / DICOMDIR)
     except Malformed:
-        return ""
+        return otherwise, ""
     if descriptor is None:
-        return ""
+        return otherwise, ""
     try:
-        return read_top(Window(descriptor)).file_set_id
+        top = read_top(Window(descriptor))
+        return top.file_set_id or otherwise, top.file_set_uid
     except Malformed:
-        return ""
+        return otherwise, ""
     finally:
         os.close(descriptor)

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from gateway.transfer.media.medium import DICOMDIR, in_words, refuse_missing
 
 _COMPONENT = re.compile(r"[A-Z0-9_]{1,8}")
 _KEPT = (0x00100020, 0x00041500, 0x00041510, 0x00041511, 0x00041512)  # what is compared across records
+Kept = Callable[[str], Mapping[str, str]]  # UID of a file-set -> its File IDs and their SHA-256
 _MOST_SAID = 100  # problems; a hostile directory could name millions
 
 
@@ -82,8 +83,11 @@ def status(root: Path) -> Status:
     return Status(root, top.file_set_id if top else "", _counts(records.values()), free)
 
 
-def verify(root: Path) -> Report:
-    """Check everything, read every file. Raises Retry if the medium is not there or fails while it is read."""
+def verify(root: Path, kept: Kept = lambda _uid: {}) -> Report:
+    """Check everything, read every file. Raises Retry if the medium is not there or fails while it is read.
+
+    ``kept``: what the box itself remembers of a file-set, by its UID; it is believed before the medium's own list.
+    """
     refuse_missing(root)
     problems: list[str] = []
     try:
@@ -91,7 +95,7 @@ def verify(root: Path) -> Report:
         if top is not None:
             problems += _links(top, records)
             problems += _uniqueness(records)
-        problems += _files(root, records)
+        problems += _files(root, records, kept(top.file_set_uid) if top is not None else {})
     except OSError as error:
         raise in_words(root, error) from error
     return Report(root, top.file_set_id if top else "", _counts(records.values()), tuple(problems))
@@ -177,8 +181,11 @@ def _uniqueness(records: dict[int, Record]) -> Iterator[str]:
             yield f"{doubled} {what}s stand in more than one record"
 
 
-def _files(root: Path, records: dict[int, Record]) -> Iterator[str]:
-    known = hashes.remembered(root)
+def _files(root: Path, records: dict[int, Record], kept: Mapping[str, str]) -> Iterator[str]:
+    said = hashes.remembered(root)
+    known = {**said, **kept}
+    if lies := sum(1 for file_id in said.keys() & kept.keys() if said[file_id] != kept[file_id]):
+        yield f"{lies} hashes on the medium are not those that this box keeps"
     named: set[str] = set()
     for record in records.values():
         if 0x00041500 not in record.values:
@@ -198,6 +205,8 @@ def _files(root: Path, records: dict[int, Record]) -> Iterator[str]:
             yield f"{file_id} is named, but there is no such file"
         else:
             yield from _file(path, file_id, record, known.get(file_id))
+    for file_id in sorted(kept.keys() - named):
+        yield f"this box filed {file_id}, and the DICOMDIR does not name it"
     for parent, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name[:2] in ("PA", "ST", "SE"))
         relative = Path(parent).relative_to(root).as_posix()

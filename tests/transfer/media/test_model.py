@@ -50,7 +50,7 @@ class Stick(RuleBasedStateMachine):
         series_uid = f"{study_uid}.{series}"
         identity = {"PatientID": patient, "StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
         instance = write(self.folder, data_set(sop_class, PatientName=name, **identity))
-        file_id = media.add(self.stick, instance, "MODEL")
+        file_id = media.add(self.stick, instance, "MODEL").file_id
         assert file_id not in {row[0] for row in self.filed.values()}
         self.filed[instance.sop_instance_uid] = (file_id, patient, study_uid, series_uid)
         self.made.append(instance)
@@ -60,7 +60,7 @@ class Stick(RuleBasedStateMachine):
         if self.made:
             instance = self.made[which % len(self.made)]
             fresh = instance.sop_instance_uid not in self.filed
-            file_id = media.add(self.stick, instance, "MODEL")
+            file_id = media.add(self.stick, instance, "MODEL").file_id
             if fresh:
                 ds = pydicom.dcmread(instance.path)
                 row = (file_id, ds.PatientID, ds.StudyInstanceUID, ds.SeriesInstanceUID)

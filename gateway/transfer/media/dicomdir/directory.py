@@ -51,8 +51,9 @@ class Broken(Malformed):
 class Directory:
     """An open DICOMDIR; ``number`` is the next instance's, used in the names of all folders it makes."""
 
-    def __init__(self, store: Store, file_set_id: str) -> None:
+    def __init__(self, store: Store, file_set_id: str, file_set_uid: str = "") -> None:
         self.file_set_id = file_set_id
+        self.file_set_uid = file_set_uid or new_uid()
         self.number = 1
         self.counts = dict.fromkeys((*LEVELS, "instance"), 0)
         self._store = store
@@ -66,7 +67,7 @@ class Directory:
     def load(store: Store, source: Window) -> Directory:
         """Read what is there. Raises NotOurs, Broken or Malformed."""
         top = read_top(source)
-        self = Directory(store, top.file_set_id)
+        self = Directory(store, top.file_set_id, top.file_set_uid)
         self._link_at = top.first_at
         nodes: dict[int, _Node] = {}
         for record in read_records(source, top):
@@ -131,7 +132,7 @@ class Directory:
         self.number = max(self.number, numbers[-1] + 1)
 
     def _create(self, entries: list[Entry]) -> tuple[int, ...]:
-        uid = new_uid()
+        uid = self.file_set_uid
         for slack in range(0, layout.SECTOR, 2):
             size = len(layout.head(self.file_set_id, uid, 0, slack)[0])
             front, link_at = layout.head(self.file_set_id, uid, size, slack)

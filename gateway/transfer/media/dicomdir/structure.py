@@ -37,6 +37,7 @@ class Top:
     """The top level. ``*_at`` are offsets of 4-byte values in the file."""
 
     file_set_id: str
+    file_set_uid: str  # Media Storage SOP Instance UID (0002,0003)
     first: int  # offset of the first record of the root entity, 0 if none
     first_at: int
     last: int
@@ -79,14 +80,14 @@ def read_top(source: Window) -> Top:
     while at < source.size:  # the sequence is the last; its inside is read record by record, not here
         head = source.read(at, 8)
         if head[:6] == b"\x04\x00\x20\x12SQ":
-            return _top(source, found, at)
+            return _top(source, found, at, meta.get(0x00020003, b"").decode("ascii", "replace"))
         element = element_at(source, at, source.size)
         found[element.tag] = element
         at = element.end
     raise Malformed("there is no Directory Record Sequence (0004,1220)")
 
 
-def _top(source: Window, found: dict[int, Element], at: int) -> Top:
+def _top(source: Window, found: dict[int, Element], at: int, uid: str) -> Top:
     for tag, size in ((0x00041200, 4), (0x00041202, 4), (0x00041212, 2)):
         if tag not in found or found[tag].length != size:
             raise Malformed(f"{name(tag)} is missing or not {size} bytes long")
@@ -98,6 +99,7 @@ def _top(source: Window, found: dict[int, Element], at: int) -> Top:
     title = found.get(0x00041130)
     return Top(
         file_set_id=source.read(title.value, title.length).decode("ascii", "replace").strip() if title else "",
+        file_set_uid=uid,
         first=_number(source, found[0x00041200]),
         first_at=found[0x00041200].value,
         last=_number(source, found[0x00041202]),
