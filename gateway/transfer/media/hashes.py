@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
+from gateway.transfer.media.known import Known
 
 FOLDER = "GATEWAY"
 NAME = "SHA256.TXT"
@@ -39,9 +40,9 @@ def append_line(path: Path, text: bytes) -> None:
     fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + text)
 
 
-def remembered(root: Path) -> dict[str, str]:
+def remembered(root: Path) -> Known:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
-    return dict(_lines(root))
+    return Known(_lines(root))
 
 
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
@@ -61,7 +62,7 @@ def _lines(root: Path) -> Iterator[tuple[str, str]]:
                 yield match[2].decode("ascii"), match[1].decode("ascii")
 
 
-def rewrite(root: Path, known: dict[str, str]) -> None:
+def rewrite(root: Path, known: Mapping[str, str]) -> None:
     """Replace the whole list."""
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):

@@ -44,6 +44,7 @@ class Contents(Links):
         Raises Broken if a link leads nowhere or twice to one record, or if none leads to one of ours, which stand at
         ``theirs`` and behind; NotOurs if one there is none that we would have written.
         """
+        into.expect(len(self.at))
         highest = 0
         todo: list[tuple[int, Above]] = [(first, ("", ()))]
         while todo:
