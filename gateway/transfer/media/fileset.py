@@ -34,7 +34,7 @@ from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed
 from gateway.transfer.media.dicomdir.entities import FILE_ID
 from gateway.transfer.media.dicomdir.header import Header, read_header
-from gateway.transfer.media.dicomdir.stores import Live, adopt, load
+from gateway.transfer.media.dicomdir.stores import Live, adopt
 from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful, refuse_links, refuse_unsound
 from gateway.transfer.media.medium import found as find_file
 from gateway.transfer.media.removing import finish
@@ -104,7 +104,7 @@ def _directory(root: Path, file_set_id: str, extend: bool, beat: Callable[[], No
     finish(root, beat)
     path, theirs = root / DICOMDIR, original.end(root)
     try:
-        found = load(path, theirs)
+        found = original.load_ours(root)
         cause = "it is missing"
     except NotOurs as error:
         found = _others(root, extend, error)
@@ -114,7 +114,7 @@ def _directory(root: Path, file_set_id: str, extend: bool, beat: Callable[[], No
         log.warning("medium %s: its DICOMDIR was cut or damaged (%s); rebuilding it", root, cause)
         rebuild(root, file_set_id, beat)
         try:
-            found = load(path, original.end(root))
+            found = original.load_ours(root)
         except NotOurs:  # nothing but what another program named
             found = adopt(path)
     found = found or Directory(Live(path), file_set_id)

@@ -27,7 +27,7 @@ from gateway.transfer.media.dicomdir.elements import Malformed, Window
 from gateway.transfer.media.dicomdir.entities import FILE_ID, file_id_of
 from gateway.transfer.media.dicomdir.header import Header, header_in
 from gateway.transfer.media.dicomdir.splicing import without
-from gateway.transfer.media.dicomdir.stores import Draft, load, opened
+from gateway.transfer.media.dicomdir.stores import Draft, opened
 from gateway.transfer.media.dicomdir.structure import Record, read_records, read_top
 from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful, refuse_unsound
 from gateway.transfer.media.medium import found as find_file
@@ -135,13 +135,12 @@ def _name(directory: Directory, header: Header, file_id: str) -> str:
 def _keep_others(root: Path) -> None:
     """What another program wrote over our DICOMDIR is what repair starts from. Held if that is not sound."""
     try:
-        load(root / DICOMDIR, original.end(root))
+        original.load_ours(root)
     except NotOurs:
         refuse_unsound(root)
         original.keep(root)
     except Malformed as error:
         log.info("medium %s: its DICOMDIR is damaged: %s", root, error)
-        original.refuse_others(root)
 
 
 def _original(

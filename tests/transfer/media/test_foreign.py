@@ -416,7 +416,7 @@ def test_ours_that_another_program_wrote_over_and_damaged_is_not_rebuilt_over_wh
     data[-40:] = bytes(40)
     (stick / "DICOMDIR").write_bytes(data)
     for attempt in (lambda: media.add(stick, make(), "WARD"), lambda: media.repair(stick)):
-        with pytest.raises(Held, match="written by another program and is damaged"):
+        with pytest.raises(Held, match="written by another program and cannot be extended"):
             attempt()
     assert (stick / "DICOMDIR").read_bytes() == data
 
