@@ -33,6 +33,7 @@ def _item(name: str, *below: Dataset) -> Dataset:
 
 TEXT = st.text("ABCxyz 019^=.-", max_size=14)
 VALUES: dict[str, st.SearchStrategy[object]] = {
+    "PN": st.sampled_from(["", "Doe^Jane", "Doe^Jane=X^Y", "Doe"]),
     "DA": st.sampled_from(["", "20261123", "19000101"]),
     "TM": st.sampled_from(["", "093000", "0930", "093000.123456"]),
     "DT": st.sampled_from(["", "20261123093100", "20261123093100.5+0100"]),
