@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -101,6 +102,11 @@ def folder() -> Check:
     return Check("an absolute path", read)
 
 
+def file() -> Check:
+    """A file that may hold a secret: it stands elsewhere, never in the configuration."""
+    return text(255, r"(/[^\x00-\x1f]*|[A-Za-z0-9_.-]*)", "an absolute path, or the name of a systemd credential")
+
+
 def ae_title() -> Check:
     """PS3.5 table 6.2-1, VR AE: 1 to 16 characters, no backslash or control, not only spaces."""
 
@@ -111,6 +117,15 @@ def ae_title() -> Check:
         return title
 
     return Check("an AE title: 1 to 16 printable ASCII characters, no backslash", read)
+
+
+def network() -> Check:
+    """An IP address, or a network in CIDR notation."""
+
+    def read(value: Any) -> str:
+        return str(ipaddress.ip_network(_typed(str, value), strict=False))
+
+    return Check('an IP address, or a network as "192.0.2.0/24"', read)
 
 
 def name() -> Check:

@@ -106,6 +106,35 @@ def write_file(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
+def lay(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` at once, but not yet durably (:func:`sync_file`): for many files that can be made
+    again, such as pages on a slow stick."""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        try:
+            write_all(descriptor, data, 0)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Make durable what :func:`lay` wrote; a file that is gone already is fine."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` by ``value`` as readable UTF-8 JSON, durably and at once."""
     text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)

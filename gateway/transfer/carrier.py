@@ -11,11 +11,14 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Held
 from gateway.model import InstanceRef
 from gateway.settings import Media
-from gateway.spool import backoff, deliveries, unharmed
+from gateway.spool import backoff, deliveries, layout, unharmed
 from gateway.spool.deliveries import TO_SEND, Due
 from gateway.spool.intake import MEDIA
 from gateway.spool.ledger import Ledger
 from gateway.transfer import media
+from gateway.transfer.media import profiles
+from gateway.transfer.media.fitting import SCRATCH, fitted
+from gateway.transfer.media.pdi import Pages
 
 log = logging.getLogger(__name__)
 _BATCH = 32
@@ -23,18 +26,28 @@ _IDLE = 5.0  # seconds
 _RETRY_FIRST = 5.0
 _RETRY_MOST = 60.0
 
-Add = Callable[[Path, InstanceRef, str, Callable[[], None]], str]  # root, instance, file-set ID, beat -> File ID
+# root, instance, file-set ID, beat, profile -> File ID
+Add = Callable[[Path, InstanceRef, str, Callable[[], None], str], str]
 
 
 class Carrier:
     """Owned by one thread, which calls :meth:`turn` again and again."""
 
-    def __init__(self, to: Media, data: Path, ledger: Ledger, clock: Clock, add: Add | None = None) -> None:
+    def __init__(
+        self,
+        to: Media,
+        data: Path,
+        ledger: Ledger,
+        clock: Clock,
+        add: Add | None = None,
+        pages: Pages | None = None,
+    ) -> None:
         self._to = to
         self._data = data
         self._ledger = ledger
         self._clock = clock
         self._add = add or partial(media.add, extend=to.foreign == "extend")
+        self._pages = pages
         self.pause = backoff.Pause(_RETRY_FIRST, _RETRY_MOST, clock.monotonic)
         self.words = "not tried yet"
         self.answers: bool | None = None
@@ -51,6 +64,8 @@ class Carrier:
             beat()
             if not self._copy(one, beat):
                 return min(self.pause.left(), _IDLE)
+        if len(found) < _BATCH and self._pages is not None:  # once for a backlog, not for each of its instances
+            self._pages.turn(self._to.folder, beat)
         return 0.0 if len(found) == _BATCH else _IDLE
 
     def _copy(self, one: Due, beat: Callable[[], None]) -> bool:
@@ -60,7 +75,11 @@ class Carrier:
             return True
         uid, now = one.instance.sop_instance_uid, self._clock.wall()
         try:
-            file_id = self._add(self._to.folder, one.instance, self._to.file_set_id, beat)
+            profile = profiles.of(self._to.folder, self._to.profile)
+            with fitted(one.instance, profile, self._to.unfit, self._data / SCRATCH, beat) as there:
+                file_id = self._add(self._to.folder, there, self._to.file_set_id, beat, self._to.profile)
+                if there is not one.instance:  # what lies on the stick is what is recorded
+                    sha256 = layout.sha256(Path(there.path), beat)
         except Held as error:
             deliveries.hold(self._ledger, uid, MEDIA, "", str(error), now)
             log.error("instance %s is held for the medium: %s", uid, error)

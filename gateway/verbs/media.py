@@ -1,4 +1,4 @@
-"""``gateway media``: what is on the medium, is it sound, rebuild its DICOMDIR, take an instance off it."""
+"""``gateway media``: what is on the medium, is it sound, rebuild its DICOMDIR, make its pages, take one off."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway import configuration
 from gateway.errors import Misuse
 from gateway.transfer import media
+from gateway.transfer.media import pdi
 from gateway.transfer.media.hashes import FOLDER
 from gateway.transfer.media.medium import DICOMDIR
 
@@ -18,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         ("status", "what is on the medium"),
         ("verify", "read it back: structure, links, files, hashes"),
         ("repair", "rebuild the DICOMDIR from the files"),
+        ("pages", "make and mend INDEX.HTM and the pages behind it (IHE PDI)"),
         ("remove", "take one instance off the medium, so that no repair brings it back"),
         ("import", "bring a medium's instances into the spool (not yet)"),
     ):
@@ -25,6 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         if name == "remove":
             one.add_argument("uid", metavar="UID", help="SOP Instance UID")
         one.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="root of the file-set")
+        if name == "pages":
+            one.add_argument("--anew", action="store_true", help="draw everything again, also what is there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,6 +39,10 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse(f"{root} is no file-set: it has no DICOMDIR", "name the root of a medium")
     if args.what == "repair":
         print(media.repair(root))
+        return 0
+    if args.what == "pages":
+        count = pdi.refresh(root, _about(args), check=True, anew=args.anew)
+        print(f"{root}: {count} instances got their place on a page" if count else f"{root}: the pages are up to date")
         return 0
     if args.what == "remove":
         print(f"{media.remove(root, args.uid)} was taken off the medium at {root}")
@@ -54,3 +62,13 @@ def _root(args: argparse.Namespace) -> Path:
     if settings.media is None:
         raise Misuse("no medium is configured", "name its folder, or add a [media] section")
     return settings.media.folder
+
+
+def _about(args: argparse.Namespace) -> pdi.About:
+    """Who makes the pages; on a machine that is no box, nobody is named."""
+    try:
+        return pdi.about(configuration.load(args.config))
+    except Misuse:
+        if args.folder is None:
+            raise
+        return pdi.About()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 
 from gateway import configuration
@@ -16,17 +19,19 @@ from gateway.transfer.carrier import Carrier
 class Stick:
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.copies: list[bytes] = []
         self.error: Exception | None = None
 
-    def add(self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object) -> str:
+    def add(self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object, _profile: str) -> str:
         if self.error:
             raise self.error
         self.taken.append(instance.sop_instance_uid)
+        self.copies.append(Path(instance.path).read_bytes())
         return "PA000001/ST000001/SE000001/IN000001"
 
 
-def carried(config: Path, tmp_path: Path, policy: str = "copy") -> tuple[Box, Carrier, Stick]:
-    config.write_text(f'{config.read_text()}[media]\nfolder = "{tmp_path}/stick"\npolicy = "{policy}"\n')
+def carried(config: Path, tmp_path: Path, policy: str = "copy", more: str = "") -> tuple[Box, Carrier, Stick]:
+    config.write_text(f'{config.read_text()}[media]\nfolder = "{tmp_path}/stick"\npolicy = "{policy}"\n{more}\n')
     settings, stick = configuration.load(config), Stick()
     record(settings, somebodys_exam(settings).exam)
     box = Box(settings, Pacs())
@@ -83,3 +88,27 @@ def test_a_damaged_file_is_never_copied_and_never_frees_the_box(config: Path, tm
     assert not stick.taken
     assert box.purger.turn() == 0
     assert "not what was written" in box.ledger.query("SELECT corrupt FROM instances")[0]["corrupt"]
+
+
+@pytest.mark.parametrize("unfit", ["hold", "transcode"])
+def test_an_instance_that_does_not_fit_the_profile_is_held_or_transcoded_and_the_hash_of_the_copy_is_recorded(
+    config: Path, tmp_path: Path, unfit: str
+) -> None:
+    box, carrier, stick = carried(config, tmp_path, more=f'unfit = "{unfit}"')
+    (tmp_path / "stick").mkdir()
+    (file,) = box.settings.places.instances.glob("*/*.dcm")
+    implicit = pydicom.dcmread(file)
+    implicit.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    implicit.save_as(file, implicit_vr=True, little_endian=True)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with box.ledger.change() as c:
+        c.execute("UPDATE instances SET syntax = ?, sha256 = ?", (ImplicitVRLittleEndian, digest))
+    carrier.turn()
+    (row,) = box.ledger.query("SELECT state, held, sent_sha256 FROM deliveries WHERE destination = 'media'")
+    if unfit == "hold":
+        assert "STD-GEN-USB-JPEG does not allow" in row["held"]
+        assert not stick.copies
+    else:
+        assert (row["state"], row["held"]) == ("STORED", None)
+        assert row["sent_sha256"] == hashlib.sha256(stick.copies[0]).hexdigest() != digest
+    assert not list(tmp_path.glob("data/fitting/*"))

@@ -4,9 +4,10 @@ dicomdir                   the directory itself
 medium, hashes             the medium under it, and what the gateway remembers there
 original, tombstones       ... of another program's DICOMDIR, and of what was removed
 fileset, removing          :func:`add`, :func:`remove`
+profiles, fitting          which application profile a file-set claims; how an instance is made to fit it
 repairing, verifying       :func:`repair`, :func:`verify`, :func:`status`
 
-None of it loads pydicom.
+None of it loads pydicom, but for what is transcoded (transcoding).
 """
 
 from gateway.transfer.media.fileset import add

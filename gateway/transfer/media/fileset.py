@@ -29,7 +29,7 @@ from pathlib import Path
 from gateway import fsops
 from gateway.errors import Held, Retry
 from gateway.model import InstanceRef
-from gateway.transfer.media import hashes, original, tombstones
+from gateway.transfer.media import hashes, original, profiles, tombstones
 from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed
 from gateway.transfer.media.dicomdir.entities import FILE_ID
@@ -53,17 +53,21 @@ def add(
     instance: InstanceRef,
     file_set_id: str,
     beat: Callable[[], None] = lambda: None,
+    profile: str = profiles.DEFAULT,
     extend: bool = True,
 ) -> str:
     """Copy an instance to the file-set at ``root``, checked and named by its DICOMDIR; returns its File ID.
 
     An instance that is on it already is not copied again. ``file_set_id`` names a new file-set; an existing one
-    keeps its own. ``beat`` is called after each MiB. ``extend``: add to another program's file-set, too. Raises Retry
-    if the medium is not there, full, write-protected or failing, Held if the instance does not fit the media profiles
-    or the medium belongs to another program and may not or cannot be extended.
+    keeps its own, and so with ``profile``. ``beat`` is called after each MiB. ``extend``: add to another program's
+    file-set, too. Raises Retry if the medium is not there, full, write-protected or failing, Held if the instance does
+    not fit the profile or the medium belongs to another program and may not or cannot be extended.
     """
+    if not (fits := profiles.of(root, profile)).allows(instance.transfer_syntax_uid):
+        raise fits.refusal(instance.path, instance.transfer_syntax_uid)
     header = _header(instance)
     with claimed(root, extend):
+        profiles.claim(root, profile)
         signature, directory = _open.pop(root, (None, None))  # it comes back when all went well
         if root in doubtful:
             rebuild(root, file_set_id, beat)
@@ -94,7 +98,8 @@ def _header(instance: InstanceRef) -> Header:
         header = read_header(Path(instance.path))
     except OSError as error:
         raise Held(f"{instance.path} cannot be read ({error.strerror})", "the spool needs a look") from error
-    if header.sop_instance_uid != instance.sop_instance_uid:
+    there = (header.sop_instance_uid, header.transfer_syntax_uid)
+    if there != (instance.sop_instance_uid, instance.transfer_syntax_uid):
         raise Held(f"{instance.path} holds another SOP Instance than said", "it is not copied; the spool needs a look")
     return header
 

@@ -67,9 +67,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "PRIVATE": frozenset({"PRIVATE"}),
 }
 
-# STD-GEN-USB/SD profiles: the transfer syntaxes they allow (PS3.11 table H.3-1), waveforms only the first.
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-PROFILE_SYNTAXES = frozenset({EXPLICIT_LITTLE} | {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 70, 90, 91)})
+# The three transfer syntaxes whose data sets are encoded otherwise: Implicit VR, Deflated, Explicit VR Big Endian.
+OTHERWISE_ENCODED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 
 
 @dataclass(frozen=True, slots=True)
