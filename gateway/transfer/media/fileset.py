@@ -23,7 +23,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -241,7 +241,7 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
     return file_id, digest
 
 
-def _taken(root: Path, file_id: str, known: dict[str, str], beat: Callable[[], None]) -> bool:
+def _taken(root: Path, file_id: str, known: Mapping[str, str], beat: Callable[[], None]) -> bool:
     """Whether a file is there that is not ours, or not what was written: it may be all that is left of something.
 
     A whole one of ours was only cut off before it was named.

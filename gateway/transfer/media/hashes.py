@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
+from gateway.transfer.media.known import Known
 
 FOLDER = "GATEWAY"
 NAME = "SHA256.TXT"
@@ -39,7 +40,7 @@ def append_line(path: Path, text: bytes) -> None:
     fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + text)
 
 
-def remembered(root: Path) -> dict[str, str]:
+def remembered(root: Path) -> Known:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
     return read(place(root))
 
@@ -49,9 +50,9 @@ def note(path: Path, file_id: str, digest: str) -> None:
     append_line(path, line(file_id, digest))
 
 
-def read(path: Path) -> dict[str, str]:
+def read(path: Path) -> Known:
     """The same as :func:`remembered` of a list that lies elsewhere (the box keeps one for each file-set)."""
-    return dict(_lines(path))
+    return Known(_lines(path))
 
 
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
@@ -71,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                 yield match[2].decode("ascii"), match[1].decode("ascii")
 
 
-def rewrite(root: Path, known: dict[str, str]) -> None:
+def rewrite(root: Path, known: Mapping[str, str]) -> None:
     """Replace the whole list."""
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):

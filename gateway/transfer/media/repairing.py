@@ -15,7 +15,7 @@ import logging
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,7 +144,7 @@ def _keep_others(root: Path) -> None:
 
 
 def _original(
-    root: Path, known: dict[str, str], gone: dict[str, str], open_files: contextlib.ExitStack
+    root: Path, known: Mapping[str, str], gone: dict[str, str], open_files: contextlib.ExitStack
 ) -> Directory | None:
     """The beginning of the new DICOMDIR: what another program named, but for what is gone of ours. None if nothing."""
 

@@ -83,10 +83,9 @@ class _Files:
         self._root = root
         self._say = findings.say
         self._kept = kept
-        said = hashes.remembered(root)
-        if lies := sum(1 for file_id in kept if said.get(file_id, kept[file_id]) != kept[file_id]):
+        self._said = hashes.remembered(root)
+        if lies := sum(1 for file_id in kept if self._said.get(file_id, kept[file_id]) != kept[file_id]):
             self._say(f"{lies} hashes on the medium are not those that this box keeps")
-        self._known = said | dict(kept)
         self._removed = tombstones.read(root)
         self._named: set[int] = set()  # digests of our File IDs
 
@@ -119,7 +118,7 @@ class _Files:
             self._file(path, file_id, record, sound)
 
     def _file(self, path: Path, file_id: str, record: Record, sound: Sound) -> None:
-        said = self._known.get(file_id)
+        said = self._kept.get(file_id) or self._said.get(file_id)
         if said is not None and hashes.of_file(path) != said:
             self._say(f"{file_id}: its content is not what was written")
             return

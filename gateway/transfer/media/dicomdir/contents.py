@@ -44,6 +44,7 @@ class Contents(Links):
         Raises Broken if a link leads nowhere or twice to one record, if none leads to one of ours, which stand at
         ``theirs`` and behind, or if we would not have written one there.
         """
+        into.expect(len(self.at))
         highest = 0
         todo: list[tuple[int, Above]] = [(first, ("", ()))]
         while todo:

@@ -117,6 +117,10 @@ class Entities:
         self.unreadable = False  # some Patient ID cannot be compared with others
         self._index = index.Index()  # offset and number of a record; under other digests what is known of patients
 
+    def expect(self, records: int) -> None:
+        """So many are coming: room for them is made once."""
+        self._index.reserve(records)
+
     def instance(self, sop_instance_uid: str) -> int:
         """Offset of the record that names it, 0 if there is none."""
         return self.record(own(sop_instance_uid.encode()))

@@ -159,6 +159,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
         Key(0x00700082, b"DA", "1", "Presentation Creation Date"),
         Key(0x00700083, b"TM", "1", "Presentation Creation Time"),
         Key(0x00700084, b"PN", "2", "Content Creator's Name"),
+        Key(0x00700402, b"SQ", "1C", "Blending Sequence"),
     ),
     "RAW DATA": (_CONTENT_DATE, _CONTENT_TIME, _INSTANCE_NUMBER),
 }
