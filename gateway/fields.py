@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -111,6 +112,11 @@ def stick() -> Check:
     return text(135, r"ask|label:[^\x00-\x1f\x7f]{1,11}|serial:[!-~]{1,128}", allowed)
 
 
+def file() -> Check:
+    """A file that may hold a secret: it stands elsewhere, never in the configuration."""
+    return text(255, r"(/[^\x00-\x1f]*|[A-Za-z0-9_.-]*)", "an absolute path, or the name of a systemd credential")
+
+
 def ae_title() -> Check:
     """PS3.5 table 6.2-1, VR AE: 1 to 16 characters, no backslash or control, not only spaces."""
 
@@ -121,6 +127,15 @@ def ae_title() -> Check:
         return title
 
     return Check("an AE title: 1 to 16 printable ASCII characters, no backslash", read)
+
+
+def network() -> Check:
+    """An IP address, or a network in CIDR notation."""
+
+    def read(value: Any) -> str:
+        return str(ipaddress.ip_network(_typed(str, value), strict=False))
+
+    return Check('an IP address, or a network as "192.0.2.0/24"', read)
 
 
 def name() -> Check:

@@ -31,9 +31,9 @@ from gateway.spool.rewrap import rewrap
 from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger, patience
 from gateway.transfer import reports
-from gateway.transfer.carrier import Carrier
-from gateway.transfer.commitment import Report
+from gateway.transfer.carrier import Carrier, carrier
 from gateway.transfer.courier import Courier
+from gateway.transfer.event_report import Answer, Report
 from gateway.transfer.listener import Listener
 from gateway.transfer.step_reporter import StepReporter
 from gateway.transfer.sticks.desk import StickDesk
@@ -45,7 +45,6 @@ _AFTER_DEFECT = 30.0  # seconds a worker rests after a failure it did not expect
 _AFTER_FAILURE = 5.0  # seconds it rests after one that may pass: of the disk, above all
 _PURGE_EVERY = 60.0  # seconds
 _INTAKE_EVERY = 1.0  # seconds
-_LISTENING = 60.0  # seconds that opening a port may take; a name may have to be looked up
 _WORKING = 120.0  # seconds without progress: 60, and as many for one sync of some ten MiB on a worn-out card
 
 Turn = Callable[[Callable[[], None]], float]  # a worker's round: takes its beat, returns the seconds to rest
@@ -85,7 +84,7 @@ class Forward:
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
         self.reporters = [StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps]
         self.pollers = [WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist]
-        self.carrier = Carrier(*arguments) if settings.media else None
+        self.carrier = carrier(*arguments) if settings.media else None
         self._desk = Desk(*arguments, self._rewrap, self._remake, self.ring)
         self._sticks = StickDesk(settings, self._clock, self._eject, self.ring)
 
@@ -96,7 +95,7 @@ class Forward:
             allowed = {t for d in settings.destinations for t in (d.ae_title, d.commitment_ae_title) if t}
             self._listener = Listener(settings.box, settings.listener, sorted(allowed), self._on_report)
             self._listener.turn()  # before anybody is asked for a report
-            self._work("listener", self._listener.turn, _LISTENING)
+            self._work("listener", self._listener.turn, _WORKING)
         self._work("intake", self._take_in, _WORKING)
         self._work("purge", self._purge, _WORKING)
         self._work("scrub", self._scrubber.turn, _WORKING)
@@ -191,9 +190,10 @@ class Forward:
     def _remake(self, uid: str) -> None:
         remake(self.settings, self.ledger, self._clock, wrap, uid)
 
-    def _on_report(self, report: Report, caller: str) -> None:
-        reports.take(self.ledger, self.settings, self._clock, report, caller)
+    def _on_report(self, report: Report, caller: str) -> Answer:
+        answer = reports.take(self.ledger, self.settings, self._clock, report, caller)
         self.ring()
+        return answer
 
     def status(self, _request: local.Request) -> local.Answer:
         """Everything a person asks first: one line in words, then the numbers."""

@@ -77,11 +77,12 @@ def make_folder(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
+def new_file(path: Path, ready: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
     """Write a file that appears under ``path`` whole or not at all; an old one is replaced.
 
     The stream writes to a temporary neighbour (name starts with a dot); leaving the block without an error
-    syncs it, renames it and syncs the folder.
+    syncs it, renames it and syncs the folder. ``ready`` is told the neighbour's path in between, when it is synced
+    and not yet renamed; what it raises leaves everything as it was.
     """
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
@@ -90,6 +91,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             sync(stream.fileno(), temporary)
+        if ready is not None:
+            ready(temporary)
         rename(temporary, path)
     except Exception:
         with contextlib.suppress(OSError):
@@ -101,6 +104,35 @@ def write_file(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data``, durably and at once."""
     with new_file(path) as stream:
         stream.write(data)
+
+
+def lay(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` at once, but not yet durably (:func:`sync_file`): for many files that can be made
+    again, such as pages on a slow stick."""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        try:
+            write_all(descriptor, data, 0)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Make durable what :func:`lay` wrote; a file that is gone already is fine."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -175,6 +207,19 @@ def remove_folder(folder: Path) -> None:
     with step("rmdir", folder):
         folder.rmdir()
     sync_folder(folder.parent)
+
+
+def remove_empty(folder: Path) -> bool:
+    """Remove a folder durably if nothing is in it; whether it is gone."""
+    try:
+        with step("rmdir", folder):
+            folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    sync_folder(folder.parent)
+    return True
 
 
 def remove_empty_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ takes over as a further file-set. What is in work when a stick is pulled waits u
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Held
 from gateway.model import InstanceRef
 from gateway.settings import Settings
-from gateway.spool import deliveries, unharmed
+from gateway.spool import deliveries, layout, unharmed
 from gateway.spool.deliveries import TO_SEND, Due
 from gateway.spool.intake import MEDIA
 from gateway.spool.ledger import Ledger
 from gateway.transfer import media
+from gateway.transfer.media import pdi, profiles
+from gateway.transfer.media.fitting import SCRATCH, fitted
 from gateway.transfer.plugged import Medium, Plugged, shown
 from gateway.transfer.sticks import told
 from gateway.transfer.sticks.register import Register
@@ -31,12 +34,15 @@ _IDLE = 5.0  # seconds
 _RETRY_MOST = 60.0  # seconds: what is dated further ahead was dated by a clock that jumped
 
 Beat = Callable[[], None]
-Add = Callable[[Path, InstanceRef, str, Beat], media.Filed]  # root, instance, file-set ID, beat
-Refresh = Callable[[Path, Beat], None]  # root, beat: what else lies on a medium, made anew when the backlog is written
+# root, instance, file-set ID, beat, profile, whether another program's file-set may be extended
+Add = Callable[[Path, InstanceRef, str, Beat, str, bool], media.Filed]
+# root, beat, at once: what else lies on a medium, made anew when the backlog is written; whether that was done
+Refresh = Callable[[Path, Beat, bool], bool]
 
 
-def nothing_else(_root: Path, _beat: Beat) -> None:
+def nothing_else(_root: Path, _beat: Beat, _at_once: bool) -> bool:
     """A medium with a DICOMDIR and nothing beside it."""
+    return True
 
 
 class Carrier:
@@ -95,7 +101,7 @@ class Carrier:
                 continue
             medium.busy = True
             try:
-                filed = self._add(medium.root, one.instance, self.plugged.id_for(medium), beat)
+                filed = self._fitted(one, medium, beat)
             except media.MediumFull as error:
                 medium.measure()
                 medium.full(one.instance.size, str(error))
@@ -114,6 +120,16 @@ class Carrier:
             else:
                 self._stored(one, sha256, medium, filed)
                 return
+
+    def _fitted(self, one: Due, medium: Medium, beat: Beat) -> media.Filed:
+        """Copy an instance as the medium's profile wants it; ``source_sha256`` is of the spooled file all the same."""
+        profile = profiles.of(medium.root, self._to.profile)
+        file_set_id, extend = self.plugged.id_for(medium), self._to.foreign == "extend"
+        with fitted(one.instance, profile, self._to.unfit, self._here.data / SCRATCH, beat) as there:
+            filed = self._add(medium.root, there, file_set_id, beat, self._to.profile, extend)
+            if there is not one.instance:
+                filed = dataclasses.replace(filed, source_sha256=layout.sha256(Path(one.instance.path), beat))
+        return filed
 
     def _stored(self, one: Due, sha256: str, medium: Medium, filed: media.Filed) -> None:
         """The register first, then the ledger: what the ledger says is stored may be purged."""
@@ -139,8 +155,7 @@ class Carrier:
         if medium.fresh and not medium.pause.left() and self.plugged.still_there(medium):
             medium.busy = True
             try:
-                self._refresh(medium.root, beat)
-                medium.fresh = False
+                medium.fresh = not self._refresh(medium.root, beat, medium.token in self.plugged.ejected)
             except GatewayError as error:
                 medium.failed(str(error))
         if medium.token in self.plugged.ejected:
@@ -193,3 +208,10 @@ class Carrier:
         if said and said != self._said:
             log.warning("media: %s", said)
         self._said = said
+
+
+def carrier(settings: Settings, ledger: Ledger, clock: Clock) -> Carrier:
+    """The one of this box, with pages on its media if they are wanted."""
+    if settings.media is None or not settings.media.pages:
+        return Carrier(settings, ledger, clock)
+    return Carrier(settings, ledger, clock, refresh=pdi.Pages(pdi.about(settings)).turn)

@@ -159,7 +159,7 @@ class Plugged:
     def _look_at(self, medium: Medium, beat: Callable[[], None]) -> None:
         medium.busy = True
         try:
-            found = media.look(medium.root, self.wanted.file_set_id, beat)
+            found = media.look(medium.root, self.wanted.file_set_id, beat, self.wanted.foreign == "extend")
             if found is not None:
                 medium.file_set_id, medium.file_set_uid = found.file_set_id, found.file_set_uid
                 medium.instances = found.instances

@@ -11,6 +11,7 @@ from gateway import configuration, local
 from gateway.errors import Misuse
 from gateway.settings import Settings
 from gateway.transfer import media
+from gateway.transfer.media import pdi
 from gateway.transfer.media.hashes import FOLDER
 from gateway.transfer.media.medium import DICOMDIR
 from gateway.transfer.sticks.register import Register
@@ -20,6 +21,8 @@ _ON_A_FOLDER = {
     "status": "which media are there, what is on them, what waits; or what is on one",
     "verify": "read it back: structure, links, files, hashes",
     "repair": "rebuild the DICOMDIR from the files",
+    "pages": "make and mend INDEX.HTM and the pages behind it (IHE PDI)",
+    "remove": "take one instance off the medium, so that no repair brings it back",
     "import": "bring a medium's instances into the spool (not yet)",
 }
 _OF_A_STICK = {
@@ -32,8 +35,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True)
     for name, words in _ON_A_FOLDER.items():
         one = what.add_parser(name, help=words)
+        if name == "remove":
+            one.add_argument("uid", metavar="UID", help="SOP Instance UID")
         one.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="root of the file-set")
     what.choices["status"].add_argument("--json", action="store_true", help="one JSON object")
+    what.choices["pages"].add_argument("--anew", action="store_true", help="draw everything again, also what is there")
     for name, words in _OF_A_STICK.items():
         one = what.add_parser(name, help=words)
         one.add_argument("stick", metavar="NAME", help="as gateway media status calls it, for example sdb1")
@@ -51,10 +57,17 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "status" and args.folder is None:
         return _status(configuration.load(args.config, adapters=False), args.json)
     root = _root(args)
-    if args.what in ("verify", "repair") and not any((root / name).exists() for name in (DICOMDIR, FOLDER)):
+    if args.what != "status" and root.is_dir() and not any((root / name).exists() for name in (DICOMDIR, FOLDER)):
         raise Misuse(f"{root} is no file-set: it has no DICOMDIR", "name the root of a medium")
     if args.what == "repair":
         print(media.repair(root))
+        return 0
+    if args.what == "pages":
+        count = pdi.refresh(root, _about(args), check=True, anew=args.anew)
+        print(f"{root}: {count} instances got their place on a page" if count else f"{root}: the pages are up to date")
+        return 0
+    if args.what == "remove":
+        print(f"{media.remove(root, args.uid)} was taken off the medium at {root}")
         return 0
     if args.what == "status":
         print(media.status(root))
@@ -141,3 +154,13 @@ def _root(args: argparse.Namespace) -> Path:
     if settings.media is None or settings.media.folder is None:
         raise Misuse("no folder is configured that is a medium", "name the root of the medium")
     return settings.media.folder
+
+
+def _about(args: argparse.Namespace) -> pdi.About:
+    """Who makes the pages; on a machine that is no box, nobody is named."""
+    try:
+        return pdi.about(configuration.load(args.config))
+    except Misuse:
+        if args.folder is None:
+            raise
+        return pdi.About()

@@ -30,8 +30,8 @@ from gateway.spool import intake
 from gateway.spool.desk import Desk
 from gateway.spool.intake import Intake
 from gateway.step import ScheduledStep, Worklist, keep_worklist
-from gateway.transfer.commitment import Report
 from gateway.transfer.courier import Courier
+from gateway.transfer.event_report import Report
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 

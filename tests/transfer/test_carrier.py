@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 
 from gateway import configuration
@@ -37,7 +39,9 @@ class Sticks:
         self.ids: dict[str, str] = {}
         self.error: dict[str, Exception | Callable[[InstanceRef], Exception | None]] = {}
 
-    def add(self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object) -> Filed:
+    def add(
+        self, root: Path, instance: InstanceRef, file_set_id: str, _beat: object, _profile: str, _extend: bool
+    ) -> Filed:
         error = self.error.get(root.name)
         if callable(error):
             error = error(instance)
@@ -72,9 +76,13 @@ class Site:
             self.box.ledger,
             CLOCK,
             media.add if real else self.sticks.add,
-            lambda root, _beat: self.refreshed.append(root.name),
+            self.refresh,
         )
         self.register = Register(self.settings.places.media)
+
+    def refresh(self, root: Path, _beat: object, _at_once: bool) -> bool:
+        self.refreshed.append(root.name)
+        return True
 
     def plug(self, name: str, label: str = "", state: State = State.MOUNTED, words: str = "") -> Told:
         """What root's process tells of a stick, and the folder that plays its mount."""
@@ -429,3 +437,28 @@ def test_a_copy_that_ends_when_its_stick_is_gone_is_not_believed(site: Callable[
     assert here.sticks.all_taken == here.oldest_first
     assert here.waits == 1
     assert here.register.entries() == []
+
+
+@pytest.mark.parametrize("unfit", ["hold", "transcode"])
+def test_an_instance_that_does_not_fit_the_profile_is_held_or_transcoded_and_the_hash_of_the_copy_is_recorded(
+    config: Path, tmp_path: Path, unfit: str
+) -> None:
+    (tmp_path / "stick").mkdir()
+    here = Site(config, f'folder = "{tmp_path}/stick"\nunfit = "{unfit}"', real=True)
+    (file,) = here.settings.places.instances.glob("*/*.dcm")
+    implicit = pydicom.dcmread(file)
+    implicit.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    implicit.save_as(file, implicit_vr=True, little_endian=True)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with here.box.ledger.change() as c:
+        c.execute("UPDATE instances SET syntax = ?, sha256 = ?", (ImplicitVRLittleEndian, digest))
+    here.carrier.turn()
+    (row,) = here.box.ledger.query("SELECT state, held, sent_sha256 FROM deliveries WHERE destination = 'media'")
+    copies = list((tmp_path / "stick").glob("PA*/*/*/IN*"))
+    if unfit == "hold":
+        assert "STD-GEN-USB-JPEG does not allow" in row["held"]
+        assert not copies
+    else:
+        assert (row["state"], row["held"]) == ("STORED", None)
+        assert row["sent_sha256"] == hashlib.sha256(copies[0].read_bytes()).hexdigest() != digest
+    assert not list(tmp_path.glob("data/fitting/*"))

@@ -2,14 +2,17 @@
 
 dicomdir                   the directory itself
 medium, hashes             the medium under it, and what the gateway remembers there
-fileset                    :func:`add`, :func:`look`
+original, tombstones       ... of another program's DICOMDIR, and of what was removed
+fileset, removing          :func:`add`, :func:`look`, :func:`remove`
+profiles, fitting          which application profile a file-set claims; how an instance is made to fit it
 repairing, verifying       :func:`repair`, :func:`verify`, :func:`status`
 
-None of it loads pydicom.
+None of it loads pydicom, but for what is transcoded (transcoding).
 """
 
 from gateway.transfer.media.fileset import Filed, FileSet, add, forget, look
 from gateway.transfer.media.medium import MediumFull, MediumRefused
+from gateway.transfer.media.removing import remove
 from gateway.transfer.media.repairing import Repaired, repair
 from gateway.transfer.media.verifying import Kept, Report, Status, status, verify
 
@@ -25,6 +28,7 @@ __all__ = [
     "add",
     "forget",
     "look",
+    "remove",
     "repair",
     "status",
     "verify",

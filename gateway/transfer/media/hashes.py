@@ -1,8 +1,9 @@
 """What the gateway remembers on the medium itself: the SHA-256 of every file it put there.
 
 ``GATEWAY/SHA256.TXT`` has one line per file, as ``sha256sum`` writes them, so that anybody can check a medium with
-``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the directory names the file; of two lines for one file
-the later counts; a line cut off by a power cut counts as none. The DICOMDIR names nothing in this folder.
+``sha256sum -c GATEWAY/SHA256.TXT``. Appended and synced before the file gets its name; of two lines for one file
+the later counts; a line cut off by a power cut counts as none, as does one without its file. The DICOMDIR names
+nothing in this folder.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
+from gateway.transfer.media.known import Known
 
 FOLDER = "GATEWAY"
 NAME = "SHA256.TXT"
 _LINE = re.compile(rb"([0-9a-f]{64})  (PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6})\n")
 _BLOCK = 1 << 20
 _SYNC_EVERY = 32 << 20  # bytes
-_MOST = 1_000_000  # as many as there are File IDs; a hostile list may be longer
+_MOST = 400_000  # lines that are read: more instances than a DICOMDIR of ours can name; a hostile list may be longer
 
 
 def place(root: Path) -> Path:
@@ -33,45 +35,88 @@ def remember(root: Path, file_id: str, digest: str) -> None:
     note(place(root), file_id, digest)
 
 
-def note(path: Path, file_id: str, digest: str) -> None:
-    """The same in a list that lies elsewhere."""
-    fresh = b"" if _ends_a_line(path) else b"\n"
-    fsops.append(path, fresh + f"{digest}  {file_id}\n".encode("ascii"))
+def append_line(path: Path, text: bytes) -> None:
+    """Append a line, durably; what a cut left of the one before stays a line of its own."""
+    fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + text)
 
 
-def remembered(root: Path) -> dict[str, str]:
+def remembered(root: Path) -> Known:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
     return read(place(root))
 
 
-def read(path: Path) -> dict[str, str]:
-    """The same of a list that lies elsewhere (the box keeps one for each file-set)."""
-    found: dict[str, str] = {}
+def note(path: Path, file_id: str, digest: str) -> None:
+    """The same as :func:`remember` in a list that lies elsewhere."""
+    append_line(path, line(file_id, digest))
+
+
+def read(path: Path) -> Known:
+    """The same as :func:`remembered` of a list that lies elsewhere (the box keeps one for each file-set)."""
+    return Known(_lines(path))
+
+
+def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
+    """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
+    digest = of_file(path, beat)
+    return any(digest == said for _file_id, said in _lines(place(root)))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
     if not path.is_file():
-        return found
+        return
     with path.open("rb") as lines:
-        while (line := lines.readline(256)) and len(found) < _MOST:
+        for _ in range(_MOST):
+            if not (line := lines.readline(256)):
+                return
             if match := _LINE.fullmatch(line):
-                found[match[2].decode("ascii")] = match[1].decode("ascii")
-    return found
+                yield match[2].decode("ascii"), match[1].decode("ascii")
 
 
-def rewrite(root: Path, known: dict[str, str]) -> None:
+def rewrite(root: Path, known: Mapping[str, str]) -> None:
     """Replace the whole list."""
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):
-            stream.write(f"{known[file_id]}  {file_id}\n".encode("ascii"))
+            stream.write(line(file_id, known[file_id]))
+
+
+def line(file_id: str, digest: str) -> bytes:
+    """What the list says of one file."""
+    return f"{digest}  {file_id}\n".encode("ascii")
+
+
+def recover(root: Path) -> None:
+    """On FAT a cut may leave the list under its temporary name only; of whatever part, each line stands for itself."""
+    path = place(root)
+    if not path.exists() and (left := list(path.parent.glob(f".{NAME}.*.part"))):
+        fsops.rename(max(left, key=lambda one: one.stat().st_size), path)
 
 
 def of_file(path: Path, beat: Callable[[], None] = lambda: None) -> str:
-    """SHA-256 of a file as the medium gives it back: pages still in memory are dropped first."""
+    """SHA-256 of a file as the medium gives it back."""
+    descriptor = fresh(path)
+    try:
+        return of_open(descriptor, beat)[0]
+    finally:
+        os.close(descriptor)
+
+
+def fresh(path: Path) -> int:
+    """Open a file to be read from the medium: its pages in memory are dropped, its first block is on its way."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(descriptor, 0, _BLOCK, os.POSIX_FADV_WILLNEED)
+    return descriptor
+
+
+def of_open(descriptor: int, beat: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
+    """SHA-256 of a file that is open at its start, and its first block, for whoever looks into it, too."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            beat()
-    return digest.hexdigest()
+    start = block = os.read(descriptor, _BLOCK)
+    while block:
+        digest.update(block)
+        beat()
+        block = os.read(descriptor, _BLOCK)
+    return digest.hexdigest(), start
 
 
 def copy(source: BinaryIO, target: BinaryIO, name: Path, beat: Callable[[], None]) -> str:

@@ -1,4 +1,8 @@
-"""The medium under a file-set: is it there, is it ours, nobody else at work on it, and its failures in words."""
+"""The medium under a file-set: is it there, is it ours, nobody else at work on it, and its failures in words.
+
+Ours is a medium with a lock or hashes of ours on it. One with another program's file-set becomes ours by the first add,
+if the configuration allows it and its DICOMDIR is sound; before that is known, not a byte is written to it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,21 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import fsops
 from gateway.errors import FULL, Fatal, Held, Retry
 from gateway.transfer.media import hashes
+from gateway.transfer.media.dicomdir.elements import Malformed
+from gateway.transfer.media.dicomdir.stores import adopt
 
 DICOMDIR = "DICOMDIR"
 _LOCK = "LOCK"
+_OURS = (hashes.NAME, _LOCK)  # in our folder; one of them makes a medium ours
+_COMPONENT = re.compile(r"[A-Z0-9_]{1,8}")
+_MOST_COMPONENTS = 8
 
 # What the system says when a medium fails -> what that means, and what a person can do.
 _FULL = ("is full", "put in another medium; what is on it stays readable")
@@ -40,17 +50,19 @@ doubtful: set[Path] = set()  # a sync failed there: its old DICOMDIR may lie abo
 
 
 @contextlib.contextmanager
-def claimed(root: Path) -> Iterator[None]:
+def claimed(root: Path, extend: bool = False) -> Iterator[None]:
     """Work on a file-set alone (flock on GATEWAY/LOCK); an OSError inside becomes Retry in words.
 
-    Raises MediumRefused, before anything is written, if the medium belongs to another program.
+    Raises MediumRefused, before anything is written, if the medium belongs to another program; with ``extend`` only if
+    its DICOMDIR is not sound.
     """
     try:
-        refuse_foreign(root)
+        refuse_foreign(root, extend)
         fsops.make_folder(root / hashes.FOLDER)
         descriptor = os.open(root / hashes.FOLDER / _LOCK, os.O_RDWR | os.O_CREAT, fsops.FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            hashes.recover(root)
             yield
         finally:
             os.close(descriptor)
@@ -69,18 +81,44 @@ def in_words(root: Path, error: OSError) -> Retry:
     return kind(f"the medium at {root} {what} ({error.strerror})", fix)
 
 
-def refuse_foreign(root: Path) -> None:
-    """Retry if there is no folder; MediumRefused if what lies there is DICOM data that no gateway wrote."""
+def refuse_foreign(root: Path, extend: bool = False) -> None:
+    """Retry if there is no folder; MediumRefused if what is there is another program's and may not be extended."""
     refuse_missing(root)
-    for name in (DICOMDIR, f"{hashes.FOLDER}/{hashes.NAME}", f"{hashes.FOLDER}/{_LOCK}"):
+    for name in (DICOMDIR, *(f"{hashes.FOLDER}/{name}" for name in _OURS)):
         refuse_links(root, name)
-    if (root / hashes.FOLDER).is_dir():
+    if claimed_before(root):
         return
-    if (root / DICOMDIR).exists() or any(root.glob("PA[0-9][0-9][0-9][0-9][0-9][0-9]")):
+    other = root / DICOMDIR
+    if not other.exists():
+        differently = next((p.name for p in root.iterdir() if p.name.upper().split(";")[0].rstrip(".") == DICOMDIR), "")
+        if differently or any(root.glob("PA[0-9][0-9][0-9][0-9][0-9][0-9]")):
+            raise MediumRefused(
+                f"the medium at {root} holds DICOM data of another program, but no DICOMDIR under this name",
+                f"rename {differently} to DICOMDIR" if differently else "it is left as it is: use another medium",
+            )
+    elif not extend:
         raise MediumRefused(
             f"the medium at {root} holds DICOM data of another program",
-            "it is left as it is: use an empty medium, or another folder of this one",
+            'it is left as it is: use an empty medium, another folder of this one, or foreign = "extend" in [media]',
         )
+    else:
+        refuse_unsound(root)
+
+
+def claimed_before(root: Path) -> bool:
+    """Whether a gateway has worked on this medium, as far as it shows."""
+    return any((root / hashes.FOLDER / name).exists() for name in _OURS)
+
+
+def refuse_unsound(root: Path) -> None:
+    """MediumRefused, with what is wrong, if another program's DICOMDIR cannot be extended without harm."""
+    try:
+        adopt(root / DICOMDIR)
+    except Malformed as error:
+        raise MediumRefused(
+            f"the DICOMDIR at {root} was written by another program and cannot be extended: {error}",
+            "it is left as it is: use another medium, or have that program write it again",
+        ) from error
 
 
 def refuse_missing(root: Path) -> None:
@@ -98,3 +136,32 @@ def refuse_links(root: Path, relative: str) -> None:
             raise MediumRefused(
                 f"{path} is a link; a medium of ours has none", "nothing is written: use another medium"
             )
+
+
+def allowed(file_id: str) -> bool:
+    """Whether a File ID, with '/' between its components, is one (PS3.10 section 8.2 and 8.5)."""
+    parts = file_id.split("/")
+    return len(parts) <= _MOST_COMPONENTS and all(_COMPONENT.fullmatch(part) for part in parts)
+
+
+def found(root: Path, file_id: str) -> Path | None:
+    """The file that a File ID names, if it is there; a link on the way to it is not followed.
+
+    Some systems show the names of a medium in lower case, or with the ";1" and "." of ISO 9660.
+    """
+    if not allowed(file_id):
+        return None
+    path = root
+    for part in file_id.split("/"):
+        path = path / part if (path / part).exists() else _otherwise(path, part)
+        if path.is_symlink():
+            return None
+    return path if path.is_file() else None
+
+
+def _otherwise(folder: Path, part: str) -> Path:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as names:
+        for entry in names:
+            if entry.name.upper().split(";")[0].rstrip(".") == part:
+                return folder / entry.name
+    return folder / part

@@ -1,8 +1,10 @@
 """Rebuild the DICOMDIR of our file-set from its files: they are the truth, the directory is a list of them.
 
-Every file in PAnnnnnn/STnnnnnn/SEnnnnnn/INnnnnnn whose hash is the remembered one is named again, in the old order. One
-without a remembered hash was cut off just before: it appeared under its name only when it was whole, so it is
-taken in if its header is sound. One with another hash is damaged: it is left where it is, and said. The new directory
+It starts from what another program's DICOMDIR said before ours were added (:mod:`.original`), if there was one: of
+those records only such go as name a file of ours that is removed or lost. Every file in
+PAnnnnnn/STnnnnnn/SEnnnnnn/INnnnnnn whose hash is the remembered one is named again, folder by folder. One
+without a remembered hash is taken in if its header is sound: somebody lost the hashes. One with another hash is
+damaged: it is left where it is, and said. A removed one is taken off (:mod:`.tombstones`). The new directory
 replaces the old one at once.
 """
 
@@ -11,21 +13,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import fsops
 from gateway.errors import Held
-from gateway.transfer.media import hashes
-from gateway.transfer.media.dicomdir.directory import FILE_ID, Directory, NotOurs
+from gateway.transfer.media import hashes, original, tombstones
+from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
-from gateway.transfer.media.dicomdir.header import read_header
-from gateway.transfer.media.dicomdir.stores import Draft, load, open_directory
-from gateway.transfer.media.dicomdir.structure import read_top
-from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful
+from gateway.transfer.media.dicomdir.entities import FILE_ID, file_id_of
+from gateway.transfer.media.dicomdir.header import Header, header_in
+from gateway.transfer.media.dicomdir.splicing import without
+from gateway.transfer.media.dicomdir.stores import Draft, opened
+from gateway.transfer.media.dicomdir.structure import Record, read_records, read_top
+from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful, refuse_unsound
+from gateway.transfer.media.medium import found as find_file
 
 log = logging.getLogger(__name__)
+
+_AHEAD = 8  # files
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +55,6 @@ def repair(root: Path, file_set_id: str = "GATEWAY") -> Repaired:
     Raises Retry if the medium is not there or cannot be written, Held if it, or its DICOMDIR, is another program's.
     """
     with claimed(root):
-        try:
-            load(root / DICOMDIR)
-        except NotOurs as error:
-            raise Held(
-                f"the DICOMDIR at {root} was written by another program ({error})",
-                "it may name files that are not ours: move it away first if it shall be rebuilt",
-            ) from error
-        except Malformed as error:
-            log.info("medium %s: its DICOMDIR is damaged: %s", root, error)
         done = rebuild(root, file_set_id)
         doubtful.discard(root)
     return done
@@ -62,52 +62,125 @@ def repair(root: Path, file_set_id: str = "GATEWAY") -> Repaired:
 
 def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: None) -> Repaired:
     """The same for whoever has claimed the medium and knows it is ours."""
-    known = hashes.remembered(root)
-    kept: dict[str, str] = {}
+    _keep_others(root)
+    known, gone = hashes.remembered(root), tombstones.read(root)
     left_out: list[str] = []
-    fsops.sweep(root)
-    with contextlib.ExitStack() as open_files:
-        directory: Directory | None = None
-        for file_id in _files(root):
-            said, found = known.get(file_id), hashes.of_file(root / file_id, beat)
-            kept[file_id] = said or found
-            if said not in (None, found):
-                left_out.append(f"{file_id}: its content is not what was written")
-                continue
-            try:
-                header = read_header(root / file_id)
-            except Held as error:
-                left_out.append(f"{file_id}: {error.message}")
-                continue
-            if directory is None:
-                stream = open_files.enter_context(fsops.new_file(root / DICOMDIR))
-                directory = Directory(Draft(stream), *_title(root, file_set_id))
-            if directory.find(header.sop_instance_uid) is not None:
-                left_out.append(f"{file_id}: the same instance is there already")
-                continue
-            try:
-                directory.file_id(header)  # refuses a second patient with the same ID
-            except Held as error:
-                left_out.append(f"{file_id}: {error.message}")
-                continue
-            directory.insert(header, file_id)
-        hashes.rewrite(root, kept)  # before the new directory names what was not remembered
+    sweep(root)
+    with (
+        contextlib.ExitStack() as draft,  # ends last: the hashes are there before the directory names what had none
+        fsops.new_file(hashes.place(root)) as sums,
+        contextlib.closing(_opened(root, gone)) as files,
+    ):
+        directory = _original(root, known, gone, draft)
+        for file_id, descriptor in files:
+            digest, header, trouble = _look(root / file_id, descriptor, beat)
+            said = known.get(file_id)
+            sums.write(hashes.line(file_id, said or digest))
+            if said not in (None, digest):
+                trouble = "its content is not what was written"
+            if header is not None and not trouble:
+                if directory is None:
+                    stream = draft.enter_context(fsops.new_file(root / DICOMDIR))
+                    directory = Directory(Draft(stream), *_title(root, file_set_id))
+                trouble = _name(directory, header, file_id)
+            if trouble:
+                left_out.append(f"{file_id}: {trouble}")
     count = directory.counts["instance"] if directory else 0
-    if not count and (root / DICOMDIR).exists():
+    if directory is None and (root / DICOMDIR).exists():
         fsops.unlink(root / DICOMDIR)  # one without records is not allowed (PS3.11 H.3.3)
+    tombstones.bury(root, gone)
     return Repaired(count, tuple(left_out))
 
 
+def _opened(root: Path, gone: dict[str, str]) -> Generator[tuple[str, int], None, None]:
+    """Our files but those ``gone``, each opened some turns before it is wanted: the medium reads in the meantime."""
+    waiting: deque[tuple[str, int]] = deque()
+    try:
+        for file_id in _files(root):
+            if file_id in gone:
+                continue
+            waiting.append((file_id, hashes.fresh(root / file_id)))
+            if len(waiting) > _AHEAD:
+                yield waiting[0]
+                os.close(waiting.popleft()[1])
+        while waiting:
+            yield waiting[0]
+            os.close(waiting.popleft()[1])
+    finally:
+        for _file_id, descriptor in waiting:
+            os.close(descriptor)
+
+
+def _look(path: Path, descriptor: int, beat: Callable[[], None]) -> tuple[str, Header | None, str]:
+    """Hash and header of a file, read once, or what is wrong with it."""
+    digest, start = hashes.of_open(descriptor, beat)
+    try:
+        return digest, header_in(Window(descriptor, start), path), ""
+    except Held as error:
+        return digest, None, error.message
+
+
+def _name(directory: Directory, header: Header, file_id: str) -> str:
+    """Name a file in the new directory; returns why not, else ""."""
+    if (there := directory.find(header.sop_instance_uid)) is not None:
+        return "" if there == file_id else "the same instance is there already"
+    try:
+        directory.file_id(header)  # refuses a second patient with the same ID
+    except Held as error:
+        return error.message
+    directory.insert(header, file_id)
+    return ""
+
+
+def _keep_others(root: Path) -> None:
+    """What another program wrote over our DICOMDIR is what repair starts from. Held if that is not sound."""
+    try:
+        original.load_ours(root)
+    except NotOurs:
+        refuse_unsound(root)
+        original.keep(root)
+    except Malformed as error:
+        log.info("medium %s: its DICOMDIR is damaged: %s", root, error)
+
+
+def _original(
+    root: Path, known: Mapping[str, str], gone: dict[str, str], open_files: contextlib.ExitStack
+) -> Directory | None:
+    """The beginning of the new DICOMDIR: what another program named, but for what is gone of ours. None if nothing."""
+
+    def doomed(record: Record) -> bool:
+        file_id = file_id_of(record.values.get(0x00041500, b""))
+        return tombstones.names(record, gone) or (file_id in known and find_file(root, file_id) is None)
+
+    with opened(original.place(root)) as source:
+        if source is None:
+            return None
+        try:
+            if all(
+                not record.values.get(0x00041500) or doomed(record) for record in read_records(source, read_top(source))
+            ):
+                return None
+            stream = open_files.enter_context(fsops.new_file(root / DICOMDIR))
+            without(source, stream, doomed, 1 << 40)
+            stream.flush()
+            return Directory.adopt(Draft(stream), Window(stream.fileno()))
+        except Malformed as error:
+            raise Held(
+                f"{original.place(root)} is damaged ({error})",
+                "it holds what another program named: put its DICOMDIR back from elsewhere, or move this file away",
+            ) from error
+
+
 def _files(root: Path) -> Iterator[str]:
-    """Our files below ``root`` by number of the instance; links are not followed."""
-    found = []
+    """Our files below ``root``, folder by folder in the order of their numbers; links are not followed."""
     for parent, folders, names in os.walk(root):
-        relative = Path(parent).relative_to(root).as_posix()
-        if relative.startswith("PA"):
-            fsops.sweep(Path(parent))
-        found += [f for name in names if FILE_ID.fullmatch(f := f"{relative}/{name}")]
-        folders[:] = [name for name in folders if name[:2] in ("PA", "ST", "SE")]
-    yield from sorted((f for f in found if (root / f).is_file() and not (root / f).is_symlink()), key=lambda f: f[-6:])
+        relative = parent[len(str(root)) + 1 :]
+        if relative.startswith("PA") and any(name.startswith(".") for name in names):
+            sweep(Path(parent))
+        folders[:] = sorted(name for name in folders if name[:2] in ("PA", "ST", "SE"))
+        for name in sorted(names):
+            if FILE_ID.fullmatch(f"{relative}/{name}") and stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode):
+                yield f"{relative}/{name}"
 
 
 def _title(root: Path, otherwise: str) -> tuple[str, str]:
@@ -116,15 +189,22 @@ def _title(root: Path, otherwise: str) -> tuple[str, str]:
     The UID stays: whoever knows the file-set, above all the box that wrote it, knows it by that.
     """
     try:
-        descriptor = open_directory(root / DICOMDIR)
+        with opened(root / DICOMDIR) as source:
+            if source is not None:
+                top = read_top(source)
+                return top.file_set_id or otherwise, top.file_set_uid
     except Malformed:
-        return otherwise, ""
-    if descriptor is None:
-        return otherwise, ""
-    try:
-        top = read_top(Window(descriptor))
-        return top.file_set_id or otherwise, top.file_set_uid
-    except Malformed:
-        return otherwise, ""
-    finally:
-        os.close(descriptor)
+        pass
+    return otherwise, ""
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted write left behind under a temporary name.
+
+    FAT renames by writing the new entry first: after a cut both names may lead to the same clusters, and removing one
+    would free those of the other. So one that is as long as the file it was to become stays.
+    """
+    for leftover in folder.glob(".*.part"):
+        named = folder / leftover.name[1:].rsplit(".", 2)[0]
+        if not (named.is_file() and named.stat().st_size == leftover.stat().st_size):
+            fsops.unlink(leftover)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Register:
         """Note one copy, durably. The file-set was :meth:`seen`."""
         hashes.note(self._place(uid) / hashes.NAME, file_id, sha256)
 
-    def remembered(self, uid: str) -> dict[str, str]:
+    def remembered(self, uid: str) -> Mapping[str, str]:
         """File ID -> SHA-256 of what this box put there; empty if it does not know the file-set."""
         if not _UID.fullmatch(uid):
             return {}

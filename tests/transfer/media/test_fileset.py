@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.fileset import FileSet
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 from transfer.media.samples import GENERAL_32, TWELVE_LEAD, Make, data_set, write
 
@@ -95,26 +94,6 @@ def test_what_does_not_fit_the_media_profiles_is_held(make: Make, stick: Path, t
         with pytest.raises(Held, match=re.escape(words)):
             media.add(stick, instance, "WARD")
     assert not (stick / "DICOMDIR").exists()
-
-
-def test_a_medium_of_another_program_is_left_as_it_is(make: Make, stick: Path) -> None:
-    (stick / "DICOMDIR").write_bytes(b"somebody's")
-    for attempt in (lambda: media.add(stick, make(), "WARD"), lambda: media.repair(stick)):
-        with pytest.raises(Held, match="another program"):
-            attempt()
-    assert [path.name for path in stick.iterdir()] == ["DICOMDIR"]
-
-
-def test_our_medium_rewritten_by_another_program_is_left_as_it_is(make: Make, stick: Path) -> None:
-    media.add(stick, make(), "WARD")
-    other = FileSet(stick / "DICOMDIR")
-    other.add(make().path)
-    other.write()
-    before = (stick / "DICOMDIR").read_bytes()
-    for attempt in (lambda: media.add(stick, make(), "WARD"), lambda: media.repair(stick)):
-        with pytest.raises(Held, match="another program"):
-            attempt()
-    assert (stick / "DICOMDIR").read_bytes() == before
 
 
 def test_a_missing_medium_says_so(make: Make, tmp_path: Path) -> None:

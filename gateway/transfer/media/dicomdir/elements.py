@@ -27,6 +27,12 @@ _NARROW = frozenset(
 _ZERO_PADDED = frozenset({b"UI", b"OB", b"UN"})
 _DEEPEST = 16
 _BLOCK = 64 << 10
+_ALL = 0xFFFFFFFF
+_head = struct.Struct("<HH2sH").unpack_from  # group, element, VR, and the length of a narrow VR
+_item = struct.Struct("<HHI").unpack_from
+_long = struct.Struct("<I").unpack_from
+_pack_narrow = struct.Struct("<HH2sH").pack
+_pack_wide = struct.Struct("<HH2sHI").pack
 
 
 class Malformed(ValueError):
@@ -44,35 +50,51 @@ class Element(NamedTuple):
 
 
 class Window:
-    """A file read through one block in memory. Not mapped: a pulled stick must be an error, not a SIGBUS."""
+    """A file read through one block in memory. Not mapped: a pulled stick must be an error, not a SIGBUS.
 
-    def __init__(self, descriptor: int) -> None:
+    ``start``: the file's first bytes, of whoever has read them already; all of it if there is no ``descriptor``.
+    """
+
+    def __init__(self, descriptor: int | None, start: bytes = b"") -> None:
         self._descriptor = descriptor
         self._at = 0
-        self._block = b""
-        self.size = os.fstat(descriptor).st_size
+        self._block = start
+        self.size = len(start) if descriptor is None else os.fstat(descriptor).st_size
 
     def read(self, at: int, count: int) -> bytes:
         """``count`` bytes at offset ``at``; raises Malformed if the file is shorter."""
         start = at - self._at
         if start < 0 or start + count > len(self._block):
-            self._block = os.pread(self._descriptor, max(count, _BLOCK), at) if at + count <= self.size else b""
-            self._at, start = at, 0
-            if len(self._block) < count:
-                raise Malformed(f"the file ends at {self.size}, within what starts at {at}")
+            self._fill(at, count)
+            start = 0
         return self._block[start : start + count]
+
+    def around(self, at: int, count: int) -> tuple[bytes, int]:
+        """The block that holds ``count`` bytes from offset ``at``, and where in it they start: nothing is copied."""
+        start = at - self._at
+        if start < 0 or start + count > len(self._block):
+            self._fill(at, count)
+            start = 0
+        return self._block, start
+
+    def _fill(self, at: int, count: int) -> None:
+        block = b""
+        if self._descriptor is not None and at + count <= self.size:
+            block = os.pread(self._descriptor, max(count, _BLOCK), at)
+        if len(block) < count:
+            raise Malformed(f"the file ends at {self.size}, within what starts at {at}")
+        self._block, self._at = block, at
 
 
 def encode(tag: int, vr: bytes, value: bytes) -> bytes:
     """One element; an odd value is padded as its VR wants it. Raises Malformed if it is too long for its VR."""
     if len(value) % 2:
         value += b"\0" if vr in _ZERO_PADDED else b" "
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr
     if vr in _WIDE:
-        return head + struct.pack("<HI", 0, len(value)) + value
+        return _pack_wide(tag >> 16, tag & 0xFFFF, vr, 0, len(value)) + value
     if len(value) > 0xFFFF:
         raise Malformed(f"{name(tag)}: {len(value)} bytes are too long for {vr.decode()}")
-    return head + struct.pack("<H", len(value)) + value
+    return _pack_narrow(tag >> 16, tag & 0xFFFF, vr, len(value)) + value
 
 
 def name(tag: int) -> str:
@@ -81,7 +103,7 @@ def name(tag: int) -> str:
 
 def tag_at(source: Window, at: int) -> tuple[int, int]:
     """Tag and 32-bit length of an item or delimiter at ``at``."""
-    group, element, length = struct.unpack("<HHI", source.read(at, 8))
+    group, element, length = _item(*source.around(at, 8))
     return group << 16 | element, length
 
 
@@ -89,13 +111,12 @@ def element_at(source: Window, at: int, limit: int, depth: int = 0) -> Element:
     """The element whose header is at ``at``; it must end at or before ``limit``."""
     if at + 8 > limit:
         raise Malformed(f"at {at}: no room for an element before {limit}")
-    head = source.read(at, 8)
-    group, element, vr, short = struct.unpack("<HH2sH", head)
-    tag = group << 16 | element
+    group, number, vr, short = _head(*source.around(at, 8))
+    tag = group << 16 | number
     if vr in _NARROW:
         value, length = at + 8, short
     elif vr in _WIDE:
-        value, length = at + 12, struct.unpack("<I", source.read(at + 8, 4))[0]
+        value, length = at + 12, _long(*source.around(at + 8, 4))[0]
     else:
         raise Malformed(f"at {at}: {name(tag)} has no known value representation")
     if length == UNDEFINED:
@@ -107,14 +128,28 @@ def element_at(source: Window, at: int, limit: int, depth: int = 0) -> Element:
     return Element(tag, vr, value, length, value + length)
 
 
-def elements(source: Window, at: int, limit: int, depth: int = 0) -> Iterator[Element]:
-    """The elements from ``at`` up to ``limit`` exactly, or up to an item delimiter, in the file's order."""
+def elements(source: Window, at: int, limit: int, depth: int = 0, last: int = _ALL) -> Iterator[Element]:
+    """The elements from ``at`` up to ``limit`` exactly, or up to an item delimiter, in the file's order.
+
+    It stops before the first one beyond the tag ``last``, whose value may be of any size.
+    """
+    block, behind = b"", 0  # ``behind``: where the block starts in the file
     while at < limit:
-        if tag_at(source, at)[0] == ITEM_END:
+        place = at - behind
+        if place < 0 or place + 8 > len(block):
+            block, place = source.around(at, 8)
+            behind = at - place
+        group, number, vr, short = _head(block, place)
+        if (tag := group << 16 | number) == ITEM_END or tag > last:
             return
-        element = element_at(source, at, limit, depth)
-        yield element
-        at = element.end
+        end = at + 8 + short
+        if vr in _NARROW and end <= limit:  # nearly all of them
+            yield tuple.__new__(Element, (tag, vr, at + 8, short, end))
+            at = end
+        else:
+            element = element_at(source, at, limit, depth)
+            yield element
+            at = element.end
 
 
 def item_at(source: Window, at: int, limit: int, depth: int = 0) -> tuple[int, int, int]:

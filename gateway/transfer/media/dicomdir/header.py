@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Held
-from gateway.transfer.media.dicomdir.elements import Malformed, Window, element_at, elements, encode
+from gateway.transfer.media.dicomdir.elements import Element, Malformed, Window, element_at, elements, encode
 from gateway.transfer.media.dicomdir.records_table import (
     EXPLICIT_LITTLE,
     KEYS,
-    PROFILE_SYNTAXES,
+    OTHERWISE_ENCODED,
     RECORD_TYPE,
     WANTED,
     Key,
@@ -20,6 +20,7 @@ from gateway.transfer.media.dicomdir.records_table import (
 
 _LONGEST = 64 << 10  # bytes of one key's value; nothing that belongs into a directory is longer
 _LAST = max(WANTED)
+_NUMBERS = frozenset({b"US", b"UL", b"SS", b"SL", b"FL", b"FD"})
 _FIX = "it stays in the spool; only objects that fit the STD-GEN media profiles go to a medium"
 
 
@@ -72,15 +73,22 @@ def _part(date_time: bytes, vr: bytes) -> bytes:
 def read_header(path: Path) -> Header:
     """Read what a directory needs of a Part 10 file; bulk data is never touched.
 
-    Raises Held if it is no sound file, or does not fit the media profiles (class, transfer syntax).
+    Raises Held if it is no sound file, or no directory record can be made of it. Whether its transfer syntax fits
+    the file-set's profile is asked elsewhere (:mod:`gateway.transfer.media.profiles`).
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return _read(Window(descriptor), path)
-    except Malformed as error:
-        raise Held(f"{path} is no sound DICOM file: {error}", _FIX) from error
+        return header_in(Window(descriptor), path)
     finally:
         os.close(descriptor)
+
+
+def header_in(source: Window, path: Path) -> Header:
+    """The same of a file that is open already; ``path`` is its name in messages."""
+    try:
+        return _read(source, path)
+    except Malformed as error:
+        raise Held(f"{path} is no sound DICOM file: {error}", _FIX) from error
 
 
 def _read(source: Window, path: Path) -> Header:
@@ -92,17 +100,12 @@ def _read(source: Window, path: Path) -> Header:
     start = length.end + int.from_bytes(source.read(length.value, 4), "little")
     meta = {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}
     syntax = meta.get(0x00020010, b"").decode("ascii", "replace")
-    if syntax not in PROFILE_SYNTAXES:
-        raise Held(f"{path} has transfer syntax {syntax}, which the media profiles do not allow", _FIX)
+    if syntax in OTHERWISE_ENCODED:
+        raise Held(f"{path} has transfer syntax {syntax}, which is not read here", _FIX)
     values: dict[int, bytes] = {}
-    at = start
-    while at + 8 <= source.size and _tag(source, at) <= _LAST:
-        element = element_at(source, at, source.size)
+    for element in elements(source, start, source.size, last=_LAST):
         if element.tag in WANTED:
-            if element.end - element.value > _LONGEST:
-                raise Malformed(f"at {at}: {element.end - element.value} bytes are too long for a directory key")
-            values[element.tag] = _value_of(source, element.vr, element.value, element.end, element.length)
-        at = element.end
+            values[element.tag] = _value_of(source, element)
     kind = RECORD_TYPE.get(values.get(0x00080016, b"").decode("ascii", "replace"), "")
     found = Header(
         sop_class_uid=values.get(0x00080016, b"").decode("ascii", "replace"),
@@ -115,16 +118,14 @@ def _read(source: Window, path: Path) -> Header:
     return found
 
 
-def _tag(source: Window, at: int) -> int:
-    raw = source.read(at, 4)
-    return (raw[0] | raw[1] << 8) << 16 | raw[2] | raw[3] << 8
-
-
-def _value_of(source: Window, vr: bytes, value: int, end: int, length: int) -> bytes:
+def _value_of(source: Window, element: Element) -> bytes:
+    _tag, vr, value, length, end = element
+    if end - value > _LONGEST:
+        raise Malformed(f"at {value}: {end - value} bytes are too long for a directory key")
     if vr == b"SQ":  # as items without the delimiter: it is written back with a defined length
         return source.read(value, end - value if length == end - value else end - value - 8)
     raw = source.read(value, length)
-    return raw if vr in (b"US", b"UL", b"SS", b"SL", b"FL", b"FD") else raw.strip(b" \0")
+    return raw if vr in _NUMBERS else raw.strip(b" \0")
 
 
 def _check(found: Header, meta: dict[int, bytes], path: Path) -> None:

@@ -24,8 +24,13 @@ leaves the old directory plus unreferenced records; the next start finds them an
 (their file is complete, it was synced and re-read before 1). After 3 the new state holds. Each four-byte field that
 is ever written again is placed inside one 512-byte sector, so that a torn write cannot tear it.
 
-When the reserve is used up the file is copied with a larger one, a quarter of its size, and replaced; no offset
-changes by that. So the cost per instance stays the same on average, however many there are.
+When the reserve is used up the file is copied with the new records, both links and a larger reserve, a quarter of its
+size, and replaced; no offset changes by that. So the cost per instance stays the same on average, however many
+there are. The same is done where a field of another program's record lies across two sectors.
+
+A DICOMDIR of another program gets this layout with the first record of ours, by such a copy: what stands before the
+Directory Record Sequence and every record keep their bytes and offsets, but for the sequence's length (now
+undefined) and the one link to ours. What stood behind the sequence, which can only be padding, is dropped.
 """
 
 from __future__ import annotations
@@ -43,7 +48,6 @@ FILE_TAIL = ITEM_TAIL + SEQUENCE_TAIL
 PADDING_HEAD = struct.pack("<HH2sH", 0xFFFC, 0xFFFC, b"OB", 0)
 SECTOR = 512
 LOWER_AT = 38  # bytes from the start of an item to its (0004,1420) value
-REFERENCED_AT = 42  # ... and to (0004,1430), behind which stands (0004,1500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,26 @@ def lay_out(at: int, entries: list[Entry], sibling: int) -> Batch:
 
 def untorn(batch: Batch) -> bool:
     """Whether every field that will be written again lies within one sector."""
-    fields = [batch.length_at, *(offset + LOWER_AT for offset in batch.offsets[:-1])]
-    return all(field % SECTOR <= SECTOR - 4 for field in fields)
+    return all(whole(field) for field in (batch.length_at, *(offset + LOWER_AT for offset in batch.offsets[:-1])))
+
+
+def whole(field_at: int) -> bool:
+    """Whether four bytes lie within one sector, so that a torn write cannot tear them."""
+    return field_at % SECTOR <= SECTOR - 4
+
+
+def within(raw: bytes, tag: int) -> tuple[int, bytes]:
+    """Where the value of a short element stands in a record that was read as sound, and the value.
+
+    ``raw`` starts with the record's item; (0, b"") if the element is not there.
+    """
+    at = 8
+    while at + 8 <= len(raw):
+        group, element, length = struct.unpack_from("<HH2xH", raw, at)
+        if (found := group << 16 | element) >= tag:
+            return (at + 8, raw[at + 8 : at + 8 + length]) if found == tag else (0, b"")
+        at += 8 + length
+    return 0, b""
 
 
 def head(file_set_id: str, uid: str, first: int, slack: int) -> tuple[bytes, int]:

@@ -45,9 +45,31 @@ BELOW: dict[str, frozenset[str]] = {
     "SERIES": frozenset(_CLASSES),
 }
 
-# STD-GEN-USB/SD profiles: the transfer syntaxes they allow (PS3.11 table H.3-1), waveforms only the first.
+# The same for records that we never write but may meet: other classes, newer ones, and what is retired.
+_ANY_LEAF = frozenset(
+    {"RADIOTHERAPY", "RT DOSE", "RT STRUCTURE SET", "RT PLAN", "RT TREAT RECORD", "REGISTRATION", "FIDUCIAL"}
+    | {"SPECTROSCOPY", "VALUE MAP", "STEREOMETRIC", "MEASUREMENT", "SURFACE", "SURFACE SCAN", "TRACT", "ASSESSMENT"}
+    | {"ANNOTATION", "PLAN", "INVENTORY", "WAVEFORM PRES", "STUDY COMPONENT", "OVERLAY", "MODALITY LUT", "VOI LUT"}
+    | {"CURVE", "STORED PRINT", "PRIVATE"}
+)
+ALLOWED: dict[str, frozenset[str]] = {
+    "": BELOW[""]
+    | {"HANGING PROTOCOL", "PALETTE", "IMPLANT", "IMPLANT ASSY", "IMPLANT GROUP", "INVENTORY", "PRIVATE"}
+    | {"TOPIC", "PRINT QUEUE", "MRDR"},
+    "PATIENT": BELOW["PATIENT"] | {"HL7 STRUC DOC", "PRIVATE"},
+    "STUDY": BELOW["STUDY"] | {"VISIT", "RESULTS", "STUDY COMPONENT", "FILM SESSION", "PRIVATE"},
+    "SERIES": BELOW["SERIES"] | _ANY_LEAF,
+    "TOPIC": BELOW["SERIES"] | _ANY_LEAF | {"STUDY", "SERIES"},
+    "RESULTS": frozenset({"INTERPRETATION", "PRIVATE"}),
+    "PRINT QUEUE": frozenset({"FILM SESSION", "PRIVATE"}),
+    "FILM SESSION": frozenset({"FILM BOX", "PRIVATE"}),
+    "FILM BOX": frozenset({"IMAGE BOX", "PRIVATE"}),
+    "PRIVATE": frozenset({"PRIVATE"}),
+}
+
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-PROFILE_SYNTAXES = frozenset({EXPLICIT_LITTLE} | {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 70, 90, 91)})
+# The three transfer syntaxes whose data sets are encoded otherwise: Implicit VR, Deflated, Explicit VR Big Endian.
+OTHERWISE_ENCODED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +159,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
         Key(0x00700082, b"DA", "1", "Presentation Creation Date"),
         Key(0x00700083, b"TM", "1", "Presentation Creation Time"),
         Key(0x00700084, b"PN", "2", "Content Creator's Name"),
+        Key(0x00700402, b"SQ", "1C", "Blending Sequence"),
     ),
     "RAW DATA": (_CONTENT_DATE, _CONTENT_TIME, _INSTANCE_NUMBER),
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,20 +32,23 @@ class Live:
     def put(self, at: int, data: bytes) -> None:
         fsops.write_at(self._path, at, data)
 
-    def create(self, data: bytes, reserve: int) -> None:
-        fsops.write_file(self._path, data + bytes(reserve) + FILE_TAIL)
-
-    def enlarge(self, length_at: int, reserve: int) -> None:
-        with fsops.new_file(self._path) as new, self._path.open("rb") as old:
-            for at in range(0, length_at, _BLOCK):
-                new.write(old.read(min(_BLOCK, length_at - at)))
-            new.write(reserve.to_bytes(4, "little") + bytes(reserve) + FILE_TAIL)
+    def rewrite(self, upto: int, changes: dict[int, bytes], data: bytes, reserve: int) -> None:
+        with fsops.new_file(self._path) as new:
+            if upto:
+                copy(self._path, new, upto)
+            for at, value in changes.items():
+                new.seek(at)
+                new.write(value)
+            new.seek(upto)
+            for block in _behind(data, reserve):
+                new.write(block)
 
 
 class Draft:
     """A DICOMDIR that nobody sees yet; whoever opened ``stream`` makes it durable and gives it its name."""
 
     def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
         self._descriptor = stream.fileno()
 
     def get(self, at: int, count: int) -> bytes:
@@ -52,28 +57,51 @@ class Draft:
     def put(self, at: int, data: bytes) -> None:
         fsops.write_all(self._descriptor, data, at)
 
-    def create(self, data: bytes, reserve: int) -> None:
-        self.put(0, data)
-        self._close(len(data), reserve)
-
-    def enlarge(self, length_at: int, reserve: int) -> None:
-        self.put(length_at, reserve.to_bytes(4, "little"))
-        self._close(length_at + 4, reserve)
-
-    def _close(self, reserve_at: int, reserve: int) -> None:
-        self.put(reserve_at, bytes(reserve))
-        self.put(reserve_at + reserve, FILE_TAIL)
+    def rewrite(self, upto: int, changes: dict[int, bytes], data: bytes, reserve: int) -> None:
+        for at, value in changes.items():
+            self.put(at, value)
+        for block in _behind(data, reserve):
+            self.put(upto, block)
+            upto += len(block)
+        self._stream.truncate(upto)
 
 
-def load(path: Path) -> Directory | None:
-    """Read a DICOMDIR for adding to it; None if there is none. Raises NotOurs, Broken or Malformed."""
+def _behind(data: bytes, reserve: int) -> Iterator[bytes]:
+    """New records and what ends the file; the reserve of a large one is not held in memory."""
+    yield data
+    for at in range(0, reserve, _BLOCK):
+        yield bytes(min(_BLOCK, reserve - at))
+    yield FILE_TAIL
+
+
+def copy(path: Path, target: BinaryIO, size: int) -> None:
+    """The first ``size`` bytes of a file, in blocks."""
+    with path.open("rb") as source:
+        for at in range(0, size, _BLOCK):
+            target.write(source.read(min(_BLOCK, size - at)))
+
+
+def load(path: Path, theirs: int = 0) -> Directory | None:
+    """Read a DICOMDIR of ours for adding to it; None if there is none. Raises NotOurs, Broken or Malformed."""
+    with opened(path) as source:
+        return None if source is None else Directory.load(Live(path), source, theirs)
+
+
+def adopt(path: Path) -> Directory | None:
+    """Read any sound one for adding to it; None if there is none. Raises Malformed."""
+    with opened(path) as source:
+        return None if source is None else Directory.adopt(Live(path), source)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Window | None]:
+    """A DICOMDIR for reading, as :func:`open_directory` opens it."""
     descriptor = open_directory(path)
-    if descriptor is None:
-        return None
     try:
-        return Directory.load(Live(path), Window(descriptor))
+        yield None if descriptor is None else Window(descriptor)
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def open_directory(path: Path) -> int | None:

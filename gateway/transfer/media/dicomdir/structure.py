@@ -30,6 +30,9 @@ from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 MOST_RECORDS = 400_000  # 100 000 instances, each with its own patient, study and series; bounds the memory used
 _LONGEST = 64 << 10
+_LONGEST_TYPE = 16  # a CS; what a hostile one says beyond that is nobody's record type
+_TEXT = frozenset({b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"})
+_LINKS = frozenset({0x00041400, 0x00041420, 0x00041504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,13 @@ class Top:
     first: int  # offset of the first record of the root entity, 0 if none
     first_at: int
     last: int
+    last_at: int
+    length_at: int  # of the sequence
     records_at: int  # where the first item starts
     records_end: int  # behind the last item; of an undefined sequence the limit, not the end
     undefined: bool
+    consistency: int  # (0004,1212), 0 unless something is wrong
+    group_length_at: int  # of the retired (0004,0000), which counts the whole file; 0 if it is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,16 @@ class Record:
     """One directory record. ``padding``: (offset, length) of its trailing padding's value, (0, 0) if none."""
 
     at: int
+    end: int  # behind its item
     next: int
+    next_at: int  # where that link lies, and the next one's
     lower: int
+    lower_at: int
+    shared: int  # (0004,1504), retired: offset of the MRDR record that names the file in its place; 0 if none
+    shared_at: int
     in_use: bool
+    closed: bool  # its item ends with a delimiter: it has no length that would have to grow
+    extended: bool  # some text in it goes beyond ASCII
     type: str
     values: dict[int, bytes]  # without padding characters; sequences as b"SQ" if they have items, else b""
     padding: tuple[int, int]
@@ -62,15 +76,20 @@ class Record:
         return self.values.get(tag, b"").decode("ascii", "replace")
 
 
-def read_top(source: Window) -> Top:
-    """Raises Malformed if this is no DICOMDIR."""
+def read_meta(source: Window) -> tuple[dict[int, bytes], int]:
+    """File Meta Information without padding, and where it ends. Raises Malformed if this is no DICOM file."""
     if source.read(0, 132)[128:] != b"DICM":
         raise Malformed("there is no DICM at 128")
     length = element_at(source, 132, source.size)
     if length.tag != 0x00020000 or length.length != 4:
         raise Malformed("the file meta information does not start with its length")
     start = length.end + _number(source, length)
-    meta = {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}
+    return {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}, start
+
+
+def read_top(source: Window) -> Top:
+    """Raises Malformed if this is no DICOMDIR."""
+    meta, start = read_meta(source)
     if meta.get(0x00020002) != DIRECTORY_CLASS.encode():
         raise Malformed("the file is not of the class Media Storage Directory")
     if meta.get(0x00020010) != EXPLICIT_LITTLE.encode():
@@ -88,7 +107,8 @@ def read_top(source: Window) -> Top:
 
 
 def _top(source: Window, found: dict[int, Element], at: int, uid: str) -> Top:
-    for tag, size in ((0x00041200, 4), (0x00041202, 4), (0x00041212, 2)):
+    sizes = ((0x00041200, 4), (0x00041202, 4), (0x00041212, 2), *([(0x00040000, 4)] if 0x00040000 in found else []))
+    for tag, size in sizes:
         if tag not in found or found[tag].length != size:
             raise Malformed(f"{name(tag)} is missing or not {size} bytes long")
     (length,) = struct.unpack("<I", source.read(at + 8, 4))
@@ -103,9 +123,13 @@ def _top(source: Window, found: dict[int, Element], at: int, uid: str) -> Top:
         first=_number(source, found[0x00041200]),
         first_at=found[0x00041200].value,
         last=_number(source, found[0x00041202]),
+        last_at=found[0x00041202].value,
+        length_at=at + 8,
         records_at=at + 12,
         records_end=end,
         undefined=undefined,
+        consistency=_number(source, found[0x00041212]),
+        group_length_at=found[0x00040000].value if 0x00040000 in found else 0,
     )
 
 
@@ -142,6 +166,8 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
     start, end = (at + 8, limit) if undefined else item_at(source, at, limit)[:2]
     values: dict[int, bytes] = {}
     padding, behind, previous = (0, 0), start, -1
+    places: dict[int, int] = {}
+    extended = False
     for element in elements(source, start, end):
         if element.tag <= previous:
             raise Malformed(f"at {behind}: {name(element.tag)} is out of order")
@@ -151,21 +177,31 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
         elif element.vr == b"SQ":
             values[element.tag] = b"SQ" if element.end - element.value > 8 else b""
         elif element.length <= _LONGEST:
+            if element.tag in _LINKS:
+                places[element.tag] = element.value
             raw = source.read(element.value, element.length)
+            extended = extended or (element.vr in _TEXT and (not raw.isascii() or b"\x1b" in raw))
             values[element.tag] = raw if element.vr in (b"UL", b"US") else raw.strip(b" \0")
     if undefined:
         if behind + 8 > limit or tag_at(source, behind) != (ITEM_END, 0):
             raise Malformed(f"at {at}: the directory record has no end")
         behind += 8
-    kind = sys.intern(values.get(0x00041430, b"").decode("ascii", "replace"))
-    for tag, size in ((0x00041400, 4), (0x00041410, 2), (0x00041420, 4)):
-        if len(values.get(tag, b"")) != size:
+    kind = sys.intern(values.get(0x00041430, b"").decode("ascii", "replace")[:_LONGEST_TYPE])
+    for tag, size in ((0x00041400, 4), (0x00041410, 2), (0x00041420, 4), (0x00041504, 4)):
+        if len(values.get(tag, b"")) != size and (tag != 0x00041504 or tag in values):
             raise Malformed(f"at {at}: the directory record's {name(tag)} is missing or not {size} bytes long")
     record = Record(
         at=at,
+        end=behind,
         next=int.from_bytes(values[0x00041400], "little"),
+        next_at=places[0x00041400],
         lower=int.from_bytes(values[0x00041420], "little"),
+        lower_at=places[0x00041420],
+        shared=int.from_bytes(values.get(0x00041504, b""), "little"),
+        shared_at=places.get(0x00041504, 0),
         in_use=values[0x00041410] != b"\0\0",
+        closed=undefined,
+        extended=extended,
         type=kind,
         values=values,
         padding=padding,
