@@ -16,33 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.pulls.life import Life, Tally
-from tests.pulls.station import Station
+from tests.pulls.storm import run
 from tests.vm.rootfs import NoMachine
-
-INSTANCES = 24  # on each stick
-ACCIDENTS = (3, 6)  # of each stick, at least and at most
 
 
 def say(words: str) -> None:
     print(f"pulls: {words}", file=sys.stderr, flush=True)
-
-
-def run(work: Path, accidents: int, seed: int, weakness: str = "") -> Tally:
-    """Until there were so many accidents; with a ``weakness``, which must be found, until it is found."""
-    dice, tally = random.Random(f"pulls {seed}"), Tally()
-    station = Station(work, INSTANCES, seed)
-    try:
-        while tally.accidents < accidents:
-            life = Life(station, work, dice, tally, weakness, say)
-            for _ in range(min(dice.randint(*ACCIDENTS), accidents - tally.accidents)):
-                life.accident(pull=dice.random() < 0.5)
-                if weakness and tally.missing:
-                    return tally
-            life.finish()
-    finally:
-        station.off()
-    return tally
 
 
 def main() -> int:
@@ -56,7 +35,7 @@ def main() -> int:
     say(f"{args.pulls} times, seed {seed} (repeat it with SEED={seed}), work in {work}")
     began = time.monotonic()
     try:
-        tally = run(work, args.pulls, seed, args.weakness)
+        tally = run(work, args.pulls, seed, args.weakness, say)
     except NoMachine as error:
         say(str(error))
         return 2

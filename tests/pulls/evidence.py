@@ -20,16 +20,16 @@ from tests.pulls.judge import Look
 from tests.vm.stick import Stick
 
 
-def look(stick: Stick, folder: Path, other: tuple[str, str], whole: bool) -> Look:
-    """It is copied to ``folder``, the ``whole`` of it. ``other``: name and hash of somebody else's file on it."""
+def look(stick: Stick, folder: Path, other: tuple[str, str] | None, whole: bool) -> Look:
+    """It is copied to ``folder``, the ``whole`` of it. ``other``: name and hash of somebody else's file."""
     shutil.rmtree(folder, ignore_errors=True)
     if whole:
         objections = [f"mcopy: {words}" for words in stick.read_out(folder).splitlines()]
     else:
-        stick.read(other[0], folder)
-        stick.read("DICOMDIR", folder)
+        for name in ("DICOMDIR", *(other or ())[:1]):
+            stick.read(name, folder)
         objections = []
-    intact = _sha256(folder / other[0]) == other[1]
+    intact = other is None or _sha256(folder / other[0]) == other[1]
     directory = folder / "DICOMDIR"
     if not directory.exists():
         return Look(False, {}, {}, tuple(objections), _verify(folder) if whole else (), intact)
@@ -51,7 +51,8 @@ def look(stick: Stick, folder: Path, other: tuple[str, str], whole: bool) -> Loo
     there = {file_id: folder / file_id for file_id in named.values() if (folder / file_id).is_file()}
     objections += _programs(directory, list(there.values()))
     hashes = {file_id: _sha256(path) for file_id, path in there.items()}
-    return Look(True, named, hashes, tuple(objections), _verify(folder) if whole else (), intact)
+    problems = _verify(folder) if whole else ()
+    return Look(True, named, hashes, tuple(objections), problems, intact, *_identity(directory))
 
 
 def tree(directory: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -72,6 +73,12 @@ def tree(directory: Path) -> tuple[dict[str, str], dict[str, str]]:
         if "ReferencedFileID" in record:
             found[at not in seen][record.ReferencedSOPInstanceUIDInFile] = "/".join(record.ReferencedFileID)
     return found
+
+
+def _identity(directory: Path) -> tuple[str, str]:
+    """UID and ID of the file-set."""
+    ds = pydicom.dcmread(directory, stop_before_pixels=True, force=True)
+    return str(ds.file_meta.MediaStorageSOPInstanceUID), str(ds.get("FileSetID", ""))
 
 
 def _verify(folder: Path) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ class Look:
     objections: tuple[str, ...] = ()  # of DCMTK, dicom3tools, pydicom, and of mtools that copied the files out
     problems: tuple[str, ...] = ()  # of 'gateway media verify'
     others: bool = True  # somebody else's file is there, as it was
+    file_set_uid: str = ""
+    file_set_id: str = ""
 
 
 @dataclass(slots=True)

@@ -37,7 +37,8 @@ def system(root: Root) -> Path:
     run("cp", "-al", str(root.folder), str(tree))  # links: nothing of the root is written to, only added
     product.install(tree, root.python)
     (tree / "usr/local/lib/vm").mkdir(parents=True)
-    shutil.copy(AGENT / "agent.py", tree / "usr/local/lib/vm")
+    for program in AGENT.glob("*.py"):
+        shutil.copy(program, tree / "usr/local/lib/vm")
     shutil.copy(AGENT / "vm-agent.service", tree / "etc/systemd/system")
     wants = tree / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(exist_ok=True)
