@@ -49,17 +49,20 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         for name, kind in ONE.items()
         if name != "media" or name in tables
     }
+    medium = one.get("media")
+    if medium is not None and medium.folder is None and not medium.sticks:
+        raise where.wrong(("media",), "names no medium", "set 'sticks', 'folder', or both; or remove the section")
     devices, options = _devices(tables.get("device", []), where, adapters)
     return Settings(
         box=one["gateway"],
         clock=one["clock"],
         listener=one["listener"],
-        media=one.get("media"),
+        media=medium,
         spool=one["spool"],
         console=one["console"],
         devices=devices,
         ris=tuple(_entries("ris", Ris, tables.get("ris", []), where)),
-        destinations=tuple(_entries("destination", Destination, tables.get("destination", []), where)),
+        destinations=_destinations(tables.get("destination", []), where),
         options=options,
     )
 
@@ -74,6 +77,19 @@ def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Itera
             raise where.wrong((section, i, "name"), f"is {entry.name!r} a second time", "each needs its own name")
         seen.add(entry.name)
         yield entry
+
+
+def _destinations(tables: Any, where: Source) -> tuple[Destination, ...]:
+    """Destinations; what is set for TLS and would have no effect is refused, so that nobody trusts in it."""
+    found = tuple(_entries("destination", Destination, tables, where))
+    for i, to in enumerate(found):
+        for key in ("ca", "certificate", "key", "certificate_name", "passcode"):
+            if getattr(to, key) and not to.tls:
+                raise where.wrong(("destination", i, key), "needs TLS", "add tls = true, or take it out")
+        for key, needed in (("key", "certificate"), ("passcode", "user")):
+            if getattr(to, key) and not getattr(to, needed):
+                raise where.wrong(("destination", i, key), f"needs the key {needed!r}", "add it, or take this out")
+    return found
 
 
 def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, ...], dict[str, Any]]:

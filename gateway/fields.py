@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -92,13 +93,28 @@ def many(each: Check, most: int = 64) -> Check:
     return Check(f"a list of at most {most}: each {each.allowed}", read)
 
 
-def folder() -> Check:
-    def read(value: Any) -> Path:
+def folder(optional: bool = False) -> Check:
+    """An absolute path; if it is ``optional``, "" is read as None."""
+
+    def read(value: Any) -> Path | None:
+        if optional and value == "":
+            return None
         if not Path(_typed(str, value)).is_absolute():
             raise ValueError
         return Path(value)
 
-    return Check("an absolute path", read)
+    return Check("an absolute path" + (', or ""' if optional else ""), read)
+
+
+def stick() -> Check:
+    """Which stick: "label:NAME", "serial:NUMBER" or "ask"; read as it stands."""
+    allowed = '"label:NAME" (at most 11 characters), "serial:NUMBER", or "ask"'
+    return text(135, r"ask|label:[^\x00-\x1f\x7f]{1,11}|serial:[!-~]{1,128}", allowed)
+
+
+def file() -> Check:
+    """A file that may hold a secret: it stands elsewhere, never in the configuration."""
+    return text(255, r"(/[^\x00-\x1f]*|[A-Za-z0-9_.-]*)", "an absolute path, or the name of a systemd credential")
 
 
 def ae_title() -> Check:
@@ -111,6 +127,15 @@ def ae_title() -> Check:
         return title
 
     return Check("an AE title: 1 to 16 printable ASCII characters, no backslash", read)
+
+
+def network() -> Check:
+    """An IP address, or a network in CIDR notation."""
+
+    def read(value: Any) -> str:
+        return str(ipaddress.ip_network(_typed(str, value), strict=False))
+
+    return Check('an IP address, or a network as "192.0.2.0/24"', read)
 
 
 def name() -> Check:
@@ -191,6 +216,8 @@ def documentation(kind: type) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return '""'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, Path)):

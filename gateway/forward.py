@@ -30,13 +30,14 @@ from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.scrub import Scrubber
-from gateway.spool.space import Purger
+from gateway.spool.space import Purger, patience
 from gateway.transfer import reports
-from gateway.transfer.carrier import Carrier
-from gateway.transfer.commitment import Report
+from gateway.transfer.carrier import Carrier, carrier
 from gateway.transfer.courier import Courier
+from gateway.transfer.event_report import Answer, Report
 from gateway.transfer.listener import Listener
 from gateway.transfer.step_reporter import StepReporter
+from gateway.transfer.sticks.desk import StickDesk
 from gateway.transfer.worklist_poller import WorklistPoller
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,6 @@ _AFTER_DEFECT = 30.0  # seconds a worker rests after a failure it did not expect
 _AFTER_FAILURE = 5.0  # seconds it rests after one that may pass: of the disk, above all
 _PURGE_EVERY = 60.0  # seconds
 _INTAKE_EVERY = 1.0  # seconds
-_LISTENING = 60.0  # seconds that opening a port may take; a name may have to be looked up
 _WORKING = 120.0  # seconds without progress: 60, and as many for one sync of some ten MiB on a worn-out card
 
 Turn = Callable[[Callable[[], None]], float]  # a worker's round: takes its beat, returns the seconds to rest
@@ -79,15 +79,16 @@ class Forward:
         self._alarm = room.Alarm()
         self._failing: dict[str, str] = {}  # workers whose last round failed, and why
         self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
+        self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention, patience(settings))
         self._imports = Imports(settings, self.ledger, self._clock, lambda: self._recovery.done)
-        self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
         arguments = (settings, self.ledger, self._clock)
         self._scrubber = Scrubber(*arguments, service.stopping.wait)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
         self.reporters = [StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps]
         self.pollers = [WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist]
-        self.carrier = Carrier(settings.media, settings.box.data, *arguments[1:]) if settings.media else None
+        self.carrier = carrier(*arguments) if settings.media else None
         self._desk = Desk(*arguments, self._rewrap, self._remake, self.ring)
+        self._sticks = StickDesk(settings, self._clock, self._eject, self.ring)
 
     def start(self) -> None:
         """Start listening, then working, then answering."""
@@ -96,7 +97,7 @@ class Forward:
             allowed = {t for d in settings.destinations for t in (d.ae_title, d.commitment_ae_title) if t}
             self._listener = Listener(settings.box, settings.listener, sorted(allowed), self._on_report)
             self._listener.turn()  # before anybody is asked for a report
-            self._work("listener", self._listener.turn, _LISTENING)
+            self._work("listener", self._listener.turn, _WORKING)
         self._work("intake", self._take_in, _WORKING)
         self._work("purge", self._purge, _WORKING)
         self._work("scrub", self._scrubber.turn, _WORKING)
@@ -108,8 +109,8 @@ class Forward:
             self._work(f"worklist of {poller.ris.name}", poller.turn, 60 + 4 * poller.ris.timeout)
         if self.carrier is not None:
             self._work(MEDIA, self.carrier.turn, _WORKING)
-        handlers = {"status": self.status, "worklist-refresh": self._refresh} | self._desk.handlers
-        handlers |= self._imports.handlers
+        handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
+        handlers |= self._desk.handlers | self._imports.handlers
         self._server = local.Server(settings.places.socket("forward"), handlers)
 
     def close(self) -> None:
@@ -179,8 +180,9 @@ class Forward:
         return 0.0 if more else _INTAKE_EVERY
 
     def _purge(self, beat: Callable[[], None]) -> float:
-        self._alarm.look(room.space(self.settings, self.ledger, self._clock.wall()))
-        count = self._purger.turn(beat)
+        space = room.space(self.settings, self.ledger, self._clock.wall())
+        self._alarm.look(space)
+        count = self._purger.turn(beat, short=bool(space.trouble))
         self.ledger.ballast.take_in()
         return 0.0 if count else _PURGE_EVERY
 
@@ -190,9 +192,10 @@ class Forward:
     def _remake(self, uid: str) -> None:
         remake(self.settings, self.ledger, self._clock, wrap, uid)
 
-    def _on_report(self, report: Report, caller: str) -> None:
-        reports.take(self.ledger, self.settings, self._clock, report, caller)
+    def _on_report(self, report: Report, caller: str) -> Answer:
+        answer = reports.take(self.ledger, self.settings, self._clock, report, caller)
         self.ring()
+        return answer
 
     def status(self, _request: local.Request) -> local.Answer:
         """Everything a person asks first: one line in words, then the numbers."""
@@ -237,7 +240,12 @@ class Forward:
     def _media_status(self, delivered: dict[str, dict[str, int]]) -> dict[str, Any] | None:
         if self.carrier is None:
             return None
-        return {"answers": self.carrier.answers, "words": self.carrier.words, **delivered.get(MEDIA, {})}
+        counts = delivered.get(MEDIA, {})
+        return self.carrier.status(counts.get("QUEUED", 0)) | counts
+
+    def _eject(self, token: str) -> None:
+        if self.carrier is not None:
+            self.carrier.plugged.eject(token)
 
     def _ris_status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = {"name": name}

@@ -49,8 +49,14 @@ class Listener:
     host: str = setting("0.0.0.0", fields.text(255, r"\S+"), "address to listen on; 127.0.0.1 for this box only")
     port: int = setting(11112, fields.whole(0, 65535), "port; 0 turns the listener off")
     peers: tuple[str, ...] = setting(
-        (), fields.many(fields.ae_title()), "AE titles that may call besides the destinations' own"
+        (), fields.many(fields.ae_title()), "AE titles that may call, and report for any destination, besides its own"
     )
+    addresses: tuple[str, ...] = setting(
+        (),
+        fields.many(fields.network()),
+        'only these may call: the PACS\' addresses, or networks as "192.0.2.0/24"; empty: any address',
+    )
+    associations: int = setting(16, fields.whole(2, 64), "at a time; half of them at most for one address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,27 +138,76 @@ class Destination:
     commitment_ae_title: str = setting(
         "", fields.text(16), "AE title that is asked for commitment, if another than ae_title"
     )
+    commitment_batch: int = setting(
+        100, fields.whole(0, 1000), "at most so many instances in one commitment request; 0 = one request for each exam"
+    )
     commitment_timeout: int = setting(
         3600, fields.whole(5, 2592000, "seconds"), "no report for so long: a new request is made"
     )
     timeout: float = setting(30.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
     retry_first: float = setting(5.0, fields.number(0.1, 3600, "seconds"), "wait after the first failure; doubles")
     retry_most: float = setting(600.0, fields.number(1, 86400, "seconds"), "longest wait between attempts")
+    associations: int = setting(1, fields.whole(1, 4), "associations beside each other: for a slow link or a slow PACS")
+    operations: int = setting(
+        8, fields.whole(1, 32), "instances on their way on one association, if the PACS grants it; 1 = do not ask"
+    )
+    tls: bool = setting(False, fields.yes_no(), "TLS 1.2 or 1.3 (BCP 195); a PACS that cannot is not called")
+    ca: str = setting("", fields.file(), "who signed its certificate (PEM); empty: whom this system trusts")
+    certificate: str = setting("", fields.file(), "this box's own certificate and its chain (PEM)")
+    key: str = setting("", fields.file(), "the certificate's key (PEM, no pass phrase), if not in the same file")
+    certificate_name: str = setting(
+        "", fields.text(255, r"\S*"), 'name in its certificate, if another than host; "*": any that the CA signed'
+    )
+    user: str = setting("", fields.text(64), "user identity that it is told (PS3.7 D.3.3.7)")
+    passcode: str = setting("", fields.file(), "file with that user's passcode; needs tls")
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A folder (a mounted stick) that gets a copy of every instance, with a DICOMDIR."""
+    """Media that get a copy of every instance, with a DICOMDIR: a folder, sticks that come and go, or both."""
 
-    folder: Path = setting(..., fields.folder(), "root of the file-set")
-    file_set_id: str = setting("GATEWAY", fields.text(16, r"[A-Z0-9_ ]*"), "File-set ID (0004,1130)")
+    folder: Path | None = setting(
+        None,
+        fields.folder(optional=True),
+        "root of a file-set that is always there, filled before any stick; empty = none",
+    )
+    sticks: tuple[str, ...] = setting(
+        (),
+        fields.many(fields.stick()),
+        "USB sticks and SD cards that the box may use; a label is a name that anybody can give; "
+        '"ask": any other one after a person said so (gateway media allow, or the page)',
+    )
+    file_set_id: str = setting(
+        "GATEWAY",
+        fields.text(16, r"[A-Z0-9_ ]*"),
+        "File-set ID (0004,1130) of the first medium; the next ones are called GATEWAY_2, GATEWAY_3, ...",
+    )
     policy: str = setting(
         "copy", fields.choice("copy", "media-verified"), '"media-verified": a checked copy counts as a destination'
     )
+    profile: str = setting(
+        "STD-GEN-USB-JPEG",
+        fields.choice("STD-GEN-USB-JPEG", "STD-GEN-USB-J2K", "STD-GEN-SD-JPEG", "STD-GEN-SD-J2K", "none"),
+        "application profile (PS3.11) of a new file-set; an existing one keeps its own; none = anything, no promise",
+    )
+    unfit: str = setting(
+        "hold",
+        fields.choice("hold", "transcode"),
+        "an instance that does not fit the profile: hold it, or transcode it without loss to Explicit VR Little Endian",
+    )
+    pages: bool = setting(
+        True, fields.yes_no(), "INDEX.HTM, README.TXT and IHE_PDI: pages with a picture of each ECG and still (IHE PDI)"
+    )
+    contact: str = setting("", fields.text(255), "whom to ask about a medium; stands in its README.TXT")
     foreign: str = setting(
         "extend",
         fields.choice("extend", "refuse"),
         'a medium with another program\'s DICOMDIR: "extend" adds to it, what is there stays; "refuse" leaves it alone',
+    )
+    wait: float = setting(
+        30.0,
+        fields.number(0, 3650, "days"),
+        'with policy "copy": so long what all destinations have is kept for a medium that does not come',
     )
 
 

@@ -41,9 +41,14 @@ class Orthanc:
 
 @contextlib.contextmanager
 def orthanc(
-    folder: Path, box_ae_title: str = "GATEWAY", box_port: int = 0, worklist: Sequence[Dataset] = ()
+    folder: Path,
+    box_ae_title: str = "GATEWAY",
+    box_port: int = 0,
+    worklist: Sequence[Dataset] = (),
+    nodelay: bool = True,
+    **further: Any,
 ) -> Iterator[Orthanc]:
-    """``box_port`` is where our listener waits for the commitment report."""
+    """``box_port`` is where our listener waits for the commitment report; ``further`` keys of Orthanc's own."""
     program = need("Orthanc")
     plugin = PLUGINS / "libModalityWorklists.so"
     if not plugin.exists():
@@ -71,6 +76,6 @@ def orthanc(
         "Plugins": [str(plugin)],
         "Worklists": {"Enable": True, "Database": str(items), "FilterIssuerAet": False},
     }
-    (folder / "orthanc.json").write_text(json.dumps(config))
-    with running([program, str(folder / "orthanc.json")], peer.port, folder / "orthanc.log"):
+    (folder / "orthanc.json").write_text(json.dumps(config | further))
+    with running([program, str(folder / "orthanc.json")], peer.port, folder / "orthanc.log", nodelay):
         yield peer

@@ -22,8 +22,8 @@ from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.space import Purger
-from gateway.transfer.commitment import Report
 from gateway.transfer.courier import Courier
+from gateway.transfer.event_report import Report
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 

@@ -14,7 +14,7 @@ GATEWAY = ROOT / "gateway"
 
 # A module may import what stands in its own line or before it. Shared files are gateway/*.py but the roots.
 ORDER = ("shared", "acquire", "dicom", "spool", "transfer", "roots", "trial", "verbs", "web", "top")
-ROOTS = {"capture": "roots", "forward": "roots", "console": "top", "cli": "top", "__main__": "top"}
+ROOTS = {"capture": "roots", "forward": "roots", "stick": "roots", "console": "top", "cli": "top", "__main__": "top"}
 # The settings table's reader asks the installed adapters for their own options: the API only, no shell.
 EXCEPTIONS = {("gateway.configuration", "gateway.acquire.adapter")}
 
@@ -106,9 +106,9 @@ def test_only_fsops_syncs_renames_and_removes(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(FILES))
-def test_pynetdicom_serves_only_the_listener_peers_and_the_trial_hospital(module: str) -> None:
+def test_pynetdicom_serves_only_the_trial_hospital(module: str) -> None:
     if "pynetdicom" in {found.split(".")[0] for found in _imports(module)}:
-        assert module in ("gateway.transfer.peers", "gateway.transfer.listener") or _stage(module) == "trial"
+        assert _stage(module) == "trial"
 
 
 def _closure(module: str) -> set[str]:
@@ -133,6 +133,11 @@ def test_capture_can_load_neither_the_spool_nor_dicom_nor_a_database() -> None:
     assert stages <= {"shared", "acquire", "roots"}
     assert not loaded & {"gateway.forward", "gateway.console"}
     assert not {m.split(".")[0] for m in loaded} & {"pydicom", "pynetdicom", "sqlite3", "http"}
+
+
+def test_who_calls_the_box_meets_no_dicom_library() -> None:
+    loaded = {m.split(".")[0] for m in _closure("gateway.transfer.listener")}
+    assert not loaded & {"pydicom", "pynetdicom", "sqlite3", "numpy"}
 
 
 def test_the_console_opens_no_database() -> None:

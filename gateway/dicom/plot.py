@@ -45,7 +45,7 @@ def svg(path: Path, identify: bool = False) -> str:
 
 def _sheet(path: Path, identify: bool) -> str:
     file = open_file(path)
-    group = groups_of(file)[0]
+    group = groups_of(file, STRIP_SECONDS)[0]
     names = [_name(trace.label) for trace in group.traces]
     if len(group.samples) < 2 or group.rate <= 0:
         raise Held(f"{path} is too short to be drawn")
@@ -103,14 +103,15 @@ def _millimetres(paper: Paper, unit: str, shown: NDArray[np.float64], x: float, 
 
 
 def _thinned(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """At most some ten points a millimetre: more cannot be seen. Extremes stay."""
-    step = len(points) // 2500
+    """At most some ten points a millimetre: more cannot be seen. Extremes stay, and both ends."""
+    step = int(len(points) / (5 * max(float(np.ptp(points[:, 0])), 1.0))) if len(points) else 0
     if step < 2:
         return points
     whole = len(points) // step * step
     blocks = points[:whole].reshape(-1, step, 2)
     ends = np.sort(np.column_stack((blocks[:, :, 1].argmin(axis=1), blocks[:, :, 1].argmax(axis=1))), axis=1)
-    return np.take_along_axis(blocks, ends[:, :, None], axis=1).reshape(-1, 2)
+    kept = np.take_along_axis(blocks, ends[:, :, None], axis=1).reshape(-1, 2)
+    return np.concatenate((points[:1], kept, points[whole:], points[-1:]))
 
 
 def _name(label: str) -> str:
@@ -131,7 +132,7 @@ def _words(paper: Paper, head: Dataset, group: Group, identify: bool, bottom: fl
         paper.text(MARGIN + 110, 8, f"{name} ({head.get('PatientID') or 'no ID'}{born})", 4.2, bold=True)
     facts = [
         _when(head),
-        f"{len(group.samples) / group.rate:.1f} s at {group.rate:g} Hz",
+        f"{group.count / group.rate:.1f} s at {group.rate:g} Hz",
         " ".join(str(head.get(k) or "") for k in ("Manufacturer", "ManufacturerModelName")).strip(),
         str(head.get("SeriesDescription") or ""),
     ]
@@ -141,7 +142,7 @@ def _words(paper: Paper, head: Dataset, group: Group, identify: bool, bottom: fl
     legend = "Each lead is drawn about its own median. Where the line is broken, samples are missing."
     if derived:
         legend += f" Calculated, not recorded: {', '.join(derived)}."
-    if len(group.samples) > (STRIP_SECONDS + 0.05) * group.rate:
+    if group.count > (STRIP_SECONDS + 0.05) * group.rate:
         legend += f" Drawn are the first {STRIP_SECONDS:g} s."
     paper.text(MARGIN, bottom + 5, legend + " Not for diagnosis.", 2.8)
 

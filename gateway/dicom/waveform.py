@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from gateway.dicom.reading import Extent, WaveformFile, open_file
 from gateway.errors import Held
 
+_MOST_READ = 64 << 20  # bytes
 DTYPES = {"SB": "i1", "UB": "u1", "SS": "<i2", "US": "<u2", "SL": "<i4", "UL": "<u4"}
 
 
@@ -39,13 +40,17 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """One multiplex group. ``samples``: stored values, shape (samples, channels), mapped from the file."""
+    """One multiplex group. ``samples``: stored values, shape (samples, channels), mapped from the file.
+
+    ``count``: samples of each channel in the file; fewer are in ``samples`` if only the first seconds were read.
+    """
 
     label: str
     rate: float  # Hz
     traces: tuple[Trace, ...]
     samples: NDArray[Any]
     padding: int | None
+    count: int
 
     def physical(self, channel: int, first: int = 0, last: int | None = None) -> NDArray[np.float64]:
         """Samples ``first..last`` (0-based, end excluded) of one channel in its unit; missing ones are NaN."""
@@ -63,14 +68,16 @@ def groups(path: Path) -> tuple[Group, ...]:
     return groups_of(open_file(path))
 
 
-def groups_of(file: WaveformFile) -> tuple[Group, ...]:
+def groups_of(file: WaveformFile, seconds: float | None = None) -> tuple[Group, ...]:
+    """The same of an open file. With ``seconds`` only that much of each group is read, and nothing mapped: a mapped
+    file that goes away, as on a stick that is pulled, would kill the process."""
     items = file.dataset.get("WaveformSequence") or []
     if not items:
         raise Held(f"{file.path} holds no waveform", "only waveform files can be shown")
-    return tuple(_group(file, item, extent) for item, extent in zip(items, file.extents, strict=True))
+    return tuple(_group(file, item, extent, seconds) for item, extent in zip(items, file.extents, strict=True))
 
 
-def _group(file: WaveformFile, item: Dataset, extent: Extent | None) -> Group:
+def _group(file: WaveformFile, item: Dataset, extent: Extent | None, seconds: float | None) -> Group:
     kind = str(item.get("WaveformSampleInterpretation", ""))
     if kind not in DTYPES or extent is None:
         raise Held(f"{file.path}: samples of the kind {kind or 'unknown'!r} cannot be read")
@@ -79,14 +86,30 @@ def _group(file: WaveformFile, item: Dataset, extent: Extent | None) -> Group:
     needed = channels * count * dtype.itemsize
     if not needed or extent.length < needed or extent.offset + needed > file.size:
         raise Held(f"{file.path}: {channels} x {count} samples do not fit into {extent.length} bytes of data")
-    samples = np.memmap(file.path, dtype, "r", extent.offset, (count, channels))
+    rate = float(item.SamplingFrequency)
+    samples: NDArray[Any]
+    if seconds is None:
+        samples = np.memmap(file.path, dtype, "r", extent.offset, (count, channels))
+    else:
+        samples = _first(file.path, dtype, extent.offset, min(count, int(rate * seconds) + 1), channels)
     traces = tuple(_traces(item))
     if len(traces) != channels:
         raise Held(f"{file.path}: {channels} channels, but {len(traces)} channel definitions")
     padding = item.get("WaveformPaddingValue")
     number = None if padding is None else int(np.frombuffer(bytes(padding)[: dtype.itemsize], dtype)[0])
-    rate = float(item.SamplingFrequency)
-    return Group(str(item.get("MultiplexGroupLabel", "") or ""), rate, traces, samples, number)
+    return Group(str(item.get("MultiplexGroupLabel", "") or ""), rate, traces, samples, number, count)
+
+
+def _first(path: Path, dtype: np.dtype[Any], offset: int, count: int, channels: int) -> NDArray[Any]:
+    size = count * channels * dtype.itemsize
+    if size > _MOST_READ:
+        raise Held(f"{path}: {channels} channels at such a rate are too many to be read at once")
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        data = stream.read(size)
+    if len(data) < size:
+        raise Held(f"{path} became shorter while it was read")
+    return np.frombuffer(data, dtype).reshape(count, channels)
 
 
 def _traces(item: Dataset) -> Iterator[Trace]:

@@ -20,7 +20,7 @@ from gateway.settings import Settings
 from gateway.spool import audit, deliveries, holding, imports, instances, leftovers, steps
 from gateway.spool.empty import empty
 from gateway.spool.ledger import Ledger
-from gateway.spool.space import Candidate, candidate, purgeable
+from gateway.spool.space import Candidate, candidate, patience, purgeable
 from gateway.spool.states import Acquisition, Instance
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,8 @@ class Desk:
             return {"acquisition": dict(found), "held": str(reason) if reason else None}
         now = self._clock.now()
         with self._ledger.change() as c:
-            verdict = purgeable(candidate(c, row), self._settings.spool.retention, now.wall, now.trusted)
+            one, keep = candidate(c, row), self._settings.spool.retention
+            verdict = purgeable(one, keep, now.wall, now.trusted, patience(self._settings))
         rows = self._ledger.query("SELECT * FROM deliveries WHERE instance = ? ORDER BY destination", subject)
         return {"instance": dict(row), "deliveries": _plain(rows), "purgeable": verdict.allowed, "words": verdict.words}
 

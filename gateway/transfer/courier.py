@@ -19,19 +19,19 @@ from gateway.spool import backoff, deliveries, transactions, unharmed
 from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
 from gateway.transfer import commitment, peers, reports, store
-from gateway.transfer.commitment import Report
+from gateway.transfer.event_report import Answer, OnReport, Report
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
-from gateway.transfer.store import Progress
+from gateway.transfer.sending import Progress
 
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
-_ASK_AT_ONCE = 100  # instances in one N-ACTION
+_ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked for at once
 _LINGER = 2.0  # seconds in which a report may come on the association of its request
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
-Request = Callable[[Peer, str, Sequence[InstanceRef], Callable[[Report], None], float], Outcome]
+Request = Callable[[Peer, str, Sequence[InstanceRef], OnReport, float], Outcome]
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
 
@@ -185,9 +185,14 @@ class Courier:
 
     def _ask_due(self, beat: Callable[[], None]) -> bool:
         """Ask for the commitment of one batch of what is stored; True if there may be more."""
-        found = self._due(TO_ASK, _ASK_AT_ONCE)
+        batch = self.destination.commitment_batch
+        found = self._due(TO_ASK, batch or _ASK_AT_MOST)
         if not found or self.pause.left():
             return False
+        more = len(found) == (batch or _ASK_AT_MOST)
+        if not batch:
+            exam = found[0].exam
+            more, found = more or any(d.exam != exam for d in found), [d for d in found if d.exam == exam]
         name, transaction = self.destination.name, new_uid()
         transactions.ask(
             self._ledger, transaction, name, [d.instance.sop_instance_uid for d in found], self._clock.wall()
@@ -195,8 +200,8 @@ class Courier:
         beat()
         peer = peers.commitment(self._settings.box, self.destination)
 
-        def take(report: Report) -> None:
-            reports.take(self._ledger, self._settings, self._clock, report, peer.ae_title)
+        def take(report: Report) -> Answer:
+            return reports.take(self._ledger, self._settings, self._clock, report, peer.ae_title)
 
         try:
             outcome = self._request(peer, transaction, [d.instance for d in found], take, _LINGER)
@@ -209,7 +214,7 @@ class Courier:
             transactions.give_up(self._ledger, transaction, outcome.words, self._clock.wall(), self._later, held)
             level = logging.ERROR if held else logging.WARNING
             log.log(level, "%s did not take the commitment request: %s", name, outcome.words)
-        return len(found) == _ASK_AT_ONCE and outcome.good
+        return more and outcome.good
 
 
 def _at_once(_attempts: int) -> float:

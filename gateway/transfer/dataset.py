@@ -11,25 +11,9 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from gateway.transfer.association.pdu import ProtocolError
-from gateway.transfer.requestor import Pair, Requestor
+from gateway.transfer.names import IMPLICIT
 
-IMPLICIT = "1.2.840.10008.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
 UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
-SYNTAXES = (EXPLICIT, IMPLICIT)  # what we propose for anything but storage, the better first
-
-
-def pairs(*sop_class_uids: str) -> list[Pair]:
-    """Each class in each of our syntaxes."""
-    return [(uid, syntax) for uid in sop_class_uids for syntax in SYNTAXES]
-
-
-def context(requestor: Requestor, sop_class_uid: str) -> tuple[int, str] | None:
-    """(id, transfer syntax UID) of the best accepted context of the class, or None."""
-    for syntax in SYNTAXES:
-        if (found := requestor.context(sop_class_uid, syntax)) is not None:
-            return found, syntax
-    return None
 
 
 def encode(dataset: Dataset, syntax: str) -> bytes:

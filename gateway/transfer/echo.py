@@ -20,9 +20,11 @@ class Echo:
     peer: Peer
     seconds: float
     accepted: dict[str, tuple[str, ...]]
+    tls: str = ""  # which, and until when the peer's certificate is valid; "" = plain
 
     def __str__(self) -> str:
         lines = [f"{self.peer} answers in {self.seconds * 1000:.0f} ms"]
+        lines += [f"  {self.tls}"] if self.tls else []
         for uid, syntaxes in self.accepted.items():
             words = ", ".join(SYNTAXES[s] for s in syntaxes) or "refused"
             lines.append(f"  {CLASSES[uid]:<34} {words}")
@@ -45,4 +47,4 @@ def echo(peer: Peer) -> Echo:
         outcome = outcomes.of_status(outcomes.COMMON, response.status, peer, response.comment)
         if not outcome.good:
             raise outcomes.error(outcome)
-        return Echo(peer, time.monotonic() - began, accepted)
+        return Echo(peer, time.monotonic() - began, accepted, requestor.tls())

@@ -200,7 +200,13 @@ def silent(peer: Peer, when: str) -> Outcome:
 
 
 def lost(peer: Peer, when: str) -> Outcome:
-    return Outcome("retry", "lost", f"{peer} closed the connection without a word {when}; look into its log")
+    return Outcome("retry", "lost", f"{peer} closed the connection without a word {when}; {_hint(peer, when)}")
+
+
+def _hint(peer: Peer, when: str) -> str:
+    """What to do about a connection that is dropped; a peer that wants TLS does so at the first plain PDU."""
+    tls = peer.security is None and when.endswith("association request")
+    return "does that port want TLS (tls = true)? Look into its log" if tls else "look into its log"
 
 
 def violated(peer: Peer, words: str) -> Outcome:
@@ -212,13 +218,62 @@ NETWORK: dict[int, tuple[str, str]] = {
     errno.EHOSTUNREACH: ("unreachable", "no route to the host; is the network plugged in, and is the address right?"),
     errno.ENETUNREACH: ("unreachable", "the network is not reachable; is the cable plugged in?"),
     errno.ETIMEDOUT: ("silent", "the host does not answer; is it switched on, and does a firewall let DICOM through?"),
-    errno.ECONNRESET: ("lost", "the peer dropped the connection; look into its log"),
-    errno.EPIPE: ("lost", "the peer dropped the connection; look into its log"),
+    errno.ECONNRESET: ("lost", "the peer dropped the connection; {hint}"),
+    errno.EPIPE: ("lost", "the peer dropped the connection; {hint}"),
 }
+
+
+# What TLS says (OpenSSL's reasons; alerts of the peer are named ALERT).
+_NO_TLS = "tls-plain", "it does not speak TLS at that port; set tls = false, or use its port for TLS (often 2762)"
+_OWN = "tls-refused", "it does not accept this box's certificate ({reason}); have it trusted there"
+TLS: dict[str, tuple[str, str]] = {
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "HTTP_REQUEST": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "PACKET_LENGTH_TOO_LONG": _NO_TLS,
+    "UNSUPPORTED_PROTOCOL": ("tls-old", "it speaks only a TLS older than 1.2, which is not safe; have it updated"),
+    "TLSV1_ALERT_PROTOCOL_VERSION": ("tls-old", "it speaks only a TLS older than 1.2, which is not safe"),
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+        "tls-refused",
+        "it breaks off the TLS handshake: it wants a certificate of this box, or has no cipher suite of BCP 195",
+    ),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": (
+        "tls-refused",
+        "it wants a certificate of this box: set certificate and key",
+    ),
+    "TLSV1_ALERT_UNKNOWN_CA": _OWN,
+    "SSLV3_ALERT_BAD_CERTIFICATE": _OWN,
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": _OWN,
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": _OWN,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _OWN,
+    "TLSV1_ALERT_ACCESS_DENIED": _OWN,
+}
+# Verification of the peer's certificate (OpenSSL's X509_V_ERR_...).
+UNVERIFIED: dict[int, str] = {
+    9: "its certificate is not valid yet; is this box's clock right?",
+    10: "its certificate has expired; tell its administrator",
+    18: "its certificate is signed by itself only; name it as ca, if it is the right one",
+    19: "its certificate comes from a CA that is not trusted here; name that CA as ca",
+    20: "its certificate comes from a CA that is not known here; name that CA as ca",
+    62: "its certificate is for another name; correct host, or set certificate_name",
+    64: "its certificate is for another address; correct host, or set certificate_name",
+}
+
+
+def _tls(reason: str, verify_code: int | None, verify_message: str) -> tuple[str, str]:
+    if verify_code is not None:
+        words = UNVERIFIED.get(verify_code, f"its certificate cannot be trusted ({verify_message})")
+        return "tls-untrusted", words
+    code, words = TLS.get(reason, ("tls", "the TLS handshake fails ({reason}); look into its log"))
+    return code, words.format(reason=reason.replace("_", " ").lower())
 
 
 def unreachable(peer: Peer, error: OSError, when: str) -> Outcome:
     """What the operating system says of a connection."""
+    reason = getattr(error, "reason", None)
+    if reason is not None and hasattr(error, "library"):  # an ssl.SSLError; ssl is not loaded for its name only
+        code, words = _tls(str(reason), getattr(error, "verify_code", None), getattr(error, "verify_message", ""))
+        return Outcome("retry", code, f"{peer}, {when}: {words}")
     if isinstance(error, TimeoutError):
         code, words = NETWORK[errno.ETIMEDOUT]
     elif error.errno in NETWORK:
@@ -227,4 +282,4 @@ def unreachable(peer: Peer, error: OSError, when: str) -> Outcome:
         code, words = "no-such-host", f"the name {peer.host} is not known; check it, and the name server"
     else:
         code, words = "network", error.strerror or str(error)
-    return Outcome("retry", code, f"{peer} cannot be reached {when}: {words}")
+    return Outcome("retry", code, f"{peer} cannot be reached {when}: {words.replace('{hint}', _hint(peer, when))}")

@@ -16,10 +16,14 @@ from gateway.errors import Misuse
 from gateway.model import InstanceRef
 
 PREAMBLE = 128
+USUAL_HEADER = 1 << 12  # bytes that are looked at first
 LARGEST_HEADER = 1 << 16  # bytes: private information may stand in the header, but not a picture
 
 _LONG = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
 _CLASS, _INSTANCE, _SYNTAX = 0x0002, 0x0003, 0x0010
+_WANTED = frozenset((_CLASS, _INSTANCE, _SYNTAX))
+_ELEMENT = struct.Struct("<HH2sH")  # group, element, VR, length (of most)
+_DIGITS = frozenset("0123456789.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Header:
     sop_instance_uid: str
     transfer_syntax_uid: str
     offset: int
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """SOP Class UID, SOP Instance UID, Transfer Syntax UID."""
+        return self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax_uid
 
 
 def instance(path: Path) -> InstanceRef:
@@ -45,45 +54,57 @@ def instance(path: Path) -> InstanceRef:
         raise Misuse(f"{path} cannot be read: {error.strerror}", "name a DICOM file") from error
     finally:
         os.close(descriptor)
-    uids = (header.sop_class_uid, header.sop_instance_uid, header.transfer_syntax_uid)
-    return InstanceRef(*uids, str(path.absolute()), size)
+    return InstanceRef(*header.identity, str(path.absolute()), size)
 
 
 def read(descriptor: int, name: str) -> Header:
     """The header of the open file ``name``; its position is not moved. Raises Misuse if it is no DICOM file."""
-    data = os.pread(descriptor, LARGEST_HEADER, 0)
+    size = os.fstat(descriptor).st_size
     try:
-        return parse(data)
+        for length in (USUAL_HEADER, LARGEST_HEADER):
+            if (header := parse(os.pread(descriptor, length, 0), size)) is not None:
+                return header
+        raise ValueError(f"the header is longer than {LARGEST_HEADER} bytes")
     except ValueError as error:
         raise Misuse(f"{name} is no DICOM file: {error}", "only Part 10 files can be sent") from error
 
 
-def parse(data: bytes) -> Header:
-    """The header at the start of ``data``. Raises ValueError with what is wrong."""
+def parse(data: bytes, size: int) -> Header | None:
+    """The header at the start of ``data``, the first bytes of a file of ``size``; None if it goes on after them.
+
+    Raises ValueError with what is wrong.
+    """
     if data[PREAMBLE : PREAMBLE + 4] != b"DICM":
         raise ValueError("no DICM after the preamble")
     at, found = PREAMBLE + 4, {}
-    while at + 8 <= len(data) and data[at : at + 2] == b"\x02\x00":
-        element, vr = int.from_bytes(data[at + 2 : at + 4], "little"), data[at + 4 : at + 6]
+    while True:
+        if at + 12 > len(data) and len(data) < size:
+            return None
+        if at + 8 > len(data):
+            break
+        group, element, vr, length = _ELEMENT.unpack_from(data, at)
+        if group != 2:
+            break
+        at += 8
         if vr in _LONG:
-            if at + 12 > len(data):
+            if at + 4 > len(data):
                 raise ValueError("the header is cut short")
-            (length,), at = struct.unpack_from("<I", data, at + 8), at + 12
-        else:
-            (length,), at = struct.unpack_from("<H", data, at + 6), at + 8
-        if at + length > len(data):
+            length, at = int.from_bytes(data[at : at + 4], "little"), at + 4
+        if at + length > size:
             raise ValueError("the header is cut short")
-        if element in (_CLASS, _INSTANCE, _SYNTAX):
+        if at + length > len(data):
+            return None
+        if element in _WANTED:
             found[element] = _uid(data[at : at + length])
         at += length
-    if missing := {_CLASS, _INSTANCE, _SYNTAX} - set(found):
+    if missing := _WANTED - set(found):
         raise ValueError(f"(0002,{min(missing):04X}) is missing in the header")
     return Header(found[_CLASS], found[_INSTANCE], found[_SYNTAX], at)
 
 
 def _uid(raw: bytes) -> str:
     text = raw.decode("ascii", "replace").strip(" \0")
-    if not 1 <= len(text) <= 64 or not set(text) <= set("0123456789."):
+    if not 1 <= len(text) <= 64 or not _DIGITS.issuperset(text):
         raise ValueError(f"{text!r} in the header is no UID")
     return text
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.settings import Box, Destination, Ris
+from gateway.transfer.association.pdu import Identity
 
 _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How TLS with a peer is set up; paths of PEM files, "" = none. ``name`` is what its certificate must be for."""
+
+    ca: str  # who signed the peer's certificate; "" = whom the system trusts
+    certificate: str  # ours, with what chains it to the peer's CA
+    key: str
+    name: str  # "" = the host's, "*" = anybody whom the CA has signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +34,10 @@ class Peer:
     port: int
     own_ae_title: str
     timeout: float = 30.0
+    associations: int = 1  # beside each other, to store
+    operations: int = 1  # open at a time on each, where the peer grants it (asynchronous operations window)
+    security: Security | None = None  # TLS
+    identity: Identity | None = None  # user identity (PS3.7 D.3.3.7)
 
     def __post_init__(self) -> None:
         for title in (self.ae_title, self.own_ae_title):
@@ -37,11 +54,48 @@ def ris(box: Box, ris: Ris) -> Peer:
 
 
 def destination(box: Box, to: Destination) -> Peer:
-    """The PACS that takes instances."""
-    return Peer(to.name, to.ae_title, to.host, to.port, box.ae_title, to.timeout)
+    """The PACS that takes instances. Raises Misuse if a credential is missing that it needs."""
+    return _peer(box, to, to.ae_title)
 
 
 def commitment(box: Box, to: Destination) -> Peer:
     """Who is asked for storage commitment of what ``to`` took: the same address, sometimes another AE title."""
-    title = to.commitment_ae_title or to.ae_title
-    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout)
+    return _peer(box, to, to.commitment_ae_title or to.ae_title)
+
+
+def _peer(box: Box, to: Destination, title: str) -> Peer:
+    security = identity = None
+    if to.tls:
+        key = _file(to, "key", to.key) or _file(to, "certificate", to.certificate)
+        files = _file(to, "ca", to.ca), _file(to, "certificate", to.certificate), key
+        security = Security(*files, to.certificate_name)
+    if to.user:
+        identity = _identity(to)
+    most = (to.associations, to.operations)
+    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity)
+
+
+def _identity(to: Destination) -> Identity:
+    user = to.user.encode()
+    if not to.passcode:
+        return Identity(1, user, confirm=True)
+    path = _file(to, "passcode", to.passcode)
+    try:
+        return Identity(2, user, Path(path).read_bytes().rstrip(b"\r\n"), confirm=True)
+    except OSError as error:
+        raise Misuse(
+            f"passcode of {to.name}: {path} cannot be read ({error.strerror})", "see who may read it"
+        ) from error
+
+
+def _file(to: Destination, what: str, text: str) -> str:
+    """The path that a setting names: itself, or one of the credentials that systemd has brought (systemd.exec(5))."""
+    if not text or text.startswith("/"):
+        return text
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise Misuse(
+            f'{what} = "{text}" of {to.name} names a credential, and this process was given none',
+            "add LoadCredential= to its unit, or write an absolute path",
+        )
+    return f"{folder}/{text}"

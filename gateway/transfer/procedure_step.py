@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydicom import Dataset
 
 from gateway.transfer import dataset as encoding
-from gateway.transfer import outcomes
+from gateway.transfer import outcomes, syntaxes
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Field, Message, Tag
+from gateway.transfer.names import IMPLICIT
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
@@ -35,10 +36,10 @@ def _meaning(field: Field, response: Message) -> int:
 
 def _say(peer: Peer, field: Field, step_uid: str, dataset: Dataset, rows: tuple[outcomes.Row, ...]) -> Outcome:
     try:
-        with Requestor(peer, encoding.pairs(MPPS)) as requestor:
-            context = encoding.context(requestor, MPPS)
+        with Requestor(peer, syntaxes.pairs(MPPS)) as requestor:
+            context = syntaxes.context(requestor, MPPS)
             if context is None:
-                return requestor.refusal(MPPS, encoding.IMPLICIT)
+                return requestor.refusal(MPPS, IMPLICIT)
             message_id = requestor.next_id()
             command = dimse.request(field, message_id, MPPS, step_uid, data=True)
             requestor.send(context[0], command, encoding.encode(dataset, context[1]))

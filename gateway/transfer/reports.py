@@ -5,25 +5,35 @@ from __future__ import annotations
 import logging
 
 from gateway.clock import Clock
-from gateway.settings import Settings
+from gateway.settings import Destination, Settings
 from gateway.spool import backoff, transactions
 from gateway.spool.ledger import Ledger
 from gateway.spool.transactions import Failure
 from gateway.transfer import outcomes, peers
-from gateway.transfer.commitment import Report
+from gateway.transfer.event_report import NOT_AUTHORIZED, SUCCESS, Answer, Report
 
 log = logging.getLogger(__name__)
 _NO_SUCH_INSTANCE = 0x0112
 _EVENT = {"retry": "unanswered", "hold": "held"}
 
 
-def take(ledger: Ledger, settings: Settings, clock: Clock, report: Report, caller: str) -> bool:
-    """Note what ``report`` says; False for a transaction nobody here began. ``caller`` is the AE title it came from."""
-    rows = ledger.query("SELECT destination FROM transactions WHERE uid = ?", report.transaction_uid)
+def take(ledger: Ledger, settings: Settings, clock: Clock, report: Report, caller: str) -> Answer:
+    """Note what ``report`` says. ``caller`` is the AE title it came from.
+
+    A transaction that nobody here began is answered with success and changes nothing: its peer has done its duty, and
+    an error would only make it report for ever. But nobody commits for another: a report on a transaction is
+    taken from whom it was asked of, and from whom the configuration lists.
+    """
+    rows = ledger.query("SELECT destination, finished FROM transactions WHERE uid = ?", report.transaction_uid)
     destination = next((d for d in settings.destinations if rows and d.name == rows[0]["destination"]), None)
     if destination is None:
-        log.warning("%s reports on transaction %s, which this box did not begin", caller, report.transaction_uid)
-        return False
+        return Answer(SUCCESS, f"a report on transaction {report.transaction_uid}, which this box did not begin")
+    if not may_report(settings, destination, caller):
+        return Answer(
+            NOT_AUTHORIZED,
+            f"a report on transaction {report.transaction_uid}, which was asked of {destination.name};"
+            " if it may, add its AE title to 'peers' under [listener]",
+        )
     peer = peers.commitment(settings.box, destination)
     failed = {}
     for uid, reason in report.failed.items():
@@ -34,6 +44,12 @@ def take(ledger: Ledger, settings: Settings, clock: Clock, report: Report, calle
     def later(attempts: int) -> float:
         return clock.wall() + backoff.wait(attempts, destination.retry_first, destination.retry_most)
 
-    known = transactions.report(ledger, report.transaction_uid, report.committed, failed, clock.wall(), later)
-    log.info("%s has committed to %d instances, not to %d", caller, len(report.committed), len(failed))
-    return known
+    transactions.report(ledger, report.transaction_uid, report.committed, failed, clock.wall(), later)
+    level = logging.INFO if rows[0]["finished"] is None else logging.DEBUG  # the same again is no news
+    log.log(level, "%s has committed to %d instances, not to %d", caller, len(report.committed), len(failed))
+    return Answer(SUCCESS)
+
+
+def may_report(settings: Settings, destination: Destination, caller: str) -> bool:
+    """Whether the AE title ``caller`` may say what ``destination`` commits itself to."""
+    return caller in (destination.ae_title, destination.commitment_ae_title, *settings.listener.peers)

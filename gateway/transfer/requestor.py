@@ -6,37 +6,34 @@ comes as :class:`Failed` with an outcome in words.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 
-from gateway.transfer import outcomes, part10
+from gateway.transfer import outcomes
 from gateway.transfer.association import dimse, machine, pdu
 from gateway.transfer.association.connection import Buffer, Connection
 from gateway.transfer.association.dimse import Command, Message
 from gateway.transfer.association.machine import Association, Lost
+from gateway.transfer.association.negotiation import Negotiation, Pair
 from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 
 log = logging.getLogger(__name__)
 
-MOST_CONTEXTS = 128  # ids are odd, 1 to 255
-BLOCK = 1 << 18  # bytes read from a file at a time: the sender's memory
-OUR_LARGEST = 1 << 17  # bytes of a P-DATA-TF we send, where the peer allows more
 UNREAD = 256  # messages a peer may send ahead before it is cut off
 CLOSING = 2.0  # seconds to wait for the answer to a release
-
-Pair = tuple[str, str]  # (SOP class UID, transfer syntax UID), each proposed as a context of its own
 
 
 class Requestor:
     """An established association. Use as a context manager: leaves with a release, or an abort on an error.
 
     ``on_request`` answers the peer's N-EVENT-REPORT with a status; without it such a request is a breach.
+    ``operations``: how many requests may be open at a time if the peer grants it (see :attr:`window`).
     """
 
     def __init__(
@@ -45,73 +42,66 @@ class Requestor:
         pairs: Sequence[Pair],
         roles: Sequence[pdu.Role] = (),
         on_request: Callable[[Message], int] | None = None,
+        operations: int = 1,
     ) -> None:
         """Call ``peer``. Raises Failed (with the outcome) if no association comes about."""
-        if not 0 < len(pairs) <= MOST_CONTEXTS:
-            raise ValueError(f"{len(pairs)} presentation contexts")
         self.peer = peer
         self._on_request = on_request
         self._association = Association()
+        self._negotiation = Negotiation(pairs, roles, operations, peer.identity)
         self._assembler = dimse.Assembler()
         self._inbox: deque[Message] = deque()
         self._ended: Outcome | None = None
-        self._proposed = {2 * i + 1: pair for i, pair in enumerate(pairs)}
-        self._results: dict[int, int] = {}
-        self._ids: dict[Pair, int] = {}
-        self._fragment = 0  # bytes of data in a P-DATA-TF; known when accepted
         self._message_id = 0
         self._writing = False
         self._when = "while connecting"
         try:
-            self._connection = Connection(peer.host, peer.port, peer.timeout)
+            self._connection = _connect(peer)
         except OSError as error:
             raise Failed(outcomes.unreachable(peer, error, self._when)) from error
         try:
-            self._establish(roles)
+            self._establish()
         except BaseException:
             self.abort()
             raise
 
-    def _establish(self, roles: Sequence[pdu.Role]) -> None:
+    def _establish(self) -> None:
         self._when = "after the association request"
-        proposed = tuple(pdu.Context(i, pair[0], (pair[1],)) for i, pair in self._proposed.items())
-        user = pdu.UserInformation(roles=tuple(roles))
-        self._association.request(pdu.AssociateRequest(self.peer.ae_title, self.peer.own_ae_title, proposed, user))
+        self._association.request(self._negotiation.request(self.peer.ae_title, self.peer.own_ae_title))
         self._flush()
         deadline = self._connection.deadline()
-        while not self._fragment:
+        while not self._negotiation.fragment:
             self._read(deadline)
         self._when = "during the association"
+        if self.peer.identity is not None and not self._negotiation.confirmed:
+            log.info("%s does not confirm the user; it may not look at it at all", self.peer)
 
-    def _accepted(self, answer: pdu.AssociateAccept) -> None:
-        for result in answer.results:
-            if result.id not in self._proposed:
-                raise ProtocolError(f"it answers context {result.id}, which was not proposed")
-            self._results[result.id] = result.result
-            pair = self._proposed[result.id]
-            if result.result == 0 and result.transfer_syntax != pair[1]:
-                raise ProtocolError(f"it accepts transfer syntax {result.transfer_syntax!r}, which was not proposed")
-            if result.result == 0:
-                self._ids[pair] = result.id
-        announced = answer.user.max_length
-        if 0 < announced < 16:
-            raise ProtocolError(f"a maximum PDU length of {announced} bytes")
-        # Fragments are even (PS3.8 annex D); six bytes of a P-DATA-TF are the fragment's own header.
-        self._fragment = (min(announced or OUR_LARGEST, OUR_LARGEST) - 6) & ~1
+    @property
+    def window(self) -> int:
+        """How many requests may be open at a time: what we asked for and the peer grants, else 1."""
+        return self._negotiation.window
+
+    def tls(self) -> str:
+        """Which TLS, and until when the peer's certificate is valid, for a person; "" without TLS."""
+        return self._connection.describe()
+
+    @property
+    def fragment(self) -> int:
+        """The most bytes of data in one P-DATA-TF."""
+        return self._negotiation.fragment
 
     def context(self, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
         """Id of the accepted context for the pair, or None."""
-        return self._ids.get((sop_class_uid, transfer_syntax_uid))
+        return self._negotiation.context((sop_class_uid, transfer_syntax_uid))
 
     def accepted(self) -> list[Pair]:
         """The accepted pairs, in the order proposed."""
-        return [pair for pair in self._proposed.values() if pair in self._ids]
+        return self._negotiation.granted()
 
     def refusal(self, sop_class_uid: str, transfer_syntax_uid: str) -> Outcome:
         """Why there is no context for a proposed pair; a context without an answer counts as not supported."""
         pair = (sop_class_uid, transfer_syntax_uid)
-        context_id = next(i for i, p in self._proposed.items() if p == pair)
-        return outcomes.refused(self.peer, *pair, self._results.get(context_id, 3))
+        return outcomes.refused(self.peer, *pair, self._negotiation.result(pair))
 
     def next_id(self) -> int:
         """A Message ID that no open request of this association has."""
@@ -120,44 +110,37 @@ class Requestor:
 
     def send(self, context_id: int, command: Command, data: bytes | None = None) -> None:
         """Send a message whose data set is in memory. Raises Failed when the association breaks."""
-        buffers = dimse.fragments(context_id, True, dimse.encode(command), self._fragment)
-        self._write(buffers + dimse.fragments(context_id, False, data or b"", self._fragment))
+        buffers = dimse.fragments(context_id, True, dimse.encode(command), self.fragment)
+        self.write(buffers + dimse.fragments(context_id, False, data or b"", self.fragment))
 
-    def send_file(
-        self, context_id: int, command: Command, descriptor: int, offset: int, progress: Callable[[int], None] | None
-    ) -> None:
-        """Send a message whose data set is the rest of an open file, from ``offset`` (there must be some).
+    def send_streamed(self, blocks: Iterable[Sequence[Buffer]]) -> None:
+        """Send one message, in blocks of whole P-DATA-TF; what making a block raises aborts and is passed on."""
+        try:
+            for buffers in blocks:
+                self.write(buffers)
+        except Failed:
+            raise
+        except BaseException:
+            self.abort()
+            raise
 
-        ``progress`` hears of bytes sent after each block. Raises Failed when the association breaks, OSError
-        when the file cannot be read (the association is aborted then: half a data set was sent).
-        """
-        size = os.fstat(descriptor).st_size - offset
-        whole = max(1, BLOCK // self._fragment) * self._fragment
-        block = memoryview(bytearray(min(whole, size)))
-        buffers, sent = dimse.fragments(context_id, True, dimse.encode(command), self._fragment), 0
-        while sent < size:
-            count = min(size - sent, len(block))
-            try:
-                part10.fill(descriptor, block[:count], offset + sent)
-            except OSError:
-                self.abort()
-                raise
-            sent += count
-            self._write(buffers + dimse.fragments(context_id, False, block[:count], self._fragment, sent == size))
-            buffers = []
-            if progress is not None:
-                progress(sent)
-
-    def response(self, message_id: int) -> Message:
-        """Wait for the next response to ``message_id``. Raises Failed when none comes, or another's."""
+    def response(self, message_ids: int | Collection[int]) -> Message:
+        """Wait for the next response to (one of) ``message_ids``. Raises Failed when none comes, or another's."""
+        wanted = (message_ids,) if isinstance(message_ids, int) else message_ids
         deadline = self._connection.deadline()
         while not self._inbox:
             self._raise_if_over()
             self._read(deadline)
         message = self._inbox.popleft()
-        if message.answers != message_id:
-            raise self._violated(f"it answers message {message.answers}, but the open one is {message_id}")
+        if message.answers not in wanted:
+            open_now = ", ".join(map(str, wanted))
+            raise self._violated(f"it answers message {message.answers}, but open is {open_now}")
         return message
+
+    def unread(self) -> Iterator[Message]:
+        """The responses that came and nobody waited for."""
+        while self._inbox:
+            yield self._inbox.popleft()
 
     def linger(self, seconds: float, enough: Callable[[], bool]) -> None:
         """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks."""
@@ -183,7 +166,8 @@ class Requestor:
         """End the association at once, or what is left of it. Never raises."""
         self._association.abort()
         self._ended = self._ended or Outcome("retry", "over", f"the association with {self.peer} is over")
-        self._connection.close(bytes(self._association.out))
+        # Within a PDU that is half out, an A-ABORT would only be taken for a part of it.
+        self._connection.close(b"" if self._writing else bytes(self._association.out))
         self._association.out.clear()
 
     def __enter__(self) -> Requestor:
@@ -195,8 +179,15 @@ class Requestor:
         else:
             self.abort()
 
-    def _write(self, buffers: Sequence[Buffer]) -> None:
-        """Send all of ``buffers``; what must be answered to the peer waits until they are out whole."""
+    def cut(self) -> None:
+        """Make the association end at once, whatever its owner does with it. For another thread; never raises."""
+        self._connection.cut()
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Send ``buffers``, whole P-DATA-TF; what must be answered to the peer waits until they are out.
+
+        Raises Failed when the association breaks; then a part may be out.
+        """
         self._raise_if_over()
         self._writing = True
         try:
@@ -204,9 +195,10 @@ class Requestor:
         except TimeoutError as error:
             raise self._fail(outcomes.silent(self.peer, self._when)) from error
         except OSError as error:
+            with contextlib.suppress(Failed):  # it may have said why before it dropped the connection
+                self._receive()
             raise self._fail(outcomes.unreachable(self.peer, error, self._when)) from error
-        finally:
-            self._writing = False
+        self._writing = False
         self._flush()
 
     def _hear(self) -> None:
@@ -239,7 +231,7 @@ class Requestor:
     def _act(self, happening: machine.Happening) -> None:
         match happening:
             case pdu.AssociateAccept():
-                self._accepted(happening)
+                self._negotiation.accepted(happening)
             case pdu.AssociateReject():
                 self._ended = outcomes.rejected(self.peer, happening)
             case pdu.Abort():
@@ -252,7 +244,7 @@ class Requestor:
                 self._arrived(happening)
 
     def _arrived(self, fragment: pdu.Pdv) -> None:
-        if fragment.context_id not in self._ids.values():
+        if not self._negotiation.is_open(fragment.context_id):
             raise ProtocolError(f"data on context {fragment.context_id}, which was not accepted")
         message = self._assembler.feed(fragment)
         if message is None:
@@ -268,8 +260,8 @@ class Requestor:
         """The peer asks something of us: only N-EVENT-REPORT has a meaning here."""
         if message.field != dimse.Field.N_EVENT_REPORT or self._on_request is None:
             raise ProtocolError(f"a request {message.field:04X}H that nobody here serves")
-        answer = dimse.encode(dimse.event_report_response(message.command, self._on_request(message)))
-        for part in dimse.fragments(message.context_id, True, answer, self._fragment):
+        answer = dimse.encode(dimse.response(message.command, self._on_request(message)))
+        for part in dimse.fragments(message.context_id, True, answer, self.fragment):
             self._association.out += part
 
     def _flush(self) -> None:
@@ -278,7 +270,7 @@ class Requestor:
             out = bytes(self._association.out)
             self._association.out.clear()
             if self._ended is None:
-                self._write([out])
+                self.write([out])
             else:
                 self._connection.close(out)
 
@@ -295,3 +287,12 @@ class Requestor:
             self._ended = outcome
         self._association.abort()
         return Failed(self._ended)
+
+
+def _connect(peer: Peer) -> Connection:
+    """The connection to ``peer``. Raises OSError, or Failed in words of its own where TLS is the matter."""
+    if peer.security is None:
+        return Connection(peer.host, peer.port, peer.timeout)
+    from gateway.transfer import tls  # noqa: PLC0415  ssl costs more to load than all the rest, and few peers need it
+
+    return tls.connect(peer, peer.security)

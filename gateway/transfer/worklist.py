@@ -16,7 +16,7 @@ from pydicom.charset import python_encoding
 from gateway.clock import EARLIEST_CREDIBLE
 from gateway.settings import Box, Ris
 from gateway.step import ScheduledStep
-from gateway.transfer import dataset, outcomes
+from gateway.transfer import dataset, names, outcomes, syntaxes
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Field
 from gateway.transfer.association.pdu import ProtocolError
@@ -118,10 +118,10 @@ def query(
         "Modality": modality,
         "ScheduledStationAETitle": station,
     }
-    with Requestor(peer, dataset.pairs(FIND)) as requestor:
-        context = dataset.context(requestor, FIND)
+    with Requestor(peer, syntaxes.pairs(FIND)) as requestor:
+        context = syntaxes.context(requestor, FIND)
         if context is None:
-            raise outcomes.error(requestor.refusal(FIND, dataset.IMPLICIT))
+            raise outcomes.error(requestor.refusal(FIND, names.IMPLICIT))
         return tuple(_find(requestor, context, identifier(patient, step), most, character_set))
 
 

@@ -31,6 +31,7 @@ from gateway.verbs.exams import start_exam, stop_exam
 DEVICE = "ecg1"
 TITLE = "GATEWAY"
 COMMITTED_WITHIN = 120.0  # seconds
+PAGES_WITHIN = 30.0  # seconds
 _CONFIGURATION = """\
 # Written by "gateway demo". A real box needs the same few lines: systemd/gateway.toml.
 [gateway]
@@ -215,12 +216,22 @@ class Demo:
         self._row("spool", str(self._path(instance)))
         stick = media.verify(self._shop.out / "stick")
         self._row("media", f"{stick}")
+        self._row("pages", self._pages())
         for delivery in found["deliveries"]:
             if delivery["destination"] == "pacs":
                 self._row("C-STORE", f"to {self._settings.destination('pacs').ae_title}: stored")
                 self._row("commitment", f"transaction {delivery['transaction_uid']}: {delivery['state'].lower()}")
         for step in found["steps"]:
             self._row("MPPS", f"N-CREATE, N-SET COMPLETED at {step['ris']}")
+
+    def _pages(self) -> str:
+        """forward makes them when nothing is left to copy, so they may still be on their way."""
+        index, deadline = self._shop.out / "stick" / "INDEX.HTM", time.monotonic() + PAGES_WITHIN
+        while not index.is_file() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not index.is_file():
+            raise Retry("the stick got no pages", f"see {self._shop.out}/log")
+        return f"{index}: open it with a browser"
 
     def _path(self, instance: dict[str, Any]) -> Path:
         return self._settings.places.data / str(instance["path"])

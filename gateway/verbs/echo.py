@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     result = echo.echo(peer)
     if args.json:
         accepted = {CLASSES[uid]: [SYNTAXES[s] for s in syntaxes] for uid, syntaxes in result.accepted.items()}
-        tell.as_json({"peer": str(peer), "seconds": round(result.seconds, 3), "accepted": accepted})
+        tell.as_json({"peer": str(peer), "seconds": round(result.seconds, 3), "tls": result.tls, "accepted": accepted})
     else:
         print(result)
     return 0

@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _instances(paths: list[Path]) -> tuple[list[InstanceRef], list[Path]]:
-    """The DICOM files below ``paths``; others found in a folder are skipped, named ones must be DICOM."""
+    """The DICOM files below ``paths``, each once; others found in a folder are skipped, named ones must be DICOM."""
     found, skipped = [], []
-    for path in _files(paths):
+    for path in dict.fromkeys(_files(paths)):
         try:
             instance = part10.instance(path)
             if instance.sop_class_uid != DIRECTORY:

@@ -34,8 +34,8 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.step import ScheduledStep, Worklist, keep_worklist
-from gateway.transfer.commitment import Report
 from gateway.transfer.courier import Courier
+from gateway.transfer.event_report import Report
 from gateway.transfer.importing import Importer
 from gateway.transfer.media import hashes, reading
 from gateway.transfer.outcomes import Outcome

@@ -16,7 +16,20 @@ from peers import free_port, need
 
 from gateway.trial import patients
 
-STAGES = ("worklist", "exam", "capture", "wrap", "spool", "media", "C-STORE", "commitment", "MPPS", "truth", "picture")
+STAGES = (
+    "worklist",
+    "exam",
+    "capture",
+    "wrap",
+    "spool",
+    "media",
+    "pages",
+    "C-STORE",
+    "commitment",
+    "MPPS",
+    "truth",
+    "picture",
+)
 
 
 def demo(out: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -162,7 +162,7 @@ def one(chance: random.Random, found: Bases, root: Path) -> str:
         assert not lost, f"lost by repair or by a removal: {lost}"
         theirs, whole = not (root / hashes.FOLDER).exists(), tree(root)
         try:
-            file_id = media.add(root, found.fresh, "FUZZ")
+            file_id = media.add(root, found.fresh, "FUZZ").file_id
         except GatewayError as error:
             assert error.fix, f"nobody is told what to do: {error}"
             assert not theirs or tree(root) == whole, f"refused, and changed: {error}"

@@ -15,7 +15,7 @@ from gateway.errors import Misuse
 from gateway.settings import Settings
 from gateway.spool import survey
 from gateway.transfer import reports
-from gateway.transfer.commitment import Report
+from gateway.transfer.event_report import NOT_AUTHORIZED, SUCCESS, Answer, Report
 from gateway.transfer.outcomes import Outcome
 
 REFUSED = Outcome("hold", "C000", "the peer cannot understand the instance")
@@ -184,9 +184,9 @@ def test_no_report_in_time_means_a_new_transaction_uid(config: Path, pacs: Pacs)
     box.deliver()
     assert len({t for t, _ in pacs.asked}) == 2
     late = pacs.report(*pacs.asked[0])
-    assert reports.take(box.ledger, box.settings, CLOCK, late, "HOSPITAL")
+    assert reports.take(box.ledger, box.settings, CLOCK, late, "HOSPITAL") == Answer(SUCCESS)
     assert box.states() == {uid: "COMMITTED"}
-    assert reports.take(box.ledger, box.settings, CLOCK, pacs.report(*pacs.asked[1]), "HOSPITAL")
+    assert reports.take(box.ledger, box.settings, CLOCK, pacs.report(*pacs.asked[1]), "HOSPITAL") == Answer(SUCCESS)
     assert box.states() == {uid: "COMMITTED"}
 
 
@@ -195,8 +195,67 @@ def test_a_report_on_an_unknown_transaction_changes_nothing(config: Path, pacs: 
     (uid,) = box.states()
     pacs.reports = False
     box.deliver()
-    assert not reports.take(box.ledger, box.settings, CLOCK, Report("2.25.1", frozenset([uid]), {}), "HOSPITAL")
+    answer = reports.take(box.ledger, box.settings, CLOCK, Report("2.25.1", frozenset([uid]), {}), "HOSPITAL")
+    assert answer.status == SUCCESS  # its peer has done its duty: an error would only make it report for ever
+    assert "which this box did not begin" in answer.words
     assert box.states() == {uid: "REQUESTED"}
+
+
+@pytest.mark.parametrize(
+    ("caller", "listed", "taken"),
+    [("HOSPITAL", "", True), ("ARCHIVE", "", True), ("OTHER", "", False), ("OTHER", 'peers = ["OTHER"]', True)],
+)
+def test_nobody_commits_for_another_unless_the_configuration_says_so(
+    config: Path, pacs: Pacs, caller: str, listed: str, taken: bool
+) -> None:
+    settings = configured(config)
+    config.write_text(
+        config.read_text().replace("[listener]\n", f"[listener]\n{listed}\n") + 'commitment_ae_title = "ARCHIVE"\n'
+    )
+    settings = configuration.load(config)
+    box = spooled(settings, pacs)
+    (uid,) = box.states()
+    pacs.reports = False
+    box.deliver()
+    answer = reports.take(box.ledger, box.settings, CLOCK, pacs.report(*pacs.asked[0]), caller)
+    assert answer.status == (SUCCESS if taken else NOT_AUTHORIZED)
+    assert box.states() == {uid: "COMMITTED" if taken else "REQUESTED"}
+    assert taken or "add its AE title to 'peers' under [listener]" in answer.words
+
+
+def test_a_report_from_before_a_restart_is_taken_after_it_though_it_was_asked_again(config: Path, pacs: Pacs) -> None:
+    settings = configured(config)
+    box = spooled(settings, pacs)
+    (uid,) = box.states()
+    pacs.reports = False
+    box.deliver()
+    box.ledger.close()
+    box = Box(settings, pacs)
+    box.deliver()
+    assert len({t for t, _ in pacs.asked}) == 2
+    assert reports.take(box.ledger, settings, CLOCK, pacs.report(*pacs.asked[0]), "HOSPITAL") == Answer(SUCCESS)
+    assert box.states() == {uid: "COMMITTED"}
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(2, [2, 2, 1]), (0, [3, 2]), (100, [5])], ids=["2", "per exam", "100"])
+def test_commitment_is_asked_for_in_batches_as_configured(
+    config: Path, pacs: Pacs, batch: int, sizes: list[int]
+) -> None:
+    settings = configured(config)
+    config.write_text(config.read_text() + f"commitment_batch = {batch}\n")
+    settings = configuration.load(config)
+    for device, number in (("ecg1", 3), ("ecg2", 2)):
+        whose = somebodys_exam(settings, device)
+        for _ in range(number):
+            record(settings, whose.exam, 50, device)
+    box = Box(settings, pacs)
+    box.take_in()
+    while box.couriers[0].turn() == 0.0:
+        pass
+    assert set(box.states().values()) == {"COMMITTED"}
+    assert sorted((len(uids) for _, uids in pacs.asked), reverse=True) == sizes
+    asked = [uid for _, uids in pacs.asked for uid in uids]
+    assert sorted(asked) == sorted(box.states())
 
 
 def test_a_partial_report_commits_what_it_names_and_asks_again_for_the_rest(config: Path, pacs: Pacs) -> None:

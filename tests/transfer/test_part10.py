@@ -24,7 +24,8 @@ def test_the_header_agrees_with_pydicom(ecg: Ecg) -> None:
     assert instance.sop_instance_uid == read.SOPInstanceUID
     assert instance.transfer_syntax_uid == read.file_meta.TransferSyntaxUID
     assert instance.size == Path(instance.path).stat().st_size
-    header = part10.parse(Path(instance.path).read_bytes())
+    header = part10.parse(Path(instance.path).read_bytes(), instance.size)
+    assert header is not None
     assert Path(instance.path).read_bytes()[header.offset :][:4] == b"\x08\x00\x05\x00"
 
 
@@ -37,16 +38,16 @@ def test_a_header_cut_anywhere_is_refused(cut: int) -> None:
     whole = bytes(128) + b"DICM" + element(2, b"1.2.3\0") + element(3, b"1.2.4\0") + element(16, b"1.2.5\0")
     if cut < len(whole):
         with pytest.raises(ValueError, match=r"header|DICM"):
-            part10.parse(whole[:cut])
+            part10.parse(whole[:cut], cut)
     else:
-        assert part10.parse(whole).offset == len(whole)
+        assert part10.parse(whole, len(whole)) == part10.Header("1.2.3", "1.2.4", "1.2.5", len(whole))
 
 
 @given(st.binary(max_size=300))
 @settings(max_examples=100)
 def test_noise_after_the_prefix_is_refused(noise: bytes) -> None:
     with pytest.raises(ValueError, match="header"):
-        part10.parse(bytes(128) + b"DICM" + noise)
+        part10.parse(bytes(128) + b"DICM" + noise, 132 + len(noise))
 
 
 def test_what_is_no_dicom_file_is_named(tmp_path: Path) -> None:

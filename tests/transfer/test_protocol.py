@@ -28,6 +28,10 @@ users = st.builds(
     titles,
     st.lists(st.builds(pdu.Role, uids, st.booleans(), st.booleans()), max_size=3).map(tuple),
     st.none() | st.tuples(word, word),
+    st.lists(st.builds(pdu.Extended, uids, st.binary(max_size=9)), max_size=2).map(tuple),
+    st.lists(st.builds(pdu.CommonExtended, uids, uids, st.lists(uids, max_size=2).map(tuple)), max_size=2).map(tuple),
+    st.none() | st.builds(pdu.Identity, byte, st.binary(max_size=9), st.binary(max_size=9), st.booleans()),
+    st.none() | st.binary(max_size=9),
 )
 contexts = st.lists(st.builds(pdu.Context, odd, uids, st.lists(uids, max_size=3).map(tuple)), max_size=4).map(tuple)
 results = st.lists(
@@ -158,7 +162,7 @@ def test_an_endless_data_set_is_cut_off() -> None:
 def established() -> Association:
     association = Association()
     association.request(pdu.AssociateRequest("A", "B", (pdu.Context(1, "1.2", ("1.3",)),)))
-    association.receive(pdu.encode(pdu.AssociateAccept("A", "B", (pdu.ContextResult(1, 0, "1.3"),))))
+    assert list(association.receive(pdu.encode(pdu.AssociateAccept("A", "B", (pdu.ContextResult(1, 0, "1.3"),)))))
     association.out.clear()
     return association
 
@@ -175,7 +179,7 @@ def test_every_open_state_ends_when_the_association_is_aborted_or_lost(event: Ev
 
 def test_a_release_by_the_peer_is_answered_at_once() -> None:
     association = established()
-    assert association.receive(pdu.encode(pdu.ReleaseRequest())) == [pdu.ReleaseRequest()]
+    assert list(association.receive(pdu.encode(pdu.ReleaseRequest()))) == [pdu.ReleaseRequest()]
     assert bytes(association.out) == pdu.encode(pdu.ReleaseReply())
     assert association.over
 
@@ -184,10 +188,10 @@ def test_when_both_sides_release_the_requestor_answers_and_waits_for_its_own_ans
     association = established()
     association.release()
     association.out.clear()
-    assert association.receive(pdu.encode(pdu.ReleaseRequest())) == []
+    assert list(association.receive(pdu.encode(pdu.ReleaseRequest()))) == []
     assert bytes(association.out) == pdu.encode(pdu.ReleaseReply())
     assert not association.over
-    association.receive(pdu.encode(pdu.ReleaseReply()))
+    assert list(association.receive(pdu.encode(pdu.ReleaseReply()))) == [pdu.ReleaseReply()]
     assert association.over
 
 
@@ -196,7 +200,7 @@ def test_data_before_the_acceptance_is_a_breach_answered_with_an_abort() -> None
     association.request(pdu.AssociateRequest("A", "B", (pdu.Context(1, "1.2", ("1.3",)),)))
     association.out.clear()
     with pytest.raises(ProtocolError, match="P-DATA-TF while waiting"):
-        association.receive(pdu.encode(pdu.Data((Pdv(1, True, True, b""),))))
+        list(association.receive(pdu.encode(pdu.Data((Pdv(1, True, True, b""),)))))
     assert association.over
     assert isinstance(next(Reader().feed(bytes(association.out))), pdu.Abort)
 
@@ -207,7 +211,7 @@ def test_whatever_the_peer_sends_the_association_stays_within_its_table(arriving
     association = established()
     try:
         for each in arriving:
-            association.receive(pdu.encode(each))
+            list(association.receive(pdu.encode(each)))
     except ProtocolError:
         assert association.over
 

@@ -19,6 +19,7 @@ from gateway.step import ScheduledStep, value
 from gateway.transfer import dataset, worklist
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Tag
+from gateway.transfer.names import EXPLICIT
 from gateway.transfer.peers import Peer
 from gateway.trial import patients
 from gateway.trial.hospital import Hospital
@@ -131,7 +132,7 @@ def answering(*items: bytes) -> Callable[[Line], None]:
 
 
 def test_an_item_that_cannot_be_read_is_left_out_and_the_others_stay(call: Call) -> None:
-    good = dataset.encode(patients.items()[4], dataset.EXPLICIT)
+    good = dataset.encode(patients.items()[4], EXPLICIT)
     with hostile.peer(answering(b"\x10\x00\x10\x00PN\xff\x7fgarbage", good, good)) as port:
         assert [s.patient_id for s in worklist.query(call(port))] == ["PAT-0005", "PAT-0005"]
 
@@ -139,7 +140,7 @@ def test_an_item_that_cannot_be_read_is_left_out_and_the_others_stay(call: Call)
 def test_an_item_that_lacks_required_attributes_is_kept_and_says_what_it_lacks(call: Call) -> None:
     item = Dataset()
     item.PatientName = "Doe^John"
-    with hostile.peer(answering(dataset.encode(item, dataset.EXPLICIT))) as port:
+    with hostile.peer(answering(dataset.encode(item, EXPLICIT))) as port:
         (step,) = worklist.query(call(port))
     assert step.patient_name == "Doe^John"
     assert step.missing == ("Patient ID", "Study Instance UID", "Scheduled Procedure Step ID")
@@ -185,7 +186,7 @@ def test_a_clock_that_is_plainly_wrong_names_no_day(monkeypatch: pytest.MonkeyPa
 def test_text_outside_its_character_set_is_taken_out_and_the_item_shown_as_lacking_it(
     charset: bytes, name: bytes, call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
-    good = dataset.encode(patients.items()[0], dataset.EXPLICIT)
+    good = dataset.encode(patients.items()[0], EXPLICIT)
     parts = ((b"\x08\x00\x05\x00CS", charset), (b"\x10\x00\x10\x00PN", name), (b"\x10\x00\x20\x00LO", b"BAD1"))
     padded = [(tag, value + b" " * (len(value) % 2)) for tag, value in parts]
     bad = b"".join(tag + len(value).to_bytes(2, "little") + value for tag, value in padded)

@@ -12,21 +12,31 @@ import contextlib
 import select
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 Buffer = bytes | memoryview
 AT_ONCE = 512  # buffers in one sendmsg; the kernel takes 1024
+RECEIVED = 1 << 16  # bytes taken at a time
 
 
 class Connection:
-    """All methods raise OSError as the system says it, TimeoutError after ``timeout`` seconds without progress."""
+    """All methods raise OSError as the system says it, TimeoutError after ``timeout`` seconds without progress.
+
+    Owned by one thread; only :meth:`cut` may be called by another.
+    """
 
     def __init__(self, host: str, port: int, timeout: float) -> None:
         self._timeout = timeout
         self._socket = socket.create_connection((host, port), timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
+        self._descriptor = self._socket.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLIN)
+
+    def describe(self) -> str:
+        """How it is protected, for a person; "" = not at all."""
+        return ""
 
     def deadline(self) -> float:
         """When, in monotonic seconds, what begins now has taken too long."""
@@ -34,37 +44,35 @@ class Connection:
 
     def readable(self, deadline: float) -> bool:
         """Whether bytes (or the end) came before ``deadline``."""
-        return bool(self._poll(select.POLLIN, deadline))
+        return bool(self._ready(select.POLLIN, deadline))
 
     def receive(self) -> bytes | None:
         """What is there: b"" at the peer's end, None if there is nothing yet."""
         self._acknowledge_quickly()
         try:
-            data = self._socket.recv(1 << 16)
+            data = self._socket.recv(RECEIVED)
         except BlockingIOError:
             return None
         self._acknowledge_quickly()
         return data
 
-    def write(self, buffers: Iterable[Buffer], hear: Callable[[], None]) -> None:
+    def write(self, buffers: Sequence[Buffer], hear: Callable[[], None]) -> None:
         """Send all of ``buffers``; ``hear`` is called when the peer says something meanwhile (it may raise)."""
-        waiting = deque(memoryview(b) for b in buffers)
         deadline = self.deadline()
-        if self.readable(0.0):
+        if self._ready(select.POLLIN, 0.0):
             hear()
-        while waiting:
-            try:
-                sent = self._socket.sendmsg([waiting[i] for i in range(min(len(waiting), AT_ONCE))])
-            except BlockingIOError:
-                sent = 0
-                self._wait_to_write(deadline, hear)
-            if sent:
+        for at in range(0, len(buffers), AT_ONCE):
+            batch = buffers[at : at + AT_ONCE]
+            left = sum(map(len, batch))
+            while left:
+                sent = self._send(batch)
+                if not sent:
+                    self._wait_to_write(deadline, hear)
+                    continue
                 deadline = self.deadline()
-            while sent:
-                if sent < len(waiting[0]):
-                    waiting[0] = waiting[0][sent:]
-                    break
-                sent -= len(waiting.popleft())
+                left -= sent
+                if left:
+                    batch = _rest(batch, sent)
 
     def close(self, last_words: bytes = b"") -> None:
         """Close; ``last_words`` are said if the peer still listens. Never raises."""
@@ -73,20 +81,41 @@ class Connection:
                 self._socket.send(last_words)
         self._socket.close()
 
+    def cut(self) -> None:
+        """Make whatever the owner does with this connection end at once. For another thread; never raises."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, buffers: Sequence[Buffer]) -> int:
+        """Hand over what can be of ``buffers``, in their order; returns the bytes taken."""
+        try:
+            return self._socket.sendmsg(buffers)
+        except BlockingIOError:
+            return 0
+
     def _wait_to_write(self, deadline: float, hear: Callable[[], None]) -> None:
-        ready = self._poll(select.POLLIN | select.POLLOUT, deadline)
+        ready = self._ready(select.POLLIN | select.POLLOUT, deadline)
         if not ready:
             raise TimeoutError
         if ready & ~select.POLLOUT:
             hear()
 
-    def _poll(self, wanted: int, deadline: float) -> int:
-        poll = select.poll()
-        poll.register(self._socket, wanted)
-        found = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    def _ready(self, wanted: int, deadline: float) -> int:
+        """What of ``wanted`` came true before ``deadline``; an error or a hang-up counts as true."""
+        self._poll.modify(self._descriptor, wanted)
+        found = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000 if deadline else 0)
         return found[0][1] if found else 0
 
     def _acknowledge_quickly(self) -> None:
         """The kernel forgets TCP_QUICKACK after a while: it is said around each receive."""
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def _rest(buffers: Sequence[Buffer], sent: int) -> list[Buffer]:
+    """``buffers`` without their first ``sent`` bytes."""
+    for number, buffer in enumerate(buffers):
+        if sent < len(buffer):
+            return [memoryview(buffer)[sent:], *buffers[number + 1 :]]
+        sent -= len(buffer)
+    return []

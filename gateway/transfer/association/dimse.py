@@ -52,7 +52,9 @@ class Field(IntEnum):
 
 _UID = frozenset((0x0002, 0x0003, 0x1000, 0x1001))
 _TEXT = frozenset((0x0902,))
-_KNOWN = frozenset(tag.value for tag in Tag)
+_KNOWN = {tag.value: tag for tag in Tag if tag is not Tag.GROUP_LENGTH}  # an enumeration is slow to look things up in
+_ELEMENT = struct.Struct("<HHI")  # group, element, length
+_SHORT = struct.Struct("<HHIH")  # the same with a value of type US
 
 Command = Mapping[Tag, int | str]
 
@@ -87,10 +89,10 @@ def cancel(message_id: int) -> Command:
     }
 
 
-def event_report_response(asked: Command, status: int) -> Command:
-    """The N-EVENT-REPORT-RSP to the request ``asked`` (PS3.7 table 10.3-2)."""
+def response(asked: Command, status: int) -> Command:
+    """The response without a data set to the request ``asked`` (PS3.7 9.3 and 10.3)."""
     answer: dict[Tag, int | str] = {
-        Tag.COMMAND_FIELD: Field.N_EVENT_REPORT | RESPONSE,
+        Tag.COMMAND_FIELD: number(asked, Tag.COMMAND_FIELD) | RESPONSE,
         Tag.MESSAGE_ID_BEING_RESPONDED_TO: number(asked, Tag.MESSAGE_ID),
         Tag.DATA_SET_TYPE: NO_DATA_SET,
         Tag.STATUS: status,
@@ -112,14 +114,13 @@ def number(command: Command, tag: Tag) -> int:
 def encode(command: Command) -> bytes:
     """The command set with its group length, elements in ascending order."""
     parts = []
-    for tag in sorted(t for t in command if t is not Tag.GROUP_LENGTH):
-        value = command[tag]
+    for tag, value in sorted(command.items()):
         if isinstance(value, int):
-            raw = struct.pack("<H", value)
+            parts.append(_SHORT.pack(0, tag, 2, value))
         else:
             raw = value.encode("ascii")
             raw += (b"\0" if tag in _UID else b" ") * (len(raw) % 2)
-        parts.append(struct.pack("<HHI", 0, tag, len(raw)) + raw)
+            parts.append(_ELEMENT.pack(0, tag, len(raw)) + raw)
     body = b"".join(parts)
     return struct.pack("<HHII", 0, Tag.GROUP_LENGTH, 4, len(body)) + body
 
@@ -132,26 +133,28 @@ def fragments(
     ``last``: the command set or data set ends with ``data``.
     """
     view, parts = memoryview(data), list[bytes | memoryview]()
-    for at in range(0, len(view), size):
-        piece = view[at : at + size]
-        ends = last and at + len(piece) == len(view)
-        parts += (data_header(context_id, command, ends, len(piece)), piece)
+    total = len(view)
+    full = data_header(context_id, command, False, size)  # of all but the last
+    for at in range(0, total - size, size):
+        parts += (full, view[at : at + size])
+    if total:
+        at = (total - 1) // size * size
+        parts += (data_header(context_id, command, last, total - at), view[at:])
     return parts
 
 
 def decode(data: bytes) -> dict[Tag, int | str]:
     """The elements of a command set that the gateway knows. Raises ProtocolError."""
     command: dict[Tag, int | str] = {}
-    at = 0
-    while at < len(data):
-        if at + 8 > len(data):
+    at, size = 0, len(data)
+    while at < size:
+        if at + 8 > size:
             raise ProtocolError("a command set ends within an element")
-        group, element, length = struct.unpack_from("<HHI", data, at)
+        group, element, length = _ELEMENT.unpack_from(data, at)
         at += 8
-        if group != 0 or at + length > len(data):
+        if group != 0 or at + length > size:
             raise ProtocolError(f"element ({group:04X},{element:04X}) of {length} bytes in a command set")
-        if element in _KNOWN and element != Tag.GROUP_LENGTH:
-            tag = Tag(element)
+        if (tag := _KNOWN.get(element)) is not None:
             command[tag] = _value(tag, data[at : at + length])
         at += length
     number(command, Tag.COMMAND_FIELD)
@@ -199,9 +202,11 @@ class Message:
 
 
 class Assembler:
-    """Puts fragments together; holds at most one message within the limits above."""
+    """Puts fragments together; holds at most one message within the limits."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_DATA_SET) -> None:
+        """``largest``: bytes of a data set; more is a breach."""
+        self._largest = largest
         self._context_id: int | None = None
         self._command: Command | None = None
         self._parts = bytearray()
@@ -214,7 +219,7 @@ class Assembler:
             raise ProtocolError(
                 "a data set before its command" if self._command is None else "two commands in a message"
             )
-        limit = LARGEST_COMMAND if pdv.command else LARGEST_DATA_SET
+        limit = LARGEST_COMMAND if pdv.command else self._largest
         if len(self._parts) + len(pdv.data) > limit:
             raise ProtocolError(f"a {'command' if pdv.command else 'data'} set of more than {limit} bytes")
         self._context_id = pdv.context_id

@@ -6,6 +6,7 @@ belongs to :mod:`gateway.transfer.requestor`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -124,19 +125,20 @@ class Association:
         before, self.state = self.state, State.CLOSED
         return [] if before is State.CLOSED else [Lost()]
 
-    def receive(self, data: bytes) -> list[Happening]:
-        """What ``data`` completes. On a breach of protocol an A-ABORT lies in ``out`` and ProtocolError is raised."""
-        happened: list[Happening] = []
+    def receive(self, data: bytes) -> Iterator[Happening]:
+        """What ``data`` completes, one by one: what came before a breach of protocol still counts.
+
+        On a breach an A-ABORT lies in ``out`` and ProtocolError is raised.
+        """
         try:
             for arrived in self._reader.feed(data):
                 if self.over:
                     break
-                happened += self._arrived(arrived)
+                yield from self._arrived(arrived)
         except ProtocolError:
             self.out += pdu.encode(pdu.Abort(2, INVALID_PARAMETER))
             self.state = State.CLOSED
             raise
-        return happened
 
     def _arrived(self, arrived: pdu.Pdu) -> list[Happening]:
         if isinstance(arrived, pdu.AssociateRequest):

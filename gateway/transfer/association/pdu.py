@@ -6,7 +6,7 @@ Values and how they are written; :mod:`gateway.transfer.association.reader` read
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.errors import Retry
 from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -19,8 +19,10 @@ LARGEST_DATA = 1 << 17  # bytes of a P-DATA-TF we announce to receive
 class ProtocolError(Retry):
     """The peer does not speak the upper layer protocol as PS3.8 says."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, reason: int = 6) -> None:
+        """``reason``: what an A-ABORT says of it (PS3.8 table 9-26); 6 = invalid PDU parameter value."""
         super().__init__(f"the peer breaks the DICOM protocol: {message}", "is this port a DICOM port?")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,48 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """SOP Class Extended Negotiation (PS3.7 D.3.3.5); the service class says what ``information`` means."""
+
+    sop_class_uid: str
+    information: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommonExtended:
+    """SOP Class Common Extended Negotiation (PS3.7 D.3.3.6): what a peer may take an unknown class for."""
+
+    sop_class_uid: str
+    service_class_uid: str
+    related: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """User Identity (PS3.7 D.3.3.7): ``kind`` 1 = user name, 2 = with passcode, 3 = Kerberos, 4 = SAML, 5 = JWT."""
+
+    kind: int
+    primary: bytes = field(repr=False)
+    secondary: bytes = field(default=b"", repr=False)  # the passcode of kind 2
+    confirm: bool = False  # a positive response is asked for
+
+
+@dataclass(frozen=True, slots=True)
 class UserInformation:
-    """Maximum length 0 = no limit; ``window`` = operations (invoked, performed) at a time, 0 = no limit."""
+    """Maximum length 0 = no limit; ``window`` = operations (invoked, performed) at a time, 0 = no limit.
+
+    ``identity`` stands in a request, ``confirmed`` (the server's response, may be empty) in an acceptance.
+    """
 
     max_length: int = LARGEST_DATA
     implementation_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version: str = IMPLEMENTATION_VERSION
     roles: tuple[Role, ...] = ()
     window: tuple[int, int] | None = None
+    extended: tuple[Extended, ...] = ()
+    common: tuple[CommonExtended, ...] = ()
+    identity: Identity | None = None
+    confirmed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +103,8 @@ class AssociateRequest:
     calling: str
     contexts: tuple[Context, ...]
     user: UserInformation = UserInformation()
+    version: int = 1  # bit 0 = version 1, the only one there is
+    application_context: str = APPLICATION_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +175,9 @@ def encode(pdu: Pdu) -> bytes:
     match pdu:
         case AssociateRequest():
             proposed = b"".join(_proposed(c) for c in pdu.contexts)
-            return _pdu(1, _associate(pdu.called, pdu.calling, proposed, pdu.user))
+            return _pdu(
+                1, _associate(pdu.called, pdu.calling, proposed, pdu.user, pdu.version, pdu.application_context)
+            )
         case AssociateAccept():
             answered = b"".join(_answered(r) for r in pdu.results)
             return _pdu(2, _associate(pdu.called, pdu.calling, answered, pdu.user))
@@ -181,19 +221,39 @@ def _answered(result: ContextResult) -> bytes:
     return _item(0x21, bytes((result.id, 0, result.result, 0)) + syntax)
 
 
-def _associate(called: str, calling: str, contexts: bytes, user: UserInformation) -> bytes:
+def _associate(
+    called: str,
+    calling: str,
+    contexts: bytes,
+    user: UserInformation,
+    version: int = 1,
+    application: str = APPLICATION_CONTEXT,
+) -> bytes:
     titles = called.encode("ascii").ljust(16)[:16] + calling.encode("ascii").ljust(16)[:16]
-    fixed = struct.pack(">HH", 1, 0) + titles + bytes(32)
-    return fixed + _item(0x10, APPLICATION_CONTEXT.encode()) + contexts + _item(0x50, _user(user))
+    fixed = struct.pack(">HH", version, 0) + titles + bytes(32)
+    return fixed + _item(0x10, application.encode("ascii")) + contexts + _item(0x50, _user(user))
+
+
+def _counted(*fields: bytes) -> bytes:
+    """Fields with a 16-bit length before each."""
+    return b"".join(struct.pack(">H", len(f)) + f for f in fields)
 
 
 def _user(user: UserInformation) -> bytes:
+    """User information, the sub-items in ascending order of their type."""
     items = [_item(0x51, struct.pack(">I", user.max_length)), _item(0x52, user.implementation_uid.encode("ascii"))]
     if user.window is not None:
         items.append(_item(0x53, struct.pack(">HH", *user.window)))
-    for role in user.roles:
-        uid = role.sop_class_uid.encode("ascii")
-        items.append(_item(0x54, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))))
+    items += [_item(0x54, _counted(r.sop_class_uid.encode("ascii")) + bytes((r.scu, r.scp))) for r in user.roles]
     if user.implementation_version:
         items.append(_item(0x55, user.implementation_version.encode("ascii")))
+    items += [_item(0x56, _counted(e.sop_class_uid.encode("ascii")) + e.information) for e in user.extended]
+    for c in user.common:
+        related = _counted(*(uid.encode("ascii") for uid in c.related))
+        body = _counted(c.sop_class_uid.encode("ascii"), c.service_class_uid.encode("ascii"), related)
+        items.append(_item(0x57, body))
+    if (who := user.identity) is not None:
+        items.append(_item(0x58, bytes((who.kind, who.confirm)) + _counted(who.primary, who.secondary)))
+    if user.confirmed is not None:
+        items.append(_item(0x59, _counted(user.confirmed)))
     return b"".join(items)

@@ -7,7 +7,8 @@ ProtocolError, never another exception and never an unbounded buffer.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from gateway.transfer.association.pdu import (
     LARGEST_DATA,
@@ -16,9 +17,12 @@ from gateway.transfer.association.pdu import (
     AssociateAccept,
     AssociateReject,
     AssociateRequest,
+    CommonExtended,
     Context,
     ContextResult,
     Data,
+    Extended,
+    Identity,
     Pdu,
     Pdv,
     ProtocolError,
@@ -28,8 +32,10 @@ from gateway.transfer.association.pdu import (
     UserInformation,
 )
 
+TLS_RECORDS = range(0x14, 0x18)  # what a TLS server answers to a plain request begins so
 HEADER = 6  # type, reserved, 32-bit length
 LARGEST_ASSOCIATE = 1 << 18  # bytes: 128 contexts with many syntaxes need less than 64 KiB
+UNRECOGNIZED_PDU = 1  # reason in A-ABORT
 LARGEST = {1: LARGEST_ASSOCIATE, 2: LARGEST_ASSOCIATE, 3: 4, 4: LARGEST_DATA, 5: 4, 6: 4, 7: 4}
 
 
@@ -59,8 +65,10 @@ def decode(kind: int, body: bytes) -> Pdu:
 class Reader:
     """Cuts a stream of bytes into PDUs; holds at most one PDU of the size its type may have."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: Mapping[int, int] = LARGEST) -> None:
+        """``largest``: bytes that a PDU may have after its header, by type."""
         self._buffer = bytearray()
+        self._largest = largest
 
     @property
     def waiting(self) -> int:
@@ -72,10 +80,12 @@ class Reader:
         self._buffer += data
         while len(self._buffer) >= HEADER:
             kind, _, length = struct.unpack_from(">BBI", self._buffer)
-            if kind not in LARGEST:
-                raise ProtocolError(f"unknown PDU type {kind:02X}H")
-            if length > LARGEST[kind]:
-                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {LARGEST[kind]}")
+            if kind not in self._largest:
+                tls = " (of a TLS record: set tls = true for it, or use its port without TLS)"
+                words = f"unknown PDU type {kind:02X}H{tls if kind in TLS_RECORDS else ''}"
+                raise ProtocolError(words, UNRECOGNIZED_PDU)
+            if length > self._largest[kind]:
+                raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {self._largest[kind]}")
             if len(self._buffer) < HEADER + length:
                 return
             body = bytes(memoryview(self._buffer)[HEADER : HEADER + length])
@@ -117,9 +127,11 @@ def _titles(body: bytes, name: str) -> tuple[str, str]:
 
 def _associate_request(body: bytes) -> AssociateRequest:
     called, calling = _titles(body, NAMES[1])
-    contexts, user = [], UserInformation(0, "", "")
+    contexts, user, application = [], UserInformation(0, "", ""), ""
     for kind, item in _items(body[68:], NAMES[1]):
-        if kind == 0x20:
+        if kind == 0x10:
+            application = _text(item, "the application context")
+        elif kind == 0x20:
             if len(item) < 4:
                 raise ProtocolError("a presentation context item is cut short")
             inner = [(k, _text(v, "a UID")) for k, v in _items(item[4:], "a presentation context")]
@@ -127,7 +139,8 @@ def _associate_request(body: bytes) -> AssociateRequest:
             contexts.append(Context(item[0], abstract, tuple(v for k, v in inner if k == 0x40)))
         elif kind == 0x50:
             user = _user_information(item)
-    return AssociateRequest(called, calling, tuple(contexts), user)
+    version = int.from_bytes(body[:2], "big")
+    return AssociateRequest(called, calling, tuple(contexts), user, version, application)
 
 
 def _associate_accept(body: bytes) -> AssociateAccept:
@@ -146,28 +159,61 @@ def _associate_accept(body: bytes) -> AssociateAccept:
 
 
 def _user_information(body: bytes) -> UserInformation:
-    length, uid, version, window = 0, "", "", None
-    roles = []
+    found: dict[str, Any] = {"max_length": 0, "implementation_uid": "", "implementation_version": ""}
+    roles, extended, common = [], [], []
     for kind, item in _items(body, "the user information"):
         match kind:
             case 0x51:
-                (length,) = _unpack(">I", item, "the maximum length")
+                (found["max_length"],) = _unpack(">I", item, "the maximum length")
             case 0x52:
-                uid = _text(item, "the implementation class UID")
+                found["implementation_uid"] = _text(item, "the implementation class UID")
             case 0x53:
-                invoked, performed = _unpack(">HH", item, "the asynchronous operations window")
-                window = (invoked, performed)
+                found["window"] = _unpack(">HH", item, "the asynchronous operations window")
             case 0x54:
-                roles.append(_role(item))
+                uid, rest = _counted(item, "a role selection")
+                if len(rest) != 2:
+                    raise ProtocolError("a role selection item is cut short")
+                roles.append(Role(_text(uid, "a SOP class UID"), bool(rest[0]), bool(rest[1])))
             case 0x55:
-                version = _text(item, "the implementation version")
-    return UserInformation(length, uid, version, tuple(roles), window)
+                found["implementation_version"] = _text(item, "the implementation version")
+            case 0x56:
+                uid, rest = _counted(item, "an extended negotiation")
+                extended.append(Extended(_text(uid, "a SOP class UID"), rest))
+            case 0x57:
+                common.append(_common(item))
+            case 0x58:
+                found["identity"] = _identity(item)
+            case 0x59:
+                found["confirmed"] = _counted(item, "the answer to the user identity")[0]
+    return UserInformation(roles=tuple(roles), extended=tuple(extended), common=tuple(common), **found)
 
 
-def _role(item: bytes) -> Role:
-    if len(item) < 4 or len(item) != 4 + int.from_bytes(item[:2], "big"):
-        raise ProtocolError("a role selection item is cut short")
-    return Role(_text(item[2:-2], "a SOP class UID"), bool(item[-2]), bool(item[-1]))
+def _counted(body: bytes, where: str) -> tuple[bytes, bytes]:
+    """A field with a 16-bit length before it, and what follows."""
+    length = int.from_bytes(body[:2], "big")
+    if len(body) < 2 + length:
+        raise ProtocolError(f"{where} is cut short")
+    return body[2 : 2 + length], body[2 + length :]
+
+
+def _common(body: bytes) -> CommonExtended:
+    where = "a common extended negotiation"
+    uid, rest = _counted(body, where)
+    service, rest = _counted(rest, where)
+    listed, _ = _counted(rest, where)
+    related = []
+    while listed:
+        one, listed = _counted(listed, where)
+        related.append(_text(one, "a UID"))
+    return CommonExtended(_text(uid, "a UID"), _text(service, "a UID"), tuple(related))
+
+
+def _identity(body: bytes) -> Identity:
+    if len(body) < 2:
+        raise ProtocolError("a user identity is cut short")
+    primary, rest = _counted(body[2:], "a user identity")
+    secondary, _ = _counted(rest, "a user identity")
+    return Identity(body[0], primary, secondary, bool(body[1]))
 
 
 def _pdvs(body: bytes) -> Iterator[Pdv]:

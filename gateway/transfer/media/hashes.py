@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
 from gateway.errors import Held
+from gateway.transfer.media.known import Known
 from gateway.transfer.media.walking import Missing, NoFile, open_below
 
 FOLDER = "GATEWAY"
@@ -34,7 +35,7 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    append_line(place(root), line(file_id, digest))
+    note(place(root), file_id, digest)
 
 
 def append_line(path: Path, text: bytes) -> None:
@@ -42,14 +43,19 @@ def append_line(path: Path, text: bytes) -> None:
     fsops.append(path, (b"" if _ends_a_line(path) else b"\n") + text)
 
 
-def remembered(root: Path) -> dict[str, str]:
+def remembered(root: Path) -> Known:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file. Raises Held for what cannot be such a list."""
-    return dict(_entries(root, f"{FOLDER}/{NAME}"))
+    return Known(_entries(root, f"{FOLDER}/{NAME}"))
 
 
-def listed(path: Path) -> dict[str, str]:
-    """The same of a list that lies elsewhere."""
-    return dict(_entries(path.parent, path.name)) if path.parent.is_dir() else {}
+def note(path: Path, file_id: str, digest: str) -> None:
+    """The same as :func:`remember` in a list that lies elsewhere."""
+    append_line(path, line(file_id, digest))
+
+
+def read(path: Path) -> Known:
+    """The same as :func:`remembered` of a list that lies elsewhere (the box keeps one for each file-set)."""
+    return Known(_entries(path.parent, path.name) if path.parent.is_dir() else ())
 
 
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
@@ -80,7 +86,7 @@ def lines(folder: Path, name: str) -> Iterator[bytes]:
     raise Held(f"{folder / name} is longer than any list of a gateway", "use another medium")
 
 
-def rewrite(root: Path, known: dict[str, str]) -> None:
+def rewrite(root: Path, known: Mapping[str, str]) -> None:
     """Replace the whole list."""
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):

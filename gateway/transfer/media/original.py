@@ -6,19 +6,23 @@ from what the other program said. Whoever wants the medium as it was copies it b
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import fsops
-from gateway.errors import Held
-from gateway.identifiers import IMPLEMENTATION_CLASS_UID
 from gateway.transfer.media import hashes
-from gateway.transfer.media.dicomdir.elements import Malformed, Window
-from gateway.transfer.media.dicomdir.stores import copy, opened
-from gateway.transfer.media.dicomdir.structure import read_meta, read_records, read_top
-from gateway.transfer.media.medium import DICOMDIR, refuse_links
+from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
+from gateway.transfer.media.dicomdir.elements import Malformed
+from gateway.transfer.media.dicomdir.entities import FILE_ID, file_id_of
+from gateway.transfer.media.dicomdir.stores import copy, load, opened
+from gateway.transfer.media.dicomdir.structure import read_records, read_top
+from gateway.transfer.media.medium import DICOMDIR, allowed, refuse_links
+from gateway.transfer.media.medium import found as find_file
 
 NAME = "DICOMDIR.ORG"
 _BLOCK = 1 << 20
+_FILE_ID_AT = re.compile(rb"\x04\x00\x00\x15CS(..)(?=(.{0,80}))", re.DOTALL)  # its length, what follows
 
 
 def place(root: Path) -> Path:
@@ -46,26 +50,39 @@ def end(root: Path) -> int:
         return 0
 
 
-def refuse_others(root: Path) -> None:
-    """Held if a damaged DICOMDIR is another program's: rebuilt from the files, it would lose what only it names."""
+def load_ours(root: Path) -> Directory | None:
+    """The DICOMDIR of a medium of ours; None if there is none.
+
+    Raises NotOurs if another program wrote over it, Malformed if it is ours and damaged: then it may be rebuilt.
+    """
     try:
-        with opened(root / DICOMDIR) as source, opened(place(root)) as before:
-            author = _meta(source)
-            if not author or author.get(0x00020012) == IMPLEMENTATION_CLASS_UID.encode() or author == _meta(before):
-                return
+        return load(root / DICOMDIR, end(root))
+    except NotOurs:
+        raise
+    except Malformed as error:
+        if _names_others(root):  # rebuilt from our files it would lose what only it names
+            raise NotOurs(str(error)) from error
+        raise
+
+
+def _names_others(root: Path) -> bool:
+    """Whether a damaged DICOMDIR names a file that is there and that neither we nor .ORG would name."""
+    kept = set(_names(place(root)))
+    return any(name not in kept and find_file(root, name) is not None for name in _names(root / DICOMDIR))
+
+
+def _names(path: Path) -> Iterator[str]:
+    """File IDs of others in a DICOMDIR, sound or not: whatever looks like (0004,1500)."""
+    try:
+        with opened(path) as source:
+            for start in range(0, source.size if source else 0, _BLOCK):
+                assert source is not None
+                for match in _FILE_ID_AT.finditer(source.read(start, min(_BLOCK + 128, source.size - start))):
+                    name = file_id_of(match[2][: int.from_bytes(match[1], "little")])
+                    if allowed(name) and not FILE_ID.fullmatch(name):
+                        yield name
     except Malformed:
         return
-    raise Held(
-        f"the DICOMDIR at {root} was written by another program and is damaged",
-        "it is left as it is: have that program write it again, or move it away and run 'gateway media repair'",
-    )
-
-
-def _meta(source: Window | None) -> dict[int, bytes]:
-    try:
-        return read_meta(source)[0] if source else {}
-    except Malformed:
-        return {}
 
 
 def _same(one: Path, other: Path) -> bool:

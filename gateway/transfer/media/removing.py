@@ -24,7 +24,7 @@ from gateway.transfer.media import hashes, original, tombstones
 from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed
 from gateway.transfer.media.dicomdir.splicing import without
-from gateway.transfer.media.dicomdir.stores import adopt, load, opened
+from gateway.transfer.media.dicomdir.stores import adopt, opened
 from gateway.transfer.media.dicomdir.structure import read_records, read_top
 from gateway.transfer.media.medium import DICOMDIR, claimed, found, refuse_unsound
 from gateway.transfer.media.repairing import rebuild
@@ -72,7 +72,7 @@ def finish(root: Path, beat: Callable[[], None] = lambda: None) -> None:
 def _unname(root: Path, gone: dict[str, str]) -> None:
     path, theirs = root / DICOMDIR, original.end(root)
     try:
-        load(path, theirs)
+        original.load_ours(root)
     except NotOurs:
         theirs, last = _NOBODYS, _cut(path, gone, _NOBODYS)
     else:
@@ -107,14 +107,14 @@ class _NothingLeft(Exception):
 
 def _load(root: Path, beat: Callable[[], None]) -> Directory | None:
     try:
-        return load(root / DICOMDIR, original.end(root))
+        return original.load_ours(root)
     except NotOurs:
         refuse_unsound(root)
         return adopt(root / DICOMDIR)
     except Malformed as error:
         log.warning("medium %s: its DICOMDIR was cut or damaged (%s); rebuilding it", root, error)
         rebuild(root, "GATEWAY", beat)
-        return load(root / DICOMDIR, original.end(root))
+        return original.load_ours(root)
 
 
 def _ours(root: Path, file_id: str, beat: Callable[[], None]) -> bool:

@@ -15,7 +15,7 @@ import logging
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from gateway.transfer.media.dicomdir.elements import Malformed, Window
 from gateway.transfer.media.dicomdir.entities import file_id_of
 from gateway.transfer.media.dicomdir.header import Header, header_in
 from gateway.transfer.media.dicomdir.splicing import without
-from gateway.transfer.media.dicomdir.stores import Draft, load, opened
+from gateway.transfer.media.dicomdir.stores import Draft, opened
 from gateway.transfer.media.dicomdir.structure import Record, read_records, read_top
 from gateway.transfer.media.findings import Findings
 from gateway.transfer.media.medium import DICOMDIR, Finder, claimed, doubtful, refuse_unsound
@@ -86,7 +86,7 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
             if header is not None and not trouble:
                 if directory is None:
                     stream = draft.enter_context(fsops.new_file(root / DICOMDIR))
-                    directory = Directory(Draft(stream), _title(root) or file_set_id)
+                    directory = Directory(Draft(stream), *_title(root, file_set_id))
                 trouble = _name(directory, header, file_id)
             if trouble:
                 left_out.say(f"{file_id}: {trouble}")
@@ -140,17 +140,16 @@ def _name(directory: Directory, header: Header, file_id: str) -> str:
 def _keep_others(root: Path) -> None:
     """What another program wrote over our DICOMDIR is what repair starts from. Held if that is not sound."""
     try:
-        load(root / DICOMDIR, original.end(root))
+        original.load_ours(root)
     except NotOurs:
         refuse_unsound(root)
         original.keep(root)
     except Malformed as error:
         log.info("medium %s: its DICOMDIR is damaged: %s", root, error)
-        original.refuse_others(root)
 
 
 def _original(
-    root: Path, known: dict[str, str], gone: dict[str, str], open_files: contextlib.ExitStack
+    root: Path, known: Mapping[str, str], gone: dict[str, str], open_files: contextlib.ExitStack
 ) -> Directory | None:
     """The beginning of the new DICOMDIR: what another program named, but for what is gone of ours. None if nothing."""
 
@@ -184,14 +183,20 @@ def _files(root: Path) -> Iterator[str]:
     return walk(root, OURS, hidden=lambda folder: sweep(root / folder) if folder else None)
 
 
-def _title(root: Path) -> str:
-    """File-set ID of the old directory, if that much of it can be read."""
+def _title(root: Path, otherwise: str) -> tuple[str, str]:
+    """File-set ID and UID of the old directory, if that much of it can be read; else ``otherwise`` and a new one ("").
+
+    The UID stays: whoever knows the file-set, above all the box that wrote it, knows it by that.
+    """
     try:
         with opened(root / DICOMDIR) as source:
-            found = read_top(source).file_set_id if source else ""
-            return found if _FILE_SET_ID.fullmatch(found) else ""
+            if source is not None:
+                top = read_top(source)
+                name = top.file_set_id if _FILE_SET_ID.fullmatch(top.file_set_id) else ""
+                return name or otherwise, top.file_set_uid
     except Malformed:
-        return ""
+        pass
+    return otherwise, ""
 
 
 def sweep(folder: Path) -> None:

@@ -70,7 +70,7 @@ def bury(root: Path, gone: dict[str, str]) -> None:
         for folder in (root / file_id).parents if FILE_ID.fullmatch(file_id) else ():
             if folder == root or folder.is_symlink() or not fsops.remove_empty(folder):
                 break
-    known = hashes.remembered(root)
+    known = hashes.remembered(root) if gone else {}
     if known.keys() & gone.keys():
         hashes.rewrite(root, {file_id: digest for file_id, digest in known.items() if file_id not in gone})
 

@@ -52,7 +52,7 @@ def test_a_file_of_ours_whose_record_was_damaged_is_not_written_over_by_the_next
     root = tmp_path / "stick"
     root.mkdir()
     by_dcmmkdir(root, three(make))
-    file_id = media.add(root, make(PatientID="P2"), "WARD")
+    file_id = media.add(root, make(PatientID="P2"), "WARD").file_id
     path, before = root / "DICOMDIR", (root / file_id).read_bytes()
     data = path.read_bytes()
     at = data.rindex(b"CS\x08\0WAVEFORM", 0, data.index(file_id.replace("/", "\\").encode()))

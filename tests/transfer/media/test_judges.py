@@ -47,7 +47,8 @@ def tree(root: Path) -> set[tuple[str, str, str, str, str, str]]:
         for study in children(patient.OffsetOfReferencedLowerLevelDirectoryEntity):
             for series in children(study.OffsetOfReferencedLowerLevelDirectoryEntity):
                 for leaf in children(series.OffsetOfReferencedLowerLevelDirectoryEntity):
-                    file_id = "/".join(leaf.ReferencedFileID)
+                    name = leaf.ReferencedFileID
+                    file_id = name if isinstance(name, str) else "/".join(name)
                     above = (patient.PatientID, study.StudyInstanceUID, series.SeriesInstanceUID)
                     found.add((*above, leaf.DirectoryRecordType, leaf.ReferencedSOPInstanceUIDInFile, file_id))
     return found

@@ -15,7 +15,7 @@ from transfer.media.samples import GENERAL_32, Make, data_set, write
 
 from gateway.errors import GatewayError, Held
 from gateway.transfer import media
-from gateway.transfer.media import fileset
+from gateway.transfer.media import fileset, hashes, tombstones
 from gateway.transfer.media.dicomdir import layout
 from gateway.transfer.media.dicomdir.elements import Malformed, Window, element_at, encode
 
@@ -61,7 +61,46 @@ def _change_uid(root: Path) -> None:
     replace(root, uid.encode(), (uid[:-1] + str((int(uid[-1]) + 1) % 10)).encode())
 
 
-NEXT, LOWER = 16, layout.LOWER_AT
+def offsets_of(root: Path, kind: str) -> list[int]:
+    items = pydicom.dcmread(root / "DICOMDIR").DirectoryRecordSequence
+    return [item.seq_item_tell for item in items if item.DirectoryRecordType == kind]
+
+
+def _first_at(root: Path) -> int:
+    return (root / "DICOMDIR").read_bytes().index(b"\x04\0\x00\x12UL") + 8
+
+
+def _patient_with_next(root: Path) -> int:
+    items = pydicom.dcmread(root / "DICOMDIR").DirectoryRecordSequence
+    return next(i.seq_item_tell for i in items if "PatientID" in i and i.OffsetOfTheNextDirectoryRecord)
+
+
+def _waveform(root: Path) -> pydicom.Dataset:
+    items = pydicom.dcmread(root / "DICOMDIR").DirectoryRecordSequence
+    return next(item for item in items if item.DirectoryRecordType == "WAVEFORM")
+
+
+def name_of(root: Path) -> str:
+    return "/".join(_waveform(root).ReferencedFileID)
+
+
+def uid_of(root: Path) -> str:
+    return str(_waveform(root).ReferencedSOPInstanceUIDInFile)
+
+
+def _swap(root: Path) -> None:
+    one, other = sorted(root.glob("PA*/*/*/*"))[:2]
+    one.rename(root / "X")
+    other.rename(one)
+    (root / "X").rename(other)
+
+
+def _rehash(root: Path) -> None:
+    found = {p.relative_to(root).as_posix(): hashes.of_file(p) for p in root.glob("PA*/*/*/*")}
+    hashes.rewrite(root, found)
+
+
+NEXT, IN_USE, LOWER = 16, 28, layout.LOWER_AT
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a file is missing": (lambda r: next(r.glob("PA*/*/*/*")).unlink(), "there is no such file"),
     "a file has a flipped bit": (
@@ -94,6 +133,116 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda r: replace(r, b"LO\2\0P2", b"LO\2\0P1"),
         "has the Patient ID of another one",
     ),
+    "the first record of the root is wrong": (
+        lambda r: patch(r, _first_at(r), b"\x02\0\0\0"),
+        "the root points to 2, where no directory record starts",
+    ),
+    "the first record of the root is a study": (
+        lambda r: patch(r, _first_at(r), struct.pack("<I", offset_of(r, "STUDY"))),
+        "the STUDY record at",
+    ),
+    "two records have one below": (
+        lambda r: link(r, "STUDY", LOWER, offsets_of(r, "SERIES")[-1]),
+        "reached a second time",
+    ),
+    "a sibling is skipped": (
+        lambda r: patch(r, _patient_with_next(r) + NEXT, bytes(4)),
+        "nothing refers to the PATIENT",
+    ),
+    "a record is marked as not in use": (
+        lambda r: patch(r, offset_of(r, "WAVEFORM") + IN_USE, b"\0\0"),
+        "marked as not in use",
+    ),
+    "an in-use flag that is neither": (
+        lambda r: patch(r, offset_of(r, "SERIES") + IN_USE, b"\x01\0"),
+        "has the In-use Flag 0001H, not FFFFH",
+    ),
+    "the consistency flag": (
+        lambda r: replace(r, b"\x04\0\x12\x12US\2\0\0\0", b"\x04\0\x12\x12US\2\0\xff\xff"),
+        "the File-set Consistency Flag is FFFFH, not 0000H",
+    ),
+    "a File ID in lower case": (
+        lambda r: replace(r, b"PA000001\\ST000001", b"pa000001\\ST000001"),
+        "which is not allowed",
+    ),
+    "a File ID with a component that is too long": (
+        lambda r: replace(r, b"PA000001\\ST000001", b"PA000001CST000001"),
+        "which is not allowed",
+    ),
+    "a File ID with nine components": (
+        lambda r: replace(
+            r, b"PA000001\\ST000001\\SE000001\\IN000001", b"A\\B\\C\\D\\E\\F\\G\\H\\SE000001\\IN000001"[:35].ljust(35)
+        ),
+        "which is not allowed",
+    ),
+    "a File ID of two dots": (
+        lambda r: replace(r, b"PA000001\\ST000001", b"..\\..\\..\\ETC\\X001"),
+        "which is not allowed",
+    ),
+    "two records name one file": (
+        lambda r: replace(r, b"PA000002\\ST000003\\SE000003\\IN000003", b"PA000002\\ST000002\\SE000002\\IN000002"),
+        "has the File ID of another one",
+    ),
+    "two files are swapped": (_swap, "its content is not what was written"),
+    "two files are swapped and their hashes too": (
+        lambda r: (_swap(r), _rehash(r)),
+        "holds another object than its record says",
+    ),
+    "a wrong hash": (
+        lambda r: (p := r / "GATEWAY/SHA256.TXT").write_bytes(b"0" * 64 + p.read_bytes()[64:]),
+        "its content is not what was written",
+    ),
+    "a hash line is missing": (
+        lambda r: (p := r / "GATEWAY/SHA256.TXT").write_bytes(p.read_bytes().split(b"\n", 1)[1]),
+        "IN000001: its hash is not remembered",
+    ),
+    "a wrong class": (
+        lambda r: replace(r, b"1.2.840.10008.5.1.4.1.1.9.1.1", b"1.2.840.10008.5.1.4.1.1.9.1.2"),
+        "holds another object than its record says",
+    ),
+    "a wrong transfer syntax": (
+        lambda r: replace(r, b"\x12\x15UI\x14\x001.2.840.10008.1.2.1", b"\x12\x15UI\x14\x001.2.840.10008.1.2.2"),
+        "holds another object than its record says",
+    ),
+    "an instance below another patient's record": (
+        lambda r: replace(r, b"LO\2\0P2", b"LO\2\0P7"),
+        "holds an object of another patient, study or series",
+    ),
+    "a missing key": (
+        lambda r: replace(r, b"\x23\0DA\x08\x00", b"\x24\0DA\x08\x00"),
+        "lacks Content Date",
+    ),
+    "a key of type 2 is missing": (
+        lambda r: replace(r, b"\x08\0\x50\0SH", b"\x08\0\x51\0SH"),
+        "lacks Accession Number",
+    ),
+    "text without a character set": (
+        lambda r: replace(r, b"Doe^Jane", b"Doe^J\xc3\xa4n"),
+        "lacks Specific Character Set",
+    ),
+    "a file is truncated": (
+        lambda r: (p := next(r.glob("PA*/*/*/*"))).write_bytes(p.read_bytes()[:300]),
+        "its content is not what was written",
+    ),
+    "a study without series": (lambda r: link(r, "STUDY", LOWER, 0), "has nothing below it"),
+    "a record type nobody knows": (lambda r: replace(r, b"CS\6\0SERIES", b"CS\6\0SERIEN"), "may not stand below STUDY"),
+    "a record ends beyond the file": (
+        lambda r: patch(r, offset_of(r, "STUDY") + 4, struct.pack("<I", 0x7FFFFFF0)),
+        "an item says",
+    ),
+    "elements out of order": (lambda r: replace(r, b"\x08\0\x30\0TM", b"\x08\0\x10\0TM"), "is out of order"),
+    "another class of file": (
+        lambda r: replace(r, b"1.2.840.10008.1.3.10", b"1.2.840.10008.1.3.11"),
+        "not of the class Media Storage Directory",
+    ),
+    "another transfer syntax": (
+        lambda r: replace(r, b"\x10\0UI\x14\x001.2.840.10008.1.2.1", b"\x10\0UI\x14\x001.2.840.10008.1.2.2"),
+        "not Explicit VR Little Endian",
+    ),
+    "what was removed is named again": (
+        lambda r: tombstones.put(r, name_of(r), uid_of(r)),
+        "was removed, but the WAVEFORM record",
+    ),
     "the end is cut off": (
         lambda r: (r / "DICOMDIR").write_bytes((r / "DICOMDIR").read_bytes()[:-9]),
         "the file ends at",
@@ -119,8 +268,9 @@ def test_repair_makes_it_sound_but_for_what_is_lost(fault: str, filled: Path) ->
     report = media.verify(filled)
     unnamed = [problem for problem in report.problems if "does not name it" not in problem]
     assert not unnamed
-    damaged = {"a file is missing", "a file has a flipped bit", "a file became a link"}
-    assert done.instances == (3 if fault in damaged else 4)
+    lost = {"a file is missing", "a file has a flipped bit", "a file became a link", "a file is truncated"}
+    lost |= {"a wrong hash", "what was removed is named again"}
+    assert done.instances == (2 if fault == "two files are swapped" else 3 if fault in lost else 4)
 
 
 def test_links_and_pipes_on_a_medium_are_neither_followed_nor_waited_for(make: Make, filled: Path) -> None:

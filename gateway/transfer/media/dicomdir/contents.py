@@ -41,9 +41,10 @@ class Contents(Links):
     def enter(self, into: Entities, first: int, theirs: int) -> int:
         """Follow the links from ``first``; returns the highest number of a file of ours.
 
-        Raises Broken if a link leads nowhere or twice to one record, or if none leads to one of ours, which stand at
-        ``theirs`` and behind; NotOurs if one there is none that we would have written.
+        Raises Broken if a link leads nowhere or twice to one record, if none leads to one of ours, which stand at
+        ``theirs`` and behind, or if we would not have written one there.
         """
+        into.expect(len(self.at))
         highest = 0
         todo: list[tuple[int, Above]] = [(first, ("", ()))]
         while todo:
@@ -55,7 +56,7 @@ class Contents(Links):
                 self.reached[i] = 1
                 kind = self.type(i)
                 if at >= theirs and kind not in BELOW.get(above[0], frozenset()):
-                    raise NotOurs(f"the record at {at} is none of ours")
+                    raise Broken(f"the record at {at} is none of ours")
                 at = self.next[i]
                 if not self.in_use[i]:
                     continue
@@ -100,7 +101,7 @@ class Contents(Links):
             return 0
         numbers = entities.numbers_in(more)
         if not numbers[3] and self.at[i] >= theirs:
-            raise NotOurs(f"the record at {self.at[i]} has a File ID that is none of ours")
+            raise Broken(f"the record at {self.at[i]} has a File ID that is none of ours")
         into.add(3, own, self.at[named], numbers[3])
         if above is not None and len(above) == len(LEVELS) and numbers[3]:
             for level, digest in enumerate(above):

@@ -31,29 +31,29 @@ _PERSON = (0x00100021, 0x00100030)  # issuer of the ID, birth date
 _MARK = 5  # bytes
 
 
-def summary(record: Record) -> bytes:
-    """What following the links needs of a record: :func:`own` of what identifies it, and as many bytes
+def identity(record: Record) -> bytes | None:
+    """What tells the entity of a record apart, in a form that can be compared; None if it cannot be read."""
+    return same(record.values.get(_IDENTITY.get(record.type, 0x00041511), b""), record.values.get(0x00080005, b""))
 
-    of a patient the marks of issuer and birth date; of an instance the four numbers of its File ID, 0 if that
+
+def summary(record: Record) -> bytes:
+    """What following the links needs of a record: :func:`own` of its identity, and as many bytes of something else.
+
+    Of a patient the marks of issuer and birth date; of an instance the four numbers of its File ID, 0 if that
     is none of ours.
     """
-    repertoire = record.values.get(0x00080005, b"")
-    key = key_of(record)
+    key = identity(record)
     if record.type in _IDENTITY:
-        identity = NONE if key is None and record.type == "PATIENT" else own(key or b"")
-        marks = _marks(record.values, repertoire) if record.type == "PATIENT" else (0, 0)
-        return identity + b"".join(mark.to_bytes(_MARK, "little") for mark in marks)
+        patient = record.type == "PATIENT"
+        marks = _marks(record.values, record.values.get(0x00080005, b"")) if patient else (0, 0)
+        return (NONE if patient and key is None else own(key or b"")) + b"".join(
+            mark.to_bytes(_MARK, "little") for mark in marks
+        )
     match = FILE_ID.fullmatch(file_id_of(record.values.get(0x00041500, b"")))
     numbers = 0
     for part in match.groups() if match else ():
         numbers = numbers << _NUMBER_BITS | int(part)
     return (own(key) if key else NONE) + numbers.to_bytes(index.SIZE, "big")
-
-
-def key_of(record: Record) -> bytes | None:
-    """What identifies a record's entity, in a form that can be compared; None if it cannot be read."""
-    raw = record.values.get(_IDENTITY.get(record.type, 0x00041511), b"")
-    return same(raw, record.values.get(0x00080005, b""))
 
 
 def marks_in(more: bytes) -> tuple[int, int]:
@@ -116,6 +116,10 @@ class Entities:
         self.counts = dict.fromkeys((*LEVELS, "instance"), 0)
         self.unreadable = False  # some Patient ID cannot be compared with others
         self._index = index.Index()  # offset and number of a record; under other digests what is known of patients
+
+    def expect(self, records: int) -> None:
+        """So many are coming: room for them is made once."""
+        self._index.reserve(records)
 
     def instance(self, sop_instance_uid: str) -> int:
         """Offset of the record that names it, 0 if there is none."""

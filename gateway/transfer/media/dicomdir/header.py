@@ -12,7 +12,7 @@ from gateway.transfer.media.dicomdir.elements import Element, Malformed, Window,
 from gateway.transfer.media.dicomdir.records_table import (
     EXPLICIT_LITTLE,
     KEYS,
-    PROFILE_SYNTAXES,
+    OTHERWISE_ENCODED,
     RECORD_TYPE,
     WANTED,
     Key,
@@ -73,7 +73,8 @@ def _part(date_time: bytes, vr: bytes) -> bytes:
 def read_header(path: Path) -> Header:
     """Read what a directory needs of a Part 10 file; bulk data is never touched.
 
-    Raises Held if it is no sound file, or does not fit the media profiles (class, transfer syntax).
+    Raises Held if it is no sound file, or no directory record can be made of it. Whether its transfer syntax fits
+    the file-set's profile is asked elsewhere (:mod:`gateway.transfer.media.profiles`).
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -101,8 +102,8 @@ def _read(source: Window, path: Path) -> Header:
         raise Malformed(f"the file meta information says {start - length.end} bytes")
     meta = {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}
     syntax = meta.get(0x00020010, b"").decode("ascii", "replace")
-    if syntax not in PROFILE_SYNTAXES:
-        raise Held(f"{path} has transfer syntax {syntax}, which the media profiles do not allow", _FIX)
+    if syntax in OTHERWISE_ENCODED:
+        raise Held(f"{path} has transfer syntax {syntax}, which is not read here", _FIX)
     values: dict[int, bytes] = {}
     for element in elements(source, start, source.size, last=_LAST):
         if element.tag in WANTED:

@@ -48,13 +48,20 @@ class Index:
 
     def put(self, key: bytes, value: int) -> None:
         """Set the value of ``key``."""
-        if 4 * self._used >= 3 * (len(self._slots) >> 1):
-            self._grow()
+        self.reserve(1)
         word, rest = _halves(key)
         place = self._place(word, rest)
         self._used += not self._slots[place + 1]
         self._slots[place] = word
         self._slots[place + 1] = (rest & 0xFFF) << 52 | value
+
+    def reserve(self, more: int) -> None:
+        """Make room for ``more`` entries at once."""
+        slots = len(self._slots) >> 1
+        while 4 * (self._used + more) > 3 * slots:
+            slots *= 2
+        if slots > len(self._slots) >> 1:
+            self._grow(slots)
 
     def _place(self, word: int, rest: int) -> int:
         """Where the key stands, or the free slot where it may be put."""
@@ -65,9 +72,9 @@ class Index:
             place = place + 2 & mask
         return place
 
-    def _grow(self) -> None:
+    def _grow(self, slots: int) -> None:
         old = self._slots
-        self._slots = array("Q", [0]) * (2 * len(old))
+        self._slots = array("Q", [0]) * (2 * slots)
         for at in range(0, len(old), 2):
             if second := old[at + 1]:
                 place = self._place(old[at], second >> 52)

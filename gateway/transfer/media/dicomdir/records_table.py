@@ -67,9 +67,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "PRIVATE": frozenset({"PRIVATE"}),
 }
 
-# STD-GEN-USB/SD profiles: the transfer syntaxes they allow (PS3.11 table H.3-1), waveforms only the first.
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-PROFILE_SYNTAXES = frozenset({EXPLICIT_LITTLE} | {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 70, 90, 91)})
+# The three transfer syntaxes whose data sets are encoded otherwise: Implicit VR, Deflated, Explicit VR Big Endian.
+OTHERWISE_ENCODED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
         Key(0x00700082, b"DA", "1", "Presentation Creation Date"),
         Key(0x00700083, b"TM", "1", "Presentation Creation Time"),
         Key(0x00700084, b"PN", "2", "Content Creator's Name"),
+        Key(0x00700402, b"SQ", "1C", "Blending Sequence"),
     ),
     "RAW DATA": (_CONTENT_DATE, _CONTENT_TIME, _INSTANCE_NUMBER),
 }

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gateway.transfer.media.dicomdir.elements import Window
-from gateway.transfer.media.dicomdir.entities import LEVELS, key_of
+from gateway.transfer.media.dicomdir.entities import LEVELS, identity
 from gateway.transfer.media.dicomdir.links import Links
 from gateway.transfer.media.dicomdir.records_table import ALLOWED, BELOW, KEYS, RECORD_TYPE
 from gateway.transfer.media.dicomdir.repertoire import known
@@ -42,7 +42,7 @@ class Sound:
 
     def _take(self, record: Record, seen: set[int]) -> None:
         self._links.add(record)
-        key = key_of(record)
+        key = identity(record)
         self._keys.append(digest(record.type if record.type in LEVELS else "", key or b""))
         self._above.append(-1)
         if not record.in_use:

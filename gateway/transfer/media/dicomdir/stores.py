@@ -39,7 +39,8 @@ class Live:
                 new.seek(at)
                 new.write(value)
             new.seek(upto)
-            new.write(data + bytes(reserve) + FILE_TAIL)
+            for block in _behind(data, reserve):
+                new.write(block)
 
 
 class Draft:
@@ -58,9 +59,18 @@ class Draft:
     def rewrite(self, upto: int, changes: dict[int, bytes], data: bytes, reserve: int) -> None:
         for at, value in changes.items():
             self.put(at, value)
-        behind = data + bytes(reserve) + FILE_TAIL
-        self.put(upto, behind)
-        self._stream.truncate(upto + len(behind))
+        for block in _behind(data, reserve):
+            self.put(upto, block)
+            upto += len(block)
+        self._stream.truncate(upto)
+
+
+def _behind(data: bytes, reserve: int) -> Iterator[bytes]:
+    """New records and what ends the file; the reserve of a large one is not held in memory."""
+    yield data
+    for at in range(0, reserve, _BLOCK):
+        yield bytes(min(_BLOCK, reserve - at))
+    yield FILE_TAIL
 
 
 def copy(path: Path, target: BinaryIO, size: int) -> None:

@@ -44,6 +44,7 @@ class Top:
     """The top level. ``*_at`` are offsets of 4-byte values in the file."""
 
     file_set_id: str
+    file_set_uid: str  # Media Storage SOP Instance UID (0002,0003)
     first: int  # offset of the first record of the root entity, 0 if none
     first_at: int
     last: int
@@ -106,7 +107,7 @@ def read_top(source: Window) -> Top:
     while at < source.size:  # the sequence is the last; its inside is read record by record, not here
         head = source.read(at, 8)
         if head[:6] == b"\x04\x00\x20\x12SQ":
-            return _top(source, found, at)
+            return _top(source, found, at, meta.get(0x00020003, b"").decode("ascii", "replace"))
         element = element_at(source, at, source.size)
         if len(found) == _MOST_ELEMENTS:
             break
@@ -115,7 +116,7 @@ def read_top(source: Window) -> Top:
     raise Malformed("there is no Directory Record Sequence (0004,1220)")
 
 
-def _top(source: Window, found: dict[int, Element], at: int) -> Top:
+def _top(source: Window, found: dict[int, Element], at: int, uid: str) -> Top:
     sizes = ((0x00041200, 4), (0x00041202, 4), (0x00041212, 2), *([(0x00040000, 4)] if 0x00040000 in found else []))
     for tag, size in sizes:
         if tag not in found or found[tag].length != size:
@@ -130,6 +131,7 @@ def _top(source: Window, found: dict[int, Element], at: int) -> Top:
         file_set_id=shown(source.read(title.value, min(title.length, 64)).decode("ascii", "replace")).strip()
         if title
         else "",
+        file_set_uid=uid,
         first=_number(source, found[0x00041200]),
         first_at=found[0x00041200].value,
         last=_number(source, found[0x00041202]),

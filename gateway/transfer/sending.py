@@ -1,0 +1,167 @@
+"""C-STORE on one association, with as many requests open as the peer grants.
+
+While the peer works on one instance the next is opened, checked and read, so that nothing but the wire lies between
+an answer and the next request.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from gateway.errors import Misuse
+from gateway.model import InstanceRef
+from gateway.transfer import outcomes
+from gateway.transfer.association.dimse import Message
+from gateway.transfer.association.negotiation import Pair
+from gateway.transfer.instance_file import BLOCK, InstanceFile
+from gateway.transfer.outcomes import Failed, Outcome
+from gateway.transfer.peers import Peer
+from gateway.transfer.requestor import Requestor
+
+Progress = Callable[[InstanceRef, int], None]  # instance, bytes of its data set sent so far
+Told = tuple[InstanceRef, Outcome]
+
+
+class Waiting:
+    """Instances that nobody has begun to send. Several threads may take and give back."""
+
+    def __init__(self, instances: Iterable[InstanceRef]) -> None:
+        self._instances = deque(instances)
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def take(self) -> InstanceRef | None:
+        try:
+            return self._instances.popleft()
+        except IndexError:
+            return None
+
+    def give_back(self, instance: InstanceRef) -> None:
+        """It is the next again: it was taken, and not one byte of it was sent."""
+        self._instances.appendleft(instance)
+
+
+def send_all(
+    peer: Peer,
+    pairs: list[Pair],
+    waiting: Waiting,
+    progress: Progress | None,
+    established: Callable[[Requestor], None] = lambda _: None,
+) -> Iterator[Told]:
+    """Send what is ``waiting`` and yield each one's outcome; ``established`` hears when the peer has accepted.
+
+    Raises Failed when the association breaks, after the outcomes of what was on its way; the rest is still waiting.
+    A file that cannot be read to its end takes the association with it: then it returns with a rest waiting.
+    """
+    with Requestor(peer, pairs, operations=peer.operations) as requestor:
+        established(requestor)
+        sender = Sender(requestor, waiting, progress)
+        try:
+            yield from sender.run()
+        except Failed as failed:
+            yield from sender.answered_yet()
+            yield from ((instance, failed.outcome) for instance in sender.unanswered())
+            raise
+        finally:
+            sender.close()
+
+
+class Sender:
+    """Sends on an established association; owned by one thread."""
+
+    def __init__(self, requestor: Requestor, waiting: Waiting, progress: Progress | None) -> None:
+        self._requestor = requestor
+        self._waiting = waiting
+        self._progress = progress
+        self._block = memoryview(bytearray(BLOCK))
+        self._open: dict[int, InstanceRef] = {}  # by Message ID, in the order sent
+        self._next: InstanceFile | None = None
+        self._refused: Told | None = None  # the next one, if it cannot be sent
+
+    def run(self) -> Iterator[Told]:
+        """Raises Failed when the association breaks; :meth:`unanswered` then says what was on its way."""
+        self._prepare()
+        while self._open or self._next or self._refused:
+            if self._next and len(self._open) < self._requestor.window:
+                yield from self._send(self._next)
+            elif self._refused and not self._open:  # in its turn: outcomes come in the order of the instances
+                told = self._refused
+                self._prepare()
+                yield told
+            else:
+                told = self._answered(self._requestor.response(self._open))
+                try:
+                    if (
+                        self._next and self._next.is_small
+                    ):  # the peer works on it while the caller takes note of the answer
+                        self._send(self._next)
+                finally:
+                    yield told
+
+    def answered_yet(self) -> list[Told]:
+        """What the peer answered before the association broke."""
+        return [self._answered(m) for m in self._requestor.unread() if m.answers in self._open]
+
+    def unanswered(self) -> list[InstanceRef]:
+        """What the peer may have got and did not answer, in the order sent."""
+        found = list(self._open.values())
+        self._open.clear()
+        return found
+
+    def close(self) -> None:
+        """What was prepared and not begun waits again."""
+        if self._next is not None:
+            self._next.close()
+            self._waiting.give_back(self._next.instance)
+        elif self._refused is not None:
+            self._waiting.give_back(self._refused[0])
+        self._next = self._refused = None
+
+    def _prepare(self) -> None:
+        """Open the next instance, or find out why it cannot be sent here."""
+        self._next = self._refused = None
+        instance = self._waiting.take()
+        if instance is None:
+            return
+        requestor, pair = self._requestor, (instance.sop_class_uid, instance.transfer_syntax_uid)
+        context_id = requestor.context(*pair)
+        if context_id is None:
+            self._refused = instance, requestor.refusal(*pair)
+            return
+        try:
+            self._next = InstanceFile(instance, self._block)
+        except Misuse as error:
+            self._refused = instance, _unreadable(instance, error.message)
+        except OSError as error:
+            self._refused = instance, _unreadable(instance, error.strerror)
+        else:
+            self._next.address(context_id, requestor.next_id(), requestor.fragment)
+
+    def _send(self, file: InstanceFile) -> list[Told]:
+        """Send the prepared file, and prepare the next; an outcome only if the file proves unreadable on the way."""
+        instance, progress = file.instance, self._progress
+        report = (lambda sent: progress(instance, sent)) if progress is not None else None
+        self._next = None
+        self._open[file.message_id] = instance
+        try:
+            self._requestor.send_streamed(file.blocks(report))
+        except OSError as error:
+            del self._open[file.message_id]
+            return [(instance, _unreadable(instance, error.strerror))]
+        finally:
+            file.close()
+        self._prepare()
+        return []
+
+    def _answered(self, message: Message) -> Told:
+        assert message.answers is not None
+        instance = self._open.pop(message.answers)
+        return instance, outcomes.of_status(outcomes.STORE, message.status, self._requestor.peer, message.comment)
+
+
+def _unreadable(instance: InstanceRef, why: str | None) -> Outcome:
+    words = f"{Path(instance.path).name} cannot be sent: {why}; check the disk, the file is kept as it is"
+    return Outcome("hold", "file-unreadable", words)
