@@ -23,6 +23,7 @@ from gateway.service import Service
 from gateway.settings import Settings
 from gateway.spool import room, survey
 from gateway.spool.desk import Desk
+from gateway.spool.imports import Imports
 from gateway.spool.intake import MEDIA, Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
@@ -79,6 +80,7 @@ class Forward:
         self._failing: dict[str, str] = {}  # workers whose last round failed, and why
         self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention, patience(settings))
+        self._imports = Imports(settings, self.ledger, self._clock, lambda: self._recovery.done)
         arguments = (settings, self.ledger, self._clock)
         self._scrubber = Scrubber(*arguments, service.stopping.wait)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
@@ -108,7 +110,7 @@ class Forward:
         if self.carrier is not None:
             self._work(MEDIA, self.carrier.turn, _WORKING)
         handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
-        handlers |= self._desk.handlers
+        handlers |= self._desk.handlers | self._imports.handlers
         self._server = local.Server(settings.places.socket("forward"), handlers)
 
     def close(self) -> None:
@@ -173,7 +175,7 @@ class Forward:
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
         more = self._recovery.turn(beat)
-        if self._intake.turn(beat):
+        if self._intake.turn(beat) + self._imports.turn(beat):
             self.ring()
         return 0.0 if more else _INTAKE_EVERY
 
@@ -200,6 +202,7 @@ class Forward:
         counts = survey.queue(self.ledger)
         troubles = survey.troubles(self.settings, self.ledger, self._clock, counts)
         troubles += [f"recording {name} cannot be wrapped now: {w}" for name, w in self._intake.problems.copy().items()]
+        troubles += [f"import {name} cannot be taken in now: {w}" for name, w in self._imports.problems.copy().items()]
         troubles += [f"{name}: {words}" for name, words in self._failing.copy().items()]
         troubles += survey.interrupted(self.settings, self._interrupted)
         troubles += [f"{name}: {w.words}" for name, w in self._workers() if w.answers is False]

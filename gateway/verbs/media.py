@@ -1,4 +1,4 @@
-"""``gateway media``: which media are there, what is on them, are they sound; allow a stick, or eject it."""
+"""``gateway media``: which media are there, what is on them, are they sound; allow, eject, repair, import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ _ON_A_FOLDER = {
     "repair": "rebuild the DICOMDIR from the files",
     "pages": "make and mend INDEX.HTM and the pages behind it (IHE PDI)",
     "remove": "take one instance off the medium, so that no repair brings it back",
-    "import": "bring a medium's instances into the spool (not yet)",
 }
 _OF_A_STICK = {
     "allow": "the box may use a stick that it asks about",
@@ -44,11 +43,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one = what.add_parser(name, help=words)
         one.add_argument("stick", metavar="NAME", help="as gateway media status calls it, for example sdb1")
         one.add_argument("--why", default="", help="for the audit trail")
+    back = what.add_parser("import", help="bring back what this box and its PACS lack")
+    back.add_argument("folder", type=Path, metavar="DIR", help="root of the medium")
+    back.add_argument("--dry-run", action="store_true", help="look at everything, take nothing")
+    back.add_argument("--release", action="store_true", help="you checked it: patients of other media belong here, too")
+    back.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.what == "import":
-        raise Misuse("media import is not built yet", "send the files instead: gateway send --to AET@HOST:PORT DIR")
+        from gateway.verbs import media_import  # noqa: PLC0415 - it loads pydicom, which the others do without
+
+        return media_import.run(args)
     if args.what in _OF_A_STICK:
         settings = configuration.load(args.config, adapters=False)
         answer = decide(settings, args.what, args.stick, getpass.getuser(), args.why)

@@ -7,7 +7,6 @@ bounded by what a DICOMDIR may hold, not by what it says. Patients are not named
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,7 +21,8 @@ from gateway.transfer.media.dicomdir.soundness import Sound, digest, where
 from gateway.transfer.media.dicomdir.stores import opened
 from gateway.transfer.media.dicomdir.structure import Record, Top, read_records, read_top
 from gateway.transfer.media.findings import Findings, Report, Status, in_order
-from gateway.transfer.media.medium import DICOMDIR, allowed, found, in_words, refuse_missing
+from gateway.transfer.media.medium import DICOMDIR, Finder, allowed, in_words, refuse_missing
+from gateway.transfer.media.walking import OURS, walk
 
 __all__ = ["Report", "Status", "status", "verify"]
 
@@ -81,6 +81,7 @@ class _Files:
 
     def __init__(self, root: Path, findings: Findings, kept: Mapping[str, str]) -> None:
         self._root = root
+        self._find = Finder(root)
         self._say = findings.say
         self._kept = kept
         self._said = hashes.remembered(root)
@@ -96,12 +97,13 @@ class _Files:
         for file_id in sorted(self._kept):
             if digest("", file_id.encode()) not in self._named and file_id not in self._removed:
                 self._say(f"this box filed {file_id}, and the DICOMDIR does not name it")
-        for parent, folders, names in os.walk(self._root):
-            relative = Path(parent).relative_to(self._root).as_posix()
-            folders[:] = sorted(name for name in folders if name[:2] in ("PA", "ST", "SE"))
-            for name in sorted(names):
-                if FILE_ID.fullmatch(f := f"{relative}/{name}") and digest("", f.encode()) not in self._named:
-                    self._say(f"{f} is there, but the DICOMDIR does not name it")
+
+        def strange(name: str) -> None:
+            self._say(f"{name} is there, but the DICOMDIR does not name it: it is neither a file nor a folder")
+
+        for file_id in walk(self._root, OURS, strange=strange):
+            if digest("", file_id.encode()) not in self._named:
+                self._say(f"{file_id} is there, but the DICOMDIR does not name it")
 
     def _record(self, record: Record, sound: Sound) -> None:
         file_id = file_id_of(record.values[0x00041500])
@@ -111,7 +113,7 @@ class _Files:
         self._named.add(digest("", file_id.encode()))
         if tombstones.names(record, self._removed):
             self._say(f"{file_id} was removed, but {where(record)} still names it")
-        path = found(self._root, file_id)
+        path = self._find(file_id)
         if path is None:
             self._say(f"{file_id} is named, but there is no such file")
         else:
