@@ -244,12 +244,14 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
 def _taken(root: Path, file_id: str, known: Mapping[str, str], beat: Callable[[], None]) -> bool:
     """Whether a file is there that is not ours, or not what was written: it may be all that is left of something.
 
-    A whole one of ours was only cut off before it was named.
+    A whole one of ours was only cut off before it was named, an empty one before its name had the data (fsops.rename).
     """
     path = root / file_id
     if any(os.path.lexists(folder) and not folder.is_dir() for folder in list(path.parents)[:3]):
         return True
-    return os.path.lexists(path) and (file_id not in known or hashes.of_file(path, beat) != known[file_id])
+    if not os.path.lexists(path) or (file_id in known and path.lstat().st_size == 0):
+        return False
+    return file_id not in known or hashes.of_file(path, beat) != known[file_id]
 
 
 def _signature(root: Path) -> Signature:
