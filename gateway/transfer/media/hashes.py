@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,23 +42,24 @@ def append_line(path: Path, text: bytes) -> None:
 
 def remembered(root: Path) -> Known:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
-    return Known(_lines(root))
+    return Known(lines(root))
 
 
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
     """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
     digest = of_file(path, beat)
-    return any(digest == said for _file_id, said in _lines(root))
+    return any(digest == said for _file_id, said in lines(root))
 
 
-def _lines(root: Path) -> Iterator[tuple[str, str]]:
+def lines(root: Path) -> Iterator[tuple[str, str]]:
+    """File ID and SHA-256 of each line; a name that was used twice comes twice."""
     if not place(root).is_file():
         return
-    with place(root).open("rb") as lines:
+    with place(root).open("rb") as stream:
         for _ in range(_MOST):
-            if not (line := lines.readline(256)):
+            if not (text := stream.readline(256)):
                 return
-            if match := _LINE.fullmatch(line):
+            if match := _LINE.fullmatch(text):
                 yield match[2].decode("ascii"), match[1].decode("ascii")
 
 
@@ -67,6 +68,14 @@ def rewrite(root: Path, known: Mapping[str, str]) -> None:
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):
             stream.write(line(file_id, known[file_id]))
+
+
+def drop(root: Path, gone: Container[str]) -> None:
+    """Replace the list by one without the lines of some files."""
+    with fsops.new_file(place(root)) as stream:
+        for file_id, digest in lines(root):
+            if file_id not in gone:
+                stream.write(line(file_id, digest))
 
 
 def line(file_id: str, digest: str) -> bytes:

@@ -101,6 +101,8 @@ class Stick(RuleBasedStateMachine):
     def yank(self, what: str, step: int, which: int) -> None:
         """Pull it after so many durable steps; what was begun then happened or did not, nothing else did."""
         ours = sorted(self.filed.keys() - self.theirs)
+        if what != "add" and not (self.stick / "GATEWAY" / "LOCK").exists():
+            return  # nothing of ours there yet
         act: Callable[[], object] = lambda: media.repair(self.stick)  # noqa: E731
         uid, row = "", ("", "", "")
         if what == "add":
