@@ -41,9 +41,10 @@ VERBS = {
     "capture": ("gateway.capture", "process: record from one device"),
     "forward": ("gateway.forward", "process: wrap, keep, forward"),
     "console": ("gateway.console", "process: the status page and the local API"),
+    "stick": ("gateway.stick", "process of root: mount one stick that was plugged in, if it may be used"),
 }
 
-PROCESSES = ("capture", "forward", "console")
+PROCESSES = ("capture", "forward", "console", "stick")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -49,12 +49,15 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         for name, kind in ONE.items()
         if name != "media" or name in tables
     }
+    medium = one.get("media")
+    if medium is not None and medium.folder is None and not medium.sticks:
+        raise where.wrong(("media",), "names no medium", "set 'sticks', 'folder', or both; or remove the section")
     devices, options = _devices(tables.get("device", []), where, adapters)
     return Settings(
         box=one["gateway"],
         clock=one["clock"],
         listener=one["listener"],
-        media=one.get("media"),
+        media=medium,
         spool=one["spool"],
         console=one["console"],
         devices=devices,

@@ -93,13 +93,23 @@ def many(each: Check, most: int = 64) -> Check:
     return Check(f"a list of at most {most}: each {each.allowed}", read)
 
 
-def folder() -> Check:
-    def read(value: Any) -> Path:
+def folder(optional: bool = False) -> Check:
+    """An absolute path; if it is ``optional``, "" is read as None."""
+
+    def read(value: Any) -> Path | None:
+        if optional and value == "":
+            return None
         if not Path(_typed(str, value)).is_absolute():
             raise ValueError
         return Path(value)
 
-    return Check("an absolute path", read)
+    return Check("an absolute path" + (', or ""' if optional else ""), read)
+
+
+def stick() -> Check:
+    """Which stick: "label:NAME", "serial:NUMBER" or "ask"; read as it stands."""
+    allowed = '"label:NAME" (at most 11 characters), "serial:NUMBER", or "ask"'
+    return text(135, r"ask|label:[^\x00-\x1f\x7f]{1,11}|serial:[!-~]{1,128}", allowed)
 
 
 def file() -> Check:
@@ -206,6 +216,8 @@ def documentation(kind: type) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return '""'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, Path)):

@@ -23,20 +23,21 @@ from gateway.service import Service
 from gateway.settings import Settings
 from gateway.spool import room, survey
 from gateway.spool.desk import Desk
+from gateway.spool.imports import Imports
 from gateway.spool.intake import MEDIA, Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.scrub import Scrubber
-from gateway.spool.space import Purger
+from gateway.spool.space import Purger, patience
 from gateway.transfer import reports
-from gateway.transfer.carrier import Carrier
+from gateway.transfer.carrier import Carrier, carrier
 from gateway.transfer.courier import Courier
 from gateway.transfer.event_report import Answer, Report
 from gateway.transfer.listener import Listener
-from gateway.transfer.media import pdi
 from gateway.transfer.step_reporter import StepReporter
+from gateway.transfer.sticks.desk import StickDesk
 from gateway.transfer.worklist_poller import WorklistPoller
 
 log = logging.getLogger(__name__)
@@ -78,17 +79,16 @@ class Forward:
         self._alarm = room.Alarm()
         self._failing: dict[str, str] = {}  # workers whose last round failed, and why
         self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
-        self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention)
+        self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention, patience(settings))
+        self._imports = Imports(settings, self.ledger, self._clock, lambda: self._recovery.done)
         arguments = (settings, self.ledger, self._clock)
         self._scrubber = Scrubber(*arguments, service.stopping.wait)
         self.couriers = [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations]
         self.reporters = [StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps]
         self.pollers = [WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist]
-        self.carrier = None
-        if settings.media is not None:
-            pages = pdi.Pages(pdi.about(settings)) if settings.media.pages else None
-            self.carrier = Carrier(settings.media, settings.box.data, *arguments[1:], pages=pages)
+        self.carrier = carrier(*arguments) if settings.media else None
         self._desk = Desk(*arguments, self._rewrap, self._remake, self.ring)
+        self._sticks = StickDesk(settings, self._clock, self._eject, self.ring)
 
     def start(self) -> None:
         """Start listening, then working, then answering."""
@@ -109,7 +109,8 @@ class Forward:
             self._work(f"worklist of {poller.ris.name}", poller.turn, 60 + 4 * poller.ris.timeout)
         if self.carrier is not None:
             self._work(MEDIA, self.carrier.turn, _WORKING)
-        handlers = {"status": self.status, "worklist-refresh": self._refresh} | self._desk.handlers
+        handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
+        handlers |= self._desk.handlers | self._imports.handlers
         self._server = local.Server(settings.places.socket("forward"), handlers)
 
     def close(self) -> None:
@@ -174,13 +175,14 @@ class Forward:
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
         more = self._recovery.turn(beat)
-        if self._intake.turn(beat):
+        if self._intake.turn(beat) + self._imports.turn(beat):
             self.ring()
         return 0.0 if more else _INTAKE_EVERY
 
     def _purge(self, beat: Callable[[], None]) -> float:
-        self._alarm.look(room.space(self.settings, self.ledger, self._clock.wall()))
-        count = self._purger.turn(beat)
+        space = room.space(self.settings, self.ledger, self._clock.wall())
+        self._alarm.look(space)
+        count = self._purger.turn(beat, short=bool(space.trouble))
         self.ledger.ballast.take_in()
         return 0.0 if count else _PURGE_EVERY
 
@@ -200,6 +202,7 @@ class Forward:
         counts = survey.queue(self.ledger)
         troubles = survey.troubles(self.settings, self.ledger, self._clock, counts)
         troubles += [f"recording {name} cannot be wrapped now: {w}" for name, w in self._intake.problems.copy().items()]
+        troubles += [f"import {name} cannot be taken in now: {w}" for name, w in self._imports.problems.copy().items()]
         troubles += [f"{name}: {words}" for name, words in self._failing.copy().items()]
         troubles += survey.interrupted(self.settings, self._interrupted)
         troubles += [f"{name}: {w.words}" for name, w in self._workers() if w.answers is False]
@@ -237,7 +240,12 @@ class Forward:
     def _media_status(self, delivered: dict[str, dict[str, int]]) -> dict[str, Any] | None:
         if self.carrier is None:
             return None
-        return {"answers": self.carrier.answers, "words": self.carrier.words, **delivered.get(MEDIA, {})}
+        counts = delivered.get(MEDIA, {})
+        return self.carrier.status(counts.get("QUEUED", 0)) | counts
+
+    def _eject(self, token: str) -> None:
+        if self.carrier is not None:
+            self.carrier.plugged.eject(token)
 
     def _ris_status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = {"name": name}

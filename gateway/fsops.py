@@ -142,12 +142,38 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def rename(old: Path, new: Path) -> None:
-    """Rename within one file system and make the new name durable (both folders are synced)."""
-    with step("rename", new):
-        os.replace(old, new)
-    sync_folder(new.parent)
-    if old.parent != new.parent:
-        sync_folder(old.parent)
+    """Rename within one file system and make the new name durable (both folders are synced).
+
+    On FAT a file's entry in the folder is all there is of it, and Linux's rename makes a new one that says "0 bytes, no
+    clusters" (of a file that is replaced: the old one's) until the file itself is synced again; syncing the folder does
+    not do that. So there, in this order: the folder loses the old name; the new entry gets the data; and only then are
+    the clusters of a replaced file free, which is kept open until then. A cut between two of them costs a file that
+    nobody was told of yet, and leaves a replaced one as it was.
+    """
+    with contextlib.ExitStack() as replaced:
+        is_fat = _is_fat(new.parent)
+        if is_fat and new.exists():
+            replaced.callback(os.close, os.open(new, os.O_RDONLY))
+        with step("rename", new):
+            os.replace(old, new)
+        sync_folder(new.parent)
+        if old.parent != new.parent:
+            sync_folder(old.parent)
+        if is_fat:
+            _sync_entry(new)
+
+
+def _is_fat(folder: Path) -> bool:
+    """FAT and its kin, in which a file is nothing but its entry in a folder: such a file system counts no inodes."""
+    return os.statvfs(folder).f_files == 0
+
+
+def _sync_entry(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
 
 
 def truncate(path: Path, size: int) -> None:
@@ -194,6 +220,15 @@ def remove_empty(folder: Path) -> bool:
         return False
     sync_folder(folder.parent)
     return True
+
+
+def remove_empty_folder(folder: Path) -> None:
+    """Remove a folder that has nothing in it; what is in use (a mount point), not empty or gone stays as it is.
+
+    For mount points: :func:`remove_folder` would empty the medium.
+    """
+    with contextlib.suppress(OSError), step("rmdir", folder):
+        folder.rmdir()
 
 
 def sweep(folder: Path, name: str = "*") -> None:

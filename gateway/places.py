@@ -11,7 +11,10 @@ DATA/worklist/NAME.json                       the last answer of the RIS called 
 DATA/ledger.sqlite                            progress only: may be deleted
 DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
 DATA/audit.jsonl                              what persons decided
+DATA/media/UID/facts.json, SHA256.TXT         a file-set that the box filled: which, and what is on it
 RUNTIME/NAME.sock                             the local sockets of the processes
+RUNTIME/sticks/NAME.allow, NAME.eject         what a person answered about a stick, for root to read
+RUNTIME-sticks/NAME.json, NAME/               root's: what is plugged in, and where it is mounted
 """
 
 from __future__ import annotations
@@ -55,6 +58,19 @@ class Places:
     @property
     def ledger(self) -> Path:
         return self.data / "ledger.sqlite"
+
+    @property
+    def media(self) -> Path:
+        return self.data / "media"
+
+    @property
+    def sticks(self) -> Path:
+        """Root's, so that nobody else can write to a mount point when nothing is mounted there."""
+        return self.runtime.with_name(f"{self.runtime.name}-sticks")
+
+    @property
+    def answers(self) -> Path:
+        return self.runtime / "sticks"
 
     @property
     def audit(self) -> Path:

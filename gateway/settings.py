@@ -164,10 +164,24 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A folder (a mounted stick) that gets a copy of every instance, with a DICOMDIR."""
+    """Media that get a copy of every instance, with a DICOMDIR: a folder, sticks that come and go, or both."""
 
-    folder: Path = setting(..., fields.folder(), "root of the file-set")
-    file_set_id: str = setting("GATEWAY", fields.text(16, r"[A-Z0-9_ ]*"), "File-set ID (0004,1130)")
+    folder: Path | None = setting(
+        None,
+        fields.folder(optional=True),
+        "root of a file-set that is always there, filled before any stick; empty = none",
+    )
+    sticks: tuple[str, ...] = setting(
+        (),
+        fields.many(fields.stick()),
+        "USB sticks and SD cards that the box may use; a label is a name that anybody can give; "
+        '"ask": any other one after a person said so (gateway media allow, or the page)',
+    )
+    file_set_id: str = setting(
+        "GATEWAY",
+        fields.text(16, r"[A-Z0-9_ ]*"),
+        "File-set ID (0004,1130) of the first medium; the next ones are called GATEWAY_2, GATEWAY_3, ...",
+    )
     policy: str = setting(
         "copy", fields.choice("copy", "media-verified"), '"media-verified": a checked copy counts as a destination'
     )
@@ -189,6 +203,11 @@ class Media:
         "extend",
         fields.choice("extend", "refuse"),
         'a medium with another program\'s DICOMDIR: "extend" adds to it, what is there stays; "refuse" leaves it alone',
+    )
+    wait: float = setting(
+        30.0,
+        fields.number(0, 3650, "days"),
+        'with policy "copy": so long what all destinations have is kept for a medium that does not come',
     )
 
 

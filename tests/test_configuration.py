@@ -126,6 +126,7 @@ def test_every_default_passes_its_own_check(kind: type) -> None:
         if field.default is dataclasses.MISSING:
             continue
         value = str(field.default) if isinstance(field.default, Path) else field.default
+        value = "" if value is None else value  # an optional path
         value = list(value) if isinstance(value, tuple) else value
         assert field.metadata["check"].read(value) == field.default
         assert field.metadata["doc"]
@@ -158,3 +159,21 @@ def test_a_slip_in_a_device_is_told_as_what_it_is(text: str, words: str) -> None
     with pytest.raises(Misuse, match="device") as error:
         configuration.parse(text)
     assert words in str(error.value)
+
+
+def test_a_media_section_that_names_no_medium_is_refused_with_what_to_set() -> None:
+    with pytest.raises(Misuse, match=r"line 1: \[media\] names no medium; set 'sticks', 'folder', or both"):
+        configuration.parse('[media]\npolicy = "copy"\n')
+
+
+@pytest.mark.parametrize("entry", ["ask", "label:WARD 3", "serial:4C530001230923116422"])
+def test_a_stick_is_named_by_label_or_serial_or_asked_about(entry: str) -> None:
+    medium = configuration.parse(f'[media]\nsticks = ["{entry}"]\n').media
+    assert medium is not None
+    assert (medium.sticks, medium.folder) == ((entry,), None)
+
+
+@pytest.mark.parametrize("entry", ["", "any", "label:", "label:TWELVE CHARS", "serial:", "serial:a b", "/dev/sdb1"])
+def test_what_names_no_stick_is_refused_with_what_is_allowed(entry: str) -> None:
+    with pytest.raises(Misuse, match=r"key 'sticks' may not be .*label:NAME.* \(at most 11 characters\)"):
+        configuration.parse(f'[media]\nsticks = ["{entry}"]\n')

@@ -28,6 +28,39 @@ def test_a_new_file_is_synced_then_renamed_then_its_folder_synced(tmp_path: Path
     assert (tmp_path / "a").stat().st_mode & 0o777 == fsops.FILE_MODE
 
 
+def fat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every file system look like FAT: no inodes are counted."""
+    monkeypatch.setattr(os, "statvfs", lambda _path: type("Found", (), {"f_files": 0}))
+
+
+def test_on_fat_a_renamed_file_is_synced_again_since_its_new_name_has_no_data_before(
+    tmp_path: Path, steps: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fat(monkeypatch)
+    fsops.write_file(tmp_path / "a", b"data")
+    assert steps[1:] == [("rename", "a"), ("fsync", tmp_path.name), ("fsync", "a")]
+
+
+def test_on_fat_a_replaced_file_keeps_its_clusters_until_the_new_one_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unlinked file's clusters are free when the last one closes it."""
+    fat(monkeypatch)
+    (tmp_path / "a").write_bytes(b"old")
+    there: list[tuple[str, bool]] = []
+
+    def look(what: str, where: str) -> None:
+        held = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        there.append((f"{what} {Path(where).name}", Path(f"{tmp_path}/a (deleted)") in held))
+
+    monkeypatch.setattr(fsops, "watch", after(look))
+    fsops.write_file(tmp_path / "a", b"new")
+    assert there[1:] == [("rename a", True), (f"fsync {tmp_path.name}", True), ("fsync a", True)]
+    look("afterwards", "")
+    assert there[-1] == ("afterwards ", False)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
 def test_each_step_is_told_before_and_after_it_happens(tmp_path: Path) -> None:
     told: list[tuple[str, str, bool]] = []
     fsops.watch = lambda moment, what, where: told.append((moment, what, Path(where).exists()))

@@ -14,7 +14,7 @@ GATEWAY = ROOT / "gateway"
 
 # A module may import what stands in its own line or before it. Shared files are gateway/*.py but the roots.
 ORDER = ("shared", "acquire", "dicom", "spool", "transfer", "roots", "trial", "verbs", "web", "top")
-ROOTS = {"capture": "roots", "forward": "roots", "console": "top", "cli": "top", "__main__": "top"}
+ROOTS = {"capture": "roots", "forward": "roots", "stick": "roots", "console": "top", "cli": "top", "__main__": "top"}
 # The settings table's reader asks the installed adapters for their own options: the API only, no shell.
 EXCEPTIONS = {("gateway.configuration", "gateway.acquire.adapter")}
 

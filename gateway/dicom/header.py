@@ -32,6 +32,7 @@ MPPS_CLASS_UID = "1.2.840.10008.3.1.2.3.3"
 UTC_FRAME = "1.2.840.10008.15.1.1"  # PS3.3 C.7.4.2.1.1: equipment synchronized to UTC
 UNKNOWN = "UNKNOWN"  # where the Enhanced General Equipment module demands what the device does not tell
 LONGEST_LO = 64
+TEST_SERIES = "TEST RECORDING, not of a patient"  # Series Description; by it a test is known again on a medium
 LONGEST_SH = 16
 
 
@@ -166,9 +167,7 @@ def _series(head: Dataset, facts: Facts, exam: Exam, iod: Iod) -> None:
     head.Modality = iod.modality
     head.SeriesInstanceUID = series_uid(facts, exam, iod)
     head.SeriesNumber = 6 * place + 1 + ("", "N", "Y").index(synchronized(facts, iod)) + 3 * facts.test
-    head.SeriesDescription = (
-        "TEST RECORDING, not of a patient" if facts.test else f"{iod.modality} from {facts.device}"[:LONGEST_LO]
-    )
+    head.SeriesDescription = TEST_SERIES if facts.test else f"{iod.modality} from {facts.device}"[:LONGEST_LO]
     head.ProtocolName = protocol_name(exam, iod)
     if exam.operator:
         head.OperatorsName = exam.operator

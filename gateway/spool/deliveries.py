@@ -19,13 +19,14 @@ from gateway.spool.states import DELIVERY, FREES, Delivery, advance
 _DUE = """
     SELECT d.*, i.class, i.syntax, i.path, i.size, i.sha256, i.acquisition, i.exam, i.device
     FROM deliveries d JOIN instances i ON i.uid = d.instance
-    WHERE d.destination = ? AND {open} AND d.held IS NULL AND d.waived IS NULL
+    WHERE d.destination = ? AND {open} AND d.held IS NULL AND d.waived IS NULL AND i.size < ?
       AND (d.next_try <= ? OR d.next_try > ?) AND i.state = 'SPOOLED' AND i.corrupt IS NULL
     ORDER BY d.attempts, d.queued_at LIMIT ?
 """
 TO_SEND = _DUE.format(open="d.state = 'QUEUED'")
 TO_ASK = _DUE.format(open="d.state = 'STORED' AND d.policy = 'commitment'")
 
+ANY_SIZE = 1 << 62  # bytes
 FAR_AHEAD = 3600.0  # seconds: what is dated so far in the future shows a clock that was set back
 _UNDATED = "(settled_at = 0 OR settled_at > ?) AND state <> 'PURGED'"
 
@@ -43,10 +44,20 @@ class Due:
 
 
 def due(
-    ledger: Ledger, data: Path, which: str, destination: str, now: float, longest_wait: float, most: int
+    ledger: Ledger,
+    data: Path,
+    which: str,
+    destination: str,
+    now: float,
+    longest_wait: float,
+    most: int,
+    smaller_than: int = ANY_SIZE,
 ) -> list[Due]:
-    """At most ``most`` deliveries :data:`TO_SEND` or :data:`TO_ASK`; the least often tried, then the oldest, first."""
-    rows = ledger.query(which, destination, now, now + longest_wait, most)
+    """At most ``most`` deliveries :data:`TO_SEND` or :data:`TO_ASK`; the least often tried, then the oldest, first.
+
+    ``smaller_than``: bytes; a medium that is full for one instance may have room for others.
+    """
+    rows = ledger.query(which, destination, smaller_than, now, now + longest_wait, most)
     return [
         Due(
             InstanceRef(r["class"], r["instance"], r["syntax"], str(data / r["path"]), r["size"]),
@@ -142,6 +153,11 @@ class Promise:
     @property
     def counts(self) -> bool:
         return self.policy != "copy"
+
+    @property
+    def owed(self) -> bool:
+        """A copy that was not made yet, held ones included: it takes no responsibility, but it was asked for."""
+        return self.policy == "copy" and self.state is Delivery.QUEUED and not self.waived and not self.superseded
 
     @property
     def kept(self) -> bool:

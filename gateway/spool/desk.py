@@ -1,6 +1,7 @@
 """What a person may ask about the queue and decide about it; every decision is in the audit trail before it happens.
 
-A subject is an instance UID or the id of a recording that is no instance yet.
+A subject is an instance UID, the id of a recording that is no instance yet, or the name of an import, which stands for
+each instance that it brought back.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from gateway.clock import Clock
 from gateway.errors import Held, Misuse
 from gateway.model import Facts
 from gateway.settings import Settings
-from gateway.spool import audit, deliveries, holding, instances, leftovers, steps
+from gateway.spool import audit, deliveries, holding, imports, instances, leftovers, steps
 from gateway.spool.empty import empty
 from gateway.spool.ledger import Ledger
-from gateway.spool.space import Candidate, candidate, purgeable
+from gateway.spool.space import Candidate, candidate, patience, purgeable
 from gateway.spool.states import Acquisition, Instance
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,8 @@ class Desk:
             return {"acquisition": dict(found), "held": str(reason) if reason else None}
         now = self._clock.now()
         with self._ledger.change() as c:
-            verdict = purgeable(candidate(c, row), self._settings.spool.retention, now.wall, now.trusted)
+            one, keep = candidate(c, row), self._settings.spool.retention
+            verdict = purgeable(one, keep, now.wall, now.trusted, patience(self._settings))
         rows = self._ledger.query("SELECT * FROM deliveries WHERE instance = ? ORDER BY destination", subject)
         return {"instance": dict(row), "deliveries": _plain(rows), "purgeable": verdict.allowed, "words": verdict.words}
 
@@ -121,7 +123,10 @@ class Desk:
 
     def _decided(self, decide: Callable[[str, Request], str]) -> Callable[[Request], Answer]:
         def handler(request: Request) -> Answer:
-            words = decide(str(request.get("instance") or request.get("exam")), request)
+            subject = str(request.get("instance") or request.get("exam"))
+            brought = imports.of_command(self._ledger, subject)
+            words = [decide(one, request) for one in brought or [subject]][-1]
+            words = f"{len(brought)} imported instances, each: {words}" if brought else words
             self._ring()
             return {"words": words}
 

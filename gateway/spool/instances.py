@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.spool import marks
+from gateway.spool import layout, marks
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
-from gateway.spool.states import ACQUISITION, INSTANCE, Acquisition, Delivery, Instance, advance
+from gateway.spool.states import ACQUISITION, DELIVERY, INSTANCE, Acquisition, Delivery, Instance, advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,16 @@ class Wanted:
 
     destination: str
     policy: str
+    may_be_there: bool = False  # it is asked for its commitment before anything is sent
+
+
+def of_import(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
+    """Where that has to go which a medium brought back: to each PACS, which may have it; not to a medium again."""
+    return tuple(
+        Wanted(w.destination, w.policy, may_be_there=w.policy == "commitment")
+        for w in wanted
+        if w.policy in ("commitment", "stored")
+    )
 
 
 def see(ledger: Ledger, folder: Path, exam: str, device: str, test: bool) -> Acquisition:
@@ -106,12 +116,7 @@ def insert(
             ),
         )
         _queue(c, one.uid, wanted, now)
-        for name, mark in one.marks.items():
-            c.execute(
-                "UPDATE deliveries SET held = ?, waived = ?, code = ?, words = coalesce(?, ?, '')"
-                " WHERE instance = ? AND ? IN (destination, ?)",
-                (mark.held, mark.waived, mark.code, mark.held, mark.waived, one.uid, name, marks.EVERY),
-            )
+        _mark(c, one.uid, one.marks)
 
 
 def queue_unwanted(ledger: Ledger, wanted: Sequence[Wanted], now: float) -> int:
@@ -121,11 +126,13 @@ def queue_unwanted(ledger: Ledger, wanted: Sequence[Wanted], now: float) -> int:
     """
     with ledger.change() as c:
         rows = c.execute(
-            "SELECT uid FROM instances i WHERE state = 'SPOOLED' AND NOT discarded AND folder = acquisition AND NOT"
+            "SELECT uid, path, folder FROM instances i WHERE state = 'SPOOLED' AND NOT discarded AND"
+            " folder = acquisition AND NOT"
             " EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = i.uid AND d.policy <> 'copy')"
         ).fetchall()
         for row in rows:
-            _queue(c, row["uid"], wanted, now)
+            _queue(c, row["uid"], of_import(wanted) if layout.is_import(row["folder"]) else wanted, now)
+            _mark(c, row["uid"], marks.of(ledger.path.parent / row["path"]))
     return len(rows) if wanted else 0
 
 
@@ -133,8 +140,22 @@ def _queue(c: sqlite3.Connection, uid: str, wanted: Iterable[Wanted], now: float
     c.executemany(
         "INSERT OR IGNORE INTO deliveries (instance, destination, policy, state, queued_at, changed_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        [(uid, w.destination, w.policy, Delivery.QUEUED, now, now) for w in wanted],
+        [(uid, w.destination, w.policy, _begins(w), now, now) for w in wanted],
     )
+
+
+def _begins(wanted: Wanted) -> Delivery:
+    return advance(DELIVERY, Delivery.QUEUED, "may be there") if wanted.may_be_there else Delivery.QUEUED
+
+
+def _mark(c: sqlite3.Connection, uid: str, found: Mapping[str, marks.Mark]) -> None:
+    """Hold or waive what is held or waived beside the instance; what names a destination counts more."""
+    for name, mark in sorted(found.items(), key=lambda one: one[0] != marks.EVERY):
+        c.execute(
+            "UPDATE deliveries SET held = ?, waived = ?, code = ?, words = coalesce(?, ?, '')"
+            " WHERE instance = ? AND ? IN (destination, ?)",
+            (mark.held, mark.waived, mark.code, mark.held, mark.waived, uid, name, marks.EVERY),
+        )
 
 
 def instance(ledger: Ledger, uid: str) -> sqlite3.Row | None:

@@ -7,6 +7,8 @@ Each wrapping of an acquisition has a folder of its own, which appears by one re
     instances/.../SHA256SUMS            what each of them was when it was written (for sha256sum -c)
     instances/.../UID.deliveries.json   that a delivery of it is held or waived, and why (spool.marks)
     instances/.NAME.wrapping/           not finished: nobody was offered it, so it may be swept
+    instances/import-.../UID.dcm        brought back by a medium (spool.imports); of no acquisition of this box
+    instances/.import-.../              on its way there
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +37,9 @@ SUFFIX = ".dcm"
 SUMS = "SHA256SUMS"
 _SUM = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]{{1,64}}){re.escape(SUFFIX)}")
 _WRAPPING = ".wrapping"
+_IMPORT = "import-"
 _BLOCK = 1 << 20  # bytes
+_LARGEST_VALUE = 1 << 16  # bytes of a value that is read here; a document of 300 MB is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,16 @@ def acquisition_of(folder_name: str) -> str:
     return folder_name.partition("~")[0]
 
 
+def is_import(folder_name: str) -> bool:
+    """Whether what lies in this folder came from a medium. No acquisition is called so: its name begins with a date."""
+    return folder_name.startswith(_IMPORT)
+
+
+def import_name(wall: float) -> str:
+    """A name for all that one command brings back; its instances' folders begin with it."""
+    return f"{_IMPORT}{time.strftime('%Y%m%dT%H%M%S', time.gmtime(wall))}-{secrets.token_hex(4)}"
+
+
 def files(folder: Path) -> Iterator[Path]:
     """The instances in one folder, in a fixed order."""
     return iter(sorted(folder.glob(f"*{SUFFIX}")))
@@ -79,7 +95,7 @@ def describe(here: Places, path: Path) -> Described:
     """Read identity and series from a file's header; the bulk is not read. Raises Held for what is no instance."""
     try:
         with path.open("rb") as stream:
-            header = read_partial(stream, stop_when=_is_bulk)
+            header = read_partial(stream, stop_when=_is_bulk, defer_size=_LARGEST_VALUE)
         return Described(
             uid=str(header.SOPInstanceUID),
             sop_class=str(header.SOPClassUID),

@@ -22,7 +22,7 @@ from gateway.model import from_json, to_json
 
 VERSION = 1
 END = ".deliveries.json"
-EVERY = "*"  # the destination's name for "whichever": of a file that cannot be read
+EVERY = "*"  # in place of a name: whichever is not named; of a file that cannot be read, or of what a medium brought
 _lock = threading.Lock()  # several couriers, and a person
 
 
@@ -68,10 +68,12 @@ def _change(instance: Path, destination: str | None, change: Callable[[Mark], Ma
     path = _beside(instance)
     with _lock:
         before = of(instance)
-        found = {name: one for name, one in before.items() if name != EVERY}
-        for name in found if destination is None else (destination,):
-            found[name] = change(found.get(name, Mark()))
-        found = {name: one for name, one in found.items() if one != Mark()}
+        every = before.get(EVERY, Mark())
+        found = before | {
+            name: change(before.get(name, every)) for name in (before if destination is None else (destination,))
+        }
+        every = found.get(EVERY, Mark())  # while it stands, a name without a mark is an exception from it
+        found = {name: one for name, one in found.items() if one != Mark() or every not in (Mark(), one)}
         if found == before or not path.parent.exists():  # nothing changes, or the instance is gone
             return
         try:

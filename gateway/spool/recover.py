@@ -19,9 +19,9 @@ from gateway import fsops
 from gateway.clock import Clock
 from gateway.errors import Held
 from gateway.settings import Settings
-from gateway.spool import holding, instances, layout, leftovers
+from gateway.spool import holding, imports, instances, layout, leftovers
 from gateway.spool.deliveries import settle
-from gateway.spool.instances import Origin
+from gateway.spool.instances import Origin, Wanted
 from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Acquisition, Instance
@@ -99,7 +99,7 @@ def look(root: Path) -> Iterator[dict[str, frozenset[str]]]:
     if not root.exists():
         return
     with os.scandir(root) as folders:
-        finished = (f for f in folders if not layout.is_unfinished(f.name) and f.is_dir())
+        finished = (f for f in folders if not f.name.startswith(".") and f.is_dir())
         while some := list(itertools.islice(finished, _SLICE)):
             yield {folder.name: _uids(folder.path) for folder in some}
 
@@ -133,6 +133,7 @@ class Recovery:
             log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
         for name in unfinished(self._root):
             fsops.remove_folder(self._root / name)
+        imports.sweep(settings.places)
         self._plans = itertools.chain(self._by_folder(), self._vanished())
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> bool:
@@ -202,7 +203,9 @@ class Recovery:
                 folder = here.instances / name
                 sums = layout.read_sums(folder)
                 described = [(layout.describe(here, path), sums.get(path.stem)) for path in layout.files(folder)]
-                found.append((self._origin(name), described))
+                found.append(
+                    (imports.origin(name, described) if layout.is_import(name) else self._origin(name), described)
+                )
             except Held as error:
                 log.error("instances/%s is not sent: %s", name, error)
                 self._refused(name)
@@ -210,17 +213,23 @@ class Recovery:
         self.adopted += len(found)
         with self._ledger.change() as c:
             for origin, described in found:
-                # A further wrapping goes only where the first is refused, and that the destination will say again.
-                further = origin.folder != origin.acquisition
-                instances.insert(c, origin, described, () if further else wanted(self._settings), now)
+                instances.insert(c, origin, described, self._wanted(origin), now)
                 for one in described:
                     if one[0].marks:
                         settle(c, one[0].uid)
+                if layout.is_import(origin.folder):
+                    continue
                 c.execute(
                     "INSERT INTO acquisitions (id, exam, device, test, state) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, held = NULL",
                     (origin.acquisition, origin.exam, origin.device, origin.test, Acquisition.WRAPPED),
                 )
+
+    def _wanted(self, origin: Origin) -> tuple[Wanted, ...]:
+        if layout.is_import(origin.folder):
+            return instances.of_import(wanted(self._settings))
+        # A further wrapping goes only where the first is refused, and that the destination will say again.
+        return wanted(self._settings) if origin.folder == origin.acquisition else ()
 
     def _origin(self, folder: str) -> Origin:
         acquisition = layout.acquisition_of(folder)

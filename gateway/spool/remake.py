@@ -31,6 +31,8 @@ def remake(settings: Settings, ledger: Ledger, clock: Clock, wrap: Wrap, uid: st
     raw = here.acquisition(row["acquisition"])
     if row["sha256"] is None:
         raise Held(f"nobody knows what instance {uid} was", "compare it with a backup")
+    if layout.is_import(row["folder"]):
+        raise Held(f"instance {uid} came from a medium", "import that again: it gives back what was damaged here")
     if not raw.exists():
         raise Held(f"the raw recording {row['acquisition']} is gone", "compare the instance with a backup")
     folder, path = here.instances / row["folder"], here.data / row["path"]

@@ -99,11 +99,14 @@ class Scrubber:
     def _where_else(self, row: sqlite3.Row) -> str:
         """Who may still have it whole, and what a person can do."""
         rows = self._ledger.query(
-            "SELECT destination FROM deliveries WHERE instance = ? AND state <> 'QUEUED' ORDER BY destination",
+            "SELECT destination FROM deliveries WHERE instance = ? AND (sent_sha256 IS NOT NULL OR state = 'COMMITTED')"
+            " ORDER BY destination",
             row["uid"],
         )
         if rows:
             return f"{', '.join(r['destination'] for r in rows)} took it while it was whole"
         if Path(self._data / "acquisitions" / row["acquisition"]).exists():
             return f"its recording is here: gateway queue release {row['uid']} makes it anew"
+        if layout.is_import(row["folder"]):
+            return "the medium from which it was imported may have it whole"
         return "nobody else has it: compare with a backup"

@@ -56,11 +56,12 @@ INSTANCE: Table[Instance] = {
 
 DELIVERY: Table[Delivery] = {
     (Delivery.QUEUED, "stored"): Delivery.STORED,
+    (Delivery.QUEUED, "may be there"): Delivery.STORED,  # it came from a medium: the peer is asked before it is sent
     (Delivery.STORED, "asked"): Delivery.REQUESTED,
     (Delivery.REQUESTED, "unanswered"): Delivery.STORED,  # timed out, refused or left out: a new transaction UID
     (Delivery.REQUESTED, "committed"): Delivery.COMMITTED,
     (Delivery.STORED, "committed"): Delivery.COMMITTED,  # the report of a transaction we had given up
-    (Delivery.REQUESTED, "missing"): Delivery.QUEUED,  # 0112H: the peer does not have it (any more)
+    (Delivery.REQUESTED, "missing"): Delivery.QUEUED,  # 0112H: the peer does not have it (any more), or never had it
 }
 
 STEP: Table[Step] = {

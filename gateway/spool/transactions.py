@@ -27,6 +27,7 @@ class Failure:
     words: str
 
 
+_ANOTHER_CLASS = "0119"
 _LEFT_OUT = Failure("unanswered", "", "the report does not mention it; asked again")
 
 
@@ -41,12 +42,24 @@ def ask(ledger: Ledger, transaction_uid: str, destination: str, uids: Iterable[s
             happen(c, uid, destination, "asked", now, transaction_uid=transaction_uid)
 
 
-def give_up(ledger: Ledger, transaction_uid: str, why: str, now: float, later: Later, held: str | None = None) -> None:
-    """No report will be waited for: what it asked for is asked for again, under another Transaction UID."""
+def give_up(
+    ledger: Ledger,
+    transaction_uid: str,
+    why: str,
+    now: float,
+    later: Later,
+    held: str | None = None,
+    in_vain: bool = False,
+) -> None:
+    """No report will be waited for: what it asked for is asked for again, under another Transaction UID.
+
+    ``in_vain``: the peer took the request, and never reported. What was never sent to it is sent then.
+    """
     with ledger.change() as c:
         destination = _finish(c, transaction_uid, why)
         for uid in _still_asked(c, transaction_uid):
-            _again(c, uid, destination, "unanswered", now, later, held, words=why)
+            event = "missing" if in_vain and _never_sent(c, uid, destination) else "unanswered"
+            _again(c, uid, destination, event, now, later, held, words=why)
 
 
 def overdue(ledger: Ledger, destination: str, now: float, patience: float) -> list[str]:
@@ -101,12 +114,27 @@ def _commit(c: sqlite3.Connection, uid: str, destination: str, now: float) -> No
 
 
 def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, now: float, later: Later) -> None:
-    """The peer does not commit: send again what it lacks, ask again, or hold."""
+    """The peer does not commit: send again what it lacks, ask again, or hold.
+
+    Of what a medium brought back, and was never sent, it may say in any words that it does not have it: then it gets
+    it, unless it says that it has another class of object under this UID.
+    """
     held = failure.words if failure.event == "held" else None
     event = "unanswered" if held else failure.event
+    if failure.code != _ANOTHER_CLASS and _never_sent(c, uid, destination):
+        event, held, later = "missing", None, _at_once
     _again(c, uid, destination, event, now, later, held, code=failure.code, words=failure.words)
     level = logging.ERROR if held else logging.WARNING
     log.log(level, "%s does not commit to instance %s: %s", destination, uid, failure.words)
+
+
+def _at_once(_attempts: int) -> float:
+    return 0.0
+
+
+def _never_sent(c: sqlite3.Connection, uid: str, destination: str) -> bool:
+    sql = "SELECT sent_sha256 FROM deliveries WHERE instance = ? AND destination = ?"
+    return c.execute(sql, (uid, destination)).fetchone()["sent_sha256"] is None
 
 
 def _again(

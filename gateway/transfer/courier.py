@@ -178,7 +178,8 @@ class Courier:
         )
         for transaction in transactions.overdue(self._ledger, name, self._clock.wall(), patience):
             later = self._later if self._started else _at_once
-            transactions.give_up(self._ledger, transaction, words, self._clock.wall(), later)
+            in_vain = self._started
+            transactions.give_up(self._ledger, transaction, words, self._clock.wall(), later, in_vain=in_vain)
             log.warning("%s: %s (transaction %s)", name, words, transaction)
         self._started = True
 

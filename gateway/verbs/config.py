@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gateway import configuration
+from gateway.settings import Media
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +25,11 @@ def run(args: argparse.Namespace) -> int:
     print(f"  devices       {devices}")
     print(f"  RIS           {', '.join(r.name for r in settings.ris) or 'none: every exam is unscheduled'}")
     print(f"  destinations  {', '.join(d.name for d in settings.destinations) or 'none: nothing is ever deleted'}")
-    print(f"  medium        {settings.media.folder if settings.media else 'none'}")
+    print(f"  media         {_media(settings.media)}")
     return 0
+
+
+def _media(wanted: Media | None) -> str:
+    if wanted is None:
+        return "none"
+    return ", ".join([*([str(wanted.folder)] if wanted.folder else []), *(f"stick {s}" for s in wanted.sticks)])

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway import configuration
 from gateway.verbs import tell
+from gateway.verbs.media import lines as media_lines
 from gateway.verbs.overview import Overview, overview
 
 
@@ -50,7 +51,9 @@ def _details(found: Overview) -> None:
             if part in one:
                 print(f"{one['name']:<11} {part}: {_answers(one[part])}{_words(one[part])}")
     if forward["media"] is not None:
-        print(f"{'medium':<11} {_counts(forward['media'])}{_words(forward['media'])}")
+        print(f"{'media':<11} {_counts(forward['media'])}")
+        for line in media_lines(forward["media"]):
+            print(f"{'':<11} {line}")
     room = forward["space"]
     print(f"{'disk':<11} {room['free']} MiB free, {room['reserve']} reserved")
     print(f"{'clock':<11} {'synchronized' if forward['clock']['trusted'] else 'not synchronized'}")

@@ -1,4 +1,7 @@
-"""The status page as HTML: a pure function of what was gathered. No script, no outside asset, every text escaped."""
+"""The status page as HTML: a pure function of what was gathered. No outside asset, every text escaped.
+
+It can be read without any script; ``page.js`` is asked for only when there is a button: no plain form may POST here.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from gateway.verbs.overview import DeviceState, Finding, Light, Overview, Patien
 
 REFRESH = 5  # seconds
 MOST_STEPS = 200
+_SCRIPT = '<script src="/page.js" defer></script>'
 _HEADLINE = {Light.WELL: "All is well", Light.LOOK: "Please look", Light.FAILED: "Not working"}
 _MOMENTS = ("wall", "fetched", "oldest")  # numbers under these keys are wall clock, seconds since the epoch
 _SIGN = {Light.WELL: "✓", Light.LOOK: "!", Light.FAILED: "✕"}
@@ -25,14 +29,16 @@ def page(station: str, seen: Overview, patients: Patients) -> str:
         _section("Last exams", _exams(seen)),
         *_forward(seen.forward),
     ]
+    body = "".join(sections)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="refresh" content="{REFRESH}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(_HEADLINE[seen.light])}: {escape(station)}</title>"
-        '<link rel="stylesheet" href="/page.css"></head><body>'
+        '<link rel="stylesheet" href="/page.css">'
+        f"{_SCRIPT if '<button' in body else ''}</head><body>"
         f"<header><h1>{escape(station)}</h1><time>{_clock(seen.at)}</time></header>"
-        f"<main>{_top(seen)}{''.join(sections)}</main>"
+        f"<main>{_top(seen)}{body}</main>"
         "<footer>Modality gateway. Not a certified medical device.</footer></body></html>"
     )
 
@@ -114,7 +120,35 @@ def _forward(answer: dict[str, Any] | None) -> Iterable[str]:
     for name, part in (answer or {}).items():
         if name in ("well", "words", "troubles", "problem", "fix") or part is None:
             continue
+        if name == "media":
+            yield _section("Media", _media(part))
+            continue
         yield _section(name.upper() if name == "ris" else name.capitalize(), _part(part))
+
+
+def _media(part: dict[str, Any]) -> str:
+    """What is there, what may be taken out, what waits; and the sticks that a person must answer for."""
+    rows = [
+        (
+            str(one["name"]),
+            str(one["label"] or one["serial"] or "-"),
+            str(one["file_set_id"] or "-"),
+            str(one["instances"]),
+            f"{one['free']} MiB",
+            str(one["words"]),
+        )
+        for one in part.get("present", ())
+    ]
+    head = ("Medium", "Label", "File-set", "Instances", "Free", "State")
+    found = _table(head, rows, "No medium is there.")
+    for one in part.get("sticks", ()):
+        name, called = str(one["name"]), str(one["label"] or one["serial"] or "no label")
+        button = ""
+        if one["state"] == "asked":
+            button = f' <button data-post="/media/allow" data-name="{escape(name, quote=True)}">Use this stick</button>'
+        found += f"<p>Stick {escape(name)} ({escape(called)}): {escape(str(one['words']))}{button}</p>"
+    waits = part.get("QUEUED", 0)
+    return found + f'<p class="note">{waits or "No"} instances wait to be copied.</p>'
 
 
 def _part(part: Any) -> str:

@@ -1,9 +1,10 @@
 """What the console answers: the page, and the local API for those who start and stop exams.
 
-``GET /``, ``/page.css``, ``/status.json`` (no patients in it), ``/worklist.json``, ``/live/DEVICE.json``;
+``GET /``, ``/page.css``, ``/page.js``, ``/status.json`` (no patients in it), ``/worklist.json``, ``/live/DEVICE.json``;
 ``POST /exam/start`` with ``{"step": ID, "devices": [NAME, …]}`` (or ``"emergency": true`` instead of the step) and
 ``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``. Whoever chose from a list that
 may be old sends ``"patient_id"`` and ``"study_uid"`` with the step: if the worklist says otherwise, nothing starts.
+``POST /media/allow`` and ``/media/eject`` with ``{"name": NAME}`` are ``gateway media allow`` and ``eject``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gateway.model import Exam
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
 from gateway.verbs.exams import start_exam, stop_exam
+from gateway.verbs.media import decide
 from gateway.verbs.overview import overview, worklist
 from gateway.web.page import page
 from gateway.web.server import Reply, Route, as_json
@@ -30,7 +32,7 @@ _STOP = {"exam", "discontinued"}
 
 def routes(settings: Settings) -> Mapping[str, Route]:
     """The table of the console's routes for one configured box."""
-    style = resources.files("gateway.web").joinpath("page.css").read_bytes()
+    style, script = (resources.files("gateway.web").joinpath(name).read_bytes() for name in ("page.css", "page.js"))
     station = settings.box.station_name or f"{settings.box.ae_title} on {socket.gethostname()}"
 
     def shown(_rest: str) -> Reply:
@@ -39,11 +41,14 @@ def routes(settings: Settings) -> Mapping[str, Route]:
     return {
         "GET /": shown,
         "GET /page.css": lambda _rest: Reply(style, "text/css; charset=utf-8"),
+        "GET /page.js": lambda _rest: Reply(script, "text/javascript; charset=utf-8"),
         "GET /status.json": lambda _rest: as_json(overview(settings).as_json()),
         "GET /worklist.json": lambda _rest: as_json(_worklist(settings)),
         "GET /live/*": lambda rest: _live(settings, rest),
         "POST /exam/start": lambda given: _start(settings, given),
         "POST /exam/stop": lambda given: _stop(settings, given),
+        "POST /media/allow": lambda given: _media(settings, "allow", given),
+        "POST /media/eject": lambda given: _media(settings, "eject", given),
     }
 
 
@@ -89,6 +94,14 @@ def _stop(settings: Settings, given: dict[str, Any]) -> Reply:
     if not isinstance(exam, str) or not isinstance(discontinued, bool):
         raise Misuse("'exam' must be the id of an exam, 'discontinued' true or false")
     return _exam(stop_exam(settings, exam, "DISCONTINUED" if discontinued else "COMPLETED"))
+
+
+def _media(settings: Settings, what: str, given: dict[str, Any]) -> Reply:
+    _only(given, {"name"})
+    name = given.get("name")
+    if not isinstance(name, str):
+        raise Misuse("'name' must be the name of a stick", "gateway media status lists them")
+    return as_json(decide(settings, what, name, "a person at the page"))
 
 
 def _only(given: dict[str, Any], known: set[str]) -> None:

@@ -64,4 +64,5 @@ DAYS: dict[str, Callable[[Path], Settings]] = {
     "whole": a_box,
     "clock_set_later": lambda folder: a_box(folder, "ntp", 'iod = "general-32"\nrefused_class = "rewrap"'),
     "two_instances": a_box,
+    "imported": a_box,
 }

@@ -144,7 +144,27 @@ def what_was_ordered_goes_on_and_what_was_stopped_does_not(settings: Settings, t
         require(not found or found.exam is None, f"{device} goes on for exam {found and found.exam}")
 
 
+def what_was_imported_is_here_or_with_every_pacs_and_held_if_nobody_vouches_for_it(
+    settings: Settings, told: Told
+) -> None:
+    for uid, one in told.imported.items():
+        places = [*settings.places.instances.glob(f"import-*/{uid}.dcm")]
+        places += settings.places.instances.glob(f".import-*.staged/{uid}.dcm")
+        whole = [path for path in places if path.read_bytes() == one.data]
+        everywhere = all(uid in pacs.committed for pacs in told.pacs.values())
+        require(whole or everywhere, f"{uid} was imported, and is gone")
+        for path in whole:
+            found = marks.of(path)
+            for name in told.pacs:
+                mark = found.get(name, found.get(marks.EVERY, marks.Mark()))
+                open_to_all = told.decided("release", uid) or not one.held
+                require(mark.held or open_to_all, f"{uid} came from other media, and would be sent")
+                answered = (decision := told.decided("release", uid)) and decision.answered
+                require(not (answered and mark.held), f"{uid} was released, and is held again")
+
+
 AT_ONCE = (
+    what_was_imported_is_here_or_with_every_pacs_and_held_if_nobody_vouches_for_it,
     what_was_ordered_goes_on_and_what_was_stopped_does_not,
     every_instance_has_its_hash_beside_it,
     every_exam_that_was_opened_says_the_same,
@@ -175,6 +195,14 @@ def every_recording_is_with_every_destination_once(settings: Settings, told: Tol
                 require(holds(data, promised), f"what {destination} has of {name} is not what was recorded")
                 right = not promised.ended or not read(data).cut_off
                 require(right, f"{name} was ended in order, and {destination} reads: cut off")
+
+
+def what_was_imported_is_with_every_pacs_as_it_was(settings: Settings, told: Told) -> None:
+    del settings
+    for uid, one in told.imported.items():
+        for name, pacs in told.pacs.items():
+            require(pacs.held.get(uid) == one.data, f"{uid} was imported, and is not with {name}")
+            require(uid in pacs.committed, f"{name} was never asked for {uid}")
 
 
 def an_instance_is_the_same_however_often_it_is_offered(settings: Settings, told: Told) -> None:
@@ -220,6 +248,7 @@ def nothing_is_left_over(settings: Settings, told: Told) -> None:
 
 
 IN_THE_END = (
+    what_was_imported_is_with_every_pacs_as_it_was,
     every_recording_is_with_every_destination_once,
     an_instance_is_the_same_however_often_it_is_offered,
     no_recording_is_under_a_wrong_patient,

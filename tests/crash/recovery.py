@@ -30,6 +30,10 @@ def recover(settings: Settings, told: Told, when: Clock) -> None:
         if hold and hold.answered and not release:
             require(not list(told_of(told, told.recordings[name])), f"{name} is held by a person, and was sent")
 
+    for uid, one in told.imported.items():
+        sent = any(uid in pacs.held for pacs in told.pacs.values())
+        require(not sent or not one.held or told.decided("release", uid), f"{uid} came from other media, and was sent")
+
 
 def given(settings: Settings, name: str) -> bool:
     """Whether a person's attribution is on the disk, or whatever became of the recording since."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import spooling
+from crash import told as said
 from crash.told import Archive, Decision, Promised, Told
 from spooling import CLOCK, LEADS, Pacs
+from transfer.media.samples import data_set, write
 
 from firmware_adapters.simulated import ADAPTER
 from gateway import clock, exam, fsops, records
@@ -26,12 +29,15 @@ from gateway.dicom.wrap import wrap as wrap_once
 from gateway.events import Samples, Started
 from gateway.model import Attributed, Channel, Equipment, Exam, InstanceRef, MultiplexGroup
 from gateway.settings import Settings
-from gateway.spool import intake
+from gateway.spool import imports, intake
 from gateway.spool.desk import Desk
+from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.step import ScheduledStep, Worklist, keep_worklist
 from gateway.transfer.courier import Courier
 from gateway.transfer.event_report import Report
+from gateway.transfer.importing import Importer
+from gateway.transfer.media import hashes, reading
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 
@@ -70,7 +76,12 @@ class Box(spooling.Box):
         self.couriers = [
             Courier(settings, d, self.ledger, when, self.rewrap, send, request) for d in settings.destinations
         ]
+        self.imports = Imports(settings, self.ledger, when, lambda: self.recovery.done)
         self.desk = Desk(settings, self.ledger, when, self.rewrap, self.remake, lambda: None)
+
+    def take_in(self) -> None:
+        super().take_in()
+        self.imports.turn()
 
     def decide(self, what: str, subject: str, destination: str | None = None, **more: Any) -> None:
         """A person decides; what was asked and what was answered is told."""
@@ -241,6 +252,41 @@ class Day:
         box.purger.turn()
         box.ledger.close()
         assert not list(self.here.acquisitions.iterdir())
+
+    def imported(self) -> None:
+        """A stick comes back: one file that a gateway remembers and a PACS has, and one that nobody vouches for."""
+        self.worklist()
+        stick = self.settings.box.data.parents[1] / "stick"
+        stick.mkdir(exist_ok=True)
+        ours, foreign = (Path(write(stick, data_set()).path) for _ in range(2))
+        named = stick / "PA000001/ST000001/SE000001/IN000001"
+        named.parent.mkdir(parents=True)
+        hashes.place(stick).parent.mkdir()
+        hashes.rewrite(stick, {named.relative_to(stick).as_posix(): hashes.of_file(ours.rename(named))})
+        data = {ours.stem: named.read_bytes(), foreign.stem: foreign.read_bytes()}
+        self.told.pacs["pacs"].held[ours.stem] = data[ours.stem]
+        box = Box(self.settings, self.told)
+        box.take_in()
+
+        def ask(request: dict[str, Any]) -> dict[str, Any]:
+            if request["do"] == "import-staged":
+                (path,) = self.here.instances.glob(f".{request['name']}.staged/*.dcm")
+                self.told.imported[path.stem] = said.Imported(data[path.stem], path.stem == foreign.stem)
+            answer = box.imports.handlers[request["do"]](request)
+            box.imports.turn()
+            return answer
+
+        with imports.claimed(self.here):
+            medium = reading.read(stick, self.here.media)
+            Importer(self.settings, ask, "ann", lambda _: None, release=False, dry=False).run(medium)
+        box.deliver()
+        box.decide("release", foreign.stem)
+        for _ in range(2):
+            box.deliver()
+            box.purger.turn()
+        box.ledger.close()
+        assert not list(self.here.instances.iterdir())
+        shutil.rmtree(stick)
 
 
 @contextlib.contextmanager

@@ -41,6 +41,14 @@ class Decision:
     answered: bool = False
 
 
+@dataclass(frozen=True)
+class Imported:
+    """Of one instance that a medium brought back."""
+
+    data: bytes
+    held: bool
+
+
 @dataclass
 class Told:
     """What had been said until a moment, and what the hospital had."""
@@ -55,6 +63,7 @@ class Told:
     wrap: Wrap = wrap_once  # how this box wraps ...
     each: int = 1  # ... and how many instances it makes of a recording
     pacs: dict[str, Pacs] = field(default_factory=dict)
+    imported: dict[str, Imported] = field(default_factory=dict)  # by UID, what is whole in the spool
 
     def decided(self, what: str, subject: str) -> Decision | None:
         """The last decision of this kind."""
@@ -65,7 +74,8 @@ class Told:
         recordings = tuple((n, p.synced, p.ended) for n, p in self.recordings.items())
         exams = tuple((n, e.closed is not None) for n, e in self.exams.items())
         pacs = tuple((n, len(p.stores), len(p.committed)) for n, p in self.pacs.items())
-        return recordings, exams, pacs, tuple(self.decisions), self.worklist, len(self.torn), tuple(self.orders.items())
+        more = len(self.torn), tuple(self.orders.items()), len(self.imported)
+        return recordings, exams, pacs, tuple(self.decisions), self.worklist, more
 
     def copied(self) -> Told:
         """Nothing that was told later is in it; arrays are shared."""
@@ -73,6 +83,7 @@ class Told:
         made.decisions, made.worklist, made.patients = list(self.decisions), self.worklist, dict(self.patients)
         made.orders = dict(self.orders)
         made.torn, made.wrap, made.each = dict(self.torn), self.wrap, self.each
+        made.imported = dict(self.imported)
         made.pacs = {name: _copied(pacs) for name, pacs in self.pacs.items()}
         return made
 

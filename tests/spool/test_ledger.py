@@ -92,7 +92,9 @@ def test_a_destination_that_the_instance_does_not_have_cannot_be_waived(ledger: 
 
 @pytest.mark.parametrize("which", [deliveries.TO_SEND, deliveries.TO_ASK])
 def test_what_is_due_is_found_by_an_index_that_gives_the_order_too(ledger: Ledger, which: str) -> None:
-    plan = " ".join(r["detail"] for r in ledger.query("EXPLAIN QUERY PLAN " + which, "pacs", 0.0, 0.0, 10))
+    plan = " ".join(
+        r["detail"] for r in ledger.query("EXPLAIN QUERY PLAN " + which, "pacs", deliveries.ANY_SIZE, 0.0, 0.0, 10)
+    )
     assert "USING INDEX deliveries_to_" in plan
     assert "SCAN" not in plan
     assert "TEMP B-TREE" not in plan

@@ -144,8 +144,11 @@ class Life(RuleBasedStateMachine):
         with self.ledger.change() as c:
             row = c.execute("SELECT * FROM instances").fetchone()
             may = purgeable(candidate(c, row), 0.0, 20.0, trusted=True).allowed
+            without_copy = purgeable(candidate(c, row), 0.0, 20.0, trusted=True, wait=0.0).allowed
+        copied = "copy" in self.waived or self.state["copy"] != "QUEUED"
         now = all(n in self.waived or self.state[n] in enough for n, enough in ENOUGH.items())
-        assert may == (now and not self.corrupt)
+        assert without_copy == (now and not self.corrupt)
+        assert may == (without_copy and copied)
         assert (row["settled_at"] is not None) == self.settled
 
     def teardown(self) -> None:

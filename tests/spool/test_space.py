@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 
+from gateway import configuration
 from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.spool.deliveries import Promise
@@ -45,6 +48,62 @@ def test_one_thing_that_speaks_against_it_is_enough(change: dict[str, object], w
     verdict = purgeable(dataclasses.replace(GOOD, **change), 7.0, NOW, trusted=True)  # type: ignore[arg-type]
     assert not verdict.allowed
     assert words in verdict.words
+
+
+@pytest.mark.parametrize(
+    ("owed", "wait", "allowed"),
+    [
+        (Promise("copy", Delivery.QUEUED), 30.0, False),
+        (Promise("copy", Delivery.QUEUED), 7.0, True),
+        (Promise("copy", Delivery.QUEUED), 0.0, True),
+        (Promise("copy", Delivery.QUEUED), math.inf, False),
+        (Promise("copy", Delivery.STORED), math.inf, True),
+        (Promise("copy", Delivery.QUEUED, waived=True), math.inf, True),
+        (Promise("copy", Delivery.QUEUED, superseded=True), math.inf, True),
+    ],
+)
+def test_a_copy_that_is_not_made_yet_is_waited_for_but_not_for_ever(owed: Promise, wait: float, allowed: bool) -> None:
+    """All others have had it for eight days."""
+    verdict = purgeable(dataclasses.replace(GOOD, promises=(KEPT, owed)), 0.0, NOW, trusted=True, wait=wait)
+    assert verdict.allowed is allowed
+    if not allowed:
+        assert verdict.words == "its copy for a medium is not made yet"
+
+
+def test_a_copy_is_made_before_the_purge_even_without_a_retention_time(
+    config: Path, settings: Settings, pacs: Pacs, caplog: pytest.LogCaptureFixture
+) -> None:
+    config.write_text(f'{config.read_text()}[media]\nsticks = ["ask"]\n')
+    settings = configuration.load(config)
+    record(settings, somebodys_exam(settings).exam)
+    box = Box(settings, pacs)
+    box.take_in()
+    box.deliver()
+    assert box.purger.turn() == 0
+    assert box.purger.turn(short=True) == 1, "a disk that fills is the worse loss"
+    assert "is deleted without a copy on a medium" in caplog.text
+
+
+def test_a_hundred_that_wait_for_a_copy_do_not_hide_the_others(config: Path, settings: Settings, pacs: Pacs) -> None:
+    config.write_text(f'{config.read_text()}[media]\nsticks = ["ask"]\n')
+    settings = configuration.load(config)
+    exam = somebodys_exam(settings).exam
+    names = [record(settings, exam, samples=10) for _ in range(3)]
+    box = Box(settings, pacs, retention=1.0)
+    box.take_in()
+    box.deliver()
+    box.purger.turn()
+    with box.ledger.change() as c:
+        c.execute("UPDATE instances SET settled_at = settled_at - ?", (3 * DAY,))
+        c.execute("UPDATE instances SET settled_at = settled_at - ? WHERE acquisition <> ?", (DAY, names[2]))
+        c.execute(
+            "UPDATE deliveries SET state = 'STORED' WHERE destination = 'media' AND instance IN"
+            " (SELECT uid FROM instances WHERE acquisition = ?)",
+            (names[2],),
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.spool.space._AT_ONCE", 1)
+        assert box.purger.turn() == 1
 
 
 def test_nothing_goes_while_the_clock_is_not_to_be_trusted() -> None:

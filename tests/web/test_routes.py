@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from peers import free_port
 
-from gateway import exam
+from gateway import exam, local
 from gateway.clock import Clock
 from gateway.model import Attributed
 from gateway.settings import Settings
@@ -213,3 +213,65 @@ def test_a_console_that_is_turned_off_ends_well(config: Path) -> None:
     with _console(config) as child:
         assert "turned off" in child.communicate(timeout=30)[1]
     assert child.returncode == 0
+
+
+MEDIA = {
+    "answers": False,
+    "words": "stick sdc1 (VISITOR): asks",
+    "QUEUED": 7,
+    "present": [
+        {
+            "name": "sdb1",
+            "label": "WARD",
+            "serial": "4C53",
+            "file_set_id": "GATEWAY_2",
+            "file_set_uid": "2.25.7",
+            "instances": 12,
+            "free": 3000,
+            "full": False,
+            "may_be_taken_out": True,
+            "words": "it may be taken out now",
+        }
+    ],
+    "sticks": [
+        {"name": "sdc1", "state": "asked", "label": "<b>VISITOR", "serial": "", "words": "may the box write to it?"},
+        {"name": "sdd1", "state": "refused", "label": "", "serial": "", "words": "its file system is exfat"},
+    ],
+}
+
+
+def test_the_page_shows_media_and_has_a_button_for_a_stick_that_is_asked_about(client: Any, running: Any) -> None:
+    running("forward", FORWARD | {"media": MEDIA})
+    text = client.get("/")[2].decode()
+    for words in ("GATEWAY_2", "WARD", "it may be taken out now", "7 instances wait", "its file system is exfat"):
+        assert words in text
+    assert "&lt;b&gt;VISITOR" in text
+    assert text.count('<button data-post="/media/allow"') == 1
+    assert 'data-name="sdc1"' in text
+    assert '<script src="/page.js" defer></script>' in text
+    assert client.get("/page.js")[0] == 200
+
+
+def test_without_a_question_the_page_has_no_script(client: Any, running: Any) -> None:
+    running("forward", FORWARD | {"media": MEDIA | {"sticks": []}})
+    assert "<script" not in client.get("/")[2].decode()
+
+
+def test_a_stick_is_allowed_through_forward(client: Any, settings: Settings) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def allow(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(request)
+        return {"words": "stick sdc1 is used from now on"}
+
+    server = local.Server(settings.places.socket("forward"), {"media-allow": allow})
+    try:
+        assert client.post("/media/allow", {"name": "sdc1"}) == (200, {"words": "stick sdc1 is used from now on"})
+    finally:
+        server.close()
+    assert asked == [{"do": "media-allow", "name": "sdc1", "who": "a person at the page", "why": ""}]
+
+
+@pytest.mark.parametrize("given", [{}, {"name": 1}, {"name": "sdc1", "why": "x"}])
+def test_an_answer_about_no_stick_is_refused(client: Any, given: dict[str, Any]) -> None:
+    assert client.post("/media/allow", given)[0] == 400

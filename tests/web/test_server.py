@@ -87,11 +87,13 @@ def test_a_body_that_is_no_small_json_object_is_refused(client: Any, body: bytes
     assert client.ask("POST", "/exam/start", body, **JSON)[0] == status
 
 
-def test_every_answer_forbids_scripts_frames_and_caching(client: Any) -> None:
+def test_every_answer_forbids_all_scripts_but_our_file_and_frames_and_caching(client: Any) -> None:
     for path in ("/", "/status.json", "/page.css", "/nothing"):
         headers = client.get(path)[1]
         assert headers["content-security-policy"].startswith("default-src 'none'")
-        assert "script-src" not in headers["content-security-policy"]
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "script-src 'self';" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")
 

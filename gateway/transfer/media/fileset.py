@@ -24,6 +24,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import fsops
@@ -32,10 +33,20 @@ from gateway.model import InstanceRef
 from gateway.transfer.media import hashes, original, profiles, tombstones
 from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed
-from gateway.transfer.media.dicomdir.entities import FILE_ID
 from gateway.transfer.media.dicomdir.header import Header, read_header
 from gateway.transfer.media.dicomdir.stores import Live, adopt
-from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful, refuse_links, refuse_unsound
+from gateway.transfer.media.medium import (
+    DICOMDIR,
+    MediumFull,
+    MediumRefused,
+    claimed,
+    claimed_before,
+    doubtful,
+    in_words,
+    refuse_foreign,
+    refuse_links,
+    refuse_unsound,
+)
 from gateway.transfer.media.medium import found as find_file
 from gateway.transfer.media.removing import finish
 from gateway.transfer.media.repairing import rebuild
@@ -48,6 +59,26 @@ Signature = tuple[int, int, int, int]
 _open: dict[Path, tuple[Signature, Directory]] = {}  # valid as long as nobody else touched the DICOMDIR
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Where an instance is now. ``sha256``: of its file there, as the medium gives it back; that is what was copied."""
+
+    file_id: str
+    sha256: str
+    source_sha256: str  # of the file as it was read for the copy
+    file_set_id: str
+    file_set_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """What is on a medium, in numbers."""
+
+    file_set_id: str
+    file_set_uid: str
+    instances: int
+
+
 def add(
     root: Path,
     instance: InstanceRef,
@@ -55,42 +86,77 @@ def add(
     beat: Callable[[], None] = lambda: None,
     profile: str = profiles.DEFAULT,
     extend: bool = True,
-) -> str:
-    """Copy an instance to the file-set at ``root``, checked and named by its DICOMDIR; returns its File ID.
+) -> Filed:
+    """Copy an instance to the file-set at ``root``, checked and named by its DICOMDIR; returns where it is.
 
-    An instance that is on it already is not copied again. ``file_set_id`` names a new file-set; an existing one
-    keeps its own, and so with ``profile``. ``beat`` is called after each MiB. ``extend``: add to another program's
-    file-set, too. Raises Retry if the medium is not there, full, write-protected or failing, Held if the instance does
-    not fit the profile or the medium belongs to another program and may not or cannot be extended.
+    An instance that is on it already is compared, not copied again. ``file_set_id`` names a new file-set; an existing
+    one keeps its own, and so with ``profile``. ``beat`` is called after each MiB. ``extend``: add to another program's
+    file-set, too. Raises Retry if the medium is not there, write-protected or failing, MediumFull if it has no room for
+    it, MediumRefused if it belongs to another program and may not or cannot be extended, any other Held if the instance
+    does not fit the profile.
     """
     if not (fits := profiles.of(root, profile)).allows(instance.transfer_syntax_uid):
         raise fits.refusal(instance.path, instance.transfer_syntax_uid)
-    header = _header(instance)
+    header, source = _header(instance), Path(instance.path)
     with claimed(root, extend):
         profiles.claim(root, profile)
-        signature, directory = _open.pop(root, (None, None))  # it comes back when all went well
-        if root in doubtful:
-            rebuild(root, file_set_id, beat)
-            doubtful.discard(root)
-        if directory is None or signature != _signature(root) or not directory.current():
-            directory = _directory(root, file_set_id, extend, beat)
-        found = directory.find(header.sop_instance_uid)
-        if found is not None and not _there(root, found, instance, beat):
-            log.warning("medium %s: a file that its DICOMDIR names is gone or changed; rebuilding the DICOMDIR", root)
-            rebuild(root, file_set_id, beat)
-            directory = _directory(root, file_set_id, extend, beat)
-            if directory.find(header.sop_instance_uid) is not None:
-                raise Held(
-                    f"the medium at {root} has another object with the UID {header.sop_instance_uid}",
-                    "it is left as it is; the spool needs a look",
-                )
-            found = None
+        directory = _opened(root, file_set_id, extend, beat)
+        digest = ""
+        if (found := directory.find(header.sop_instance_uid)) is not None:
+            digest = _the_same(root, found, source, beat)
+            if not digest:
+                log.warning("medium %s: a file that its DICOMDIR names is gone or changed; rebuilding it", root)
+                rebuild(root, file_set_id, beat)
+                directory = _directory(root, file_set_id, extend, beat)
+                if directory.find(header.sop_instance_uid) is not None:
+                    raise Held(
+                        f"the medium at {root} has another object with the UID {header.sop_instance_uid}",
+                        "it is left as it is; the spool needs a look",
+                    )
+                found = None
         if found is None:
             if directory.adopted:
                 original.keep(root)
-            found = _file(root, directory, header, Path(instance.path), beat)
+            found, digest = _file(root, directory, header, source, beat)
         _open[root] = (_signature(root), directory)
-    return found
+    return Filed(found, digest, digest, directory.file_set_id, directory.file_set_uid)
+
+
+def look(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: None, extend: bool = True) -> FileSet | None:
+    """What is on the medium at ``root``; None if there is no file-set yet, and then nothing is written to it.
+
+    A directory of ours that was cut is rebuilt, at once: who takes the medium away next shall be able to read it.
+    Another program's file-set is only looked at. Raises as :func:`add` does.
+    """
+    try:
+        refuse_foreign(root, extend)
+        if not claimed_before(root):
+            found = adopt(root / DICOMDIR) if (root / DICOMDIR).exists() else None
+            return FileSet(found.file_set_id, found.file_set_uid, found.counts["instance"]) if found else None
+    except OSError as error:
+        raise in_words(root, error) from error
+    with claimed(root, extend):
+        directory = _opened(root, file_set_id, extend, beat)
+        _open[root] = (_signature(root), directory)
+    count = directory.counts["instance"]
+    return FileSet(directory.file_set_id, directory.file_set_uid, count) if count else None
+
+
+def forget(root: Path) -> None:
+    """The medium at ``root`` was taken away: what comes next is read anew."""
+    _open.pop(root, None)
+    doubtful.discard(root)
+
+
+def _opened(root: Path, file_set_id: str, extend: bool, beat: Callable[[], None]) -> Directory:
+    """The directory of a claimed medium, from memory if nobody else wrote to it; whoever is done remembers it again."""
+    signature, directory = _open.pop(root, (None, None))
+    if root in doubtful:
+        rebuild(root, file_set_id, beat)
+        doubtful.discard(root)
+    if directory is None or signature != _signature(root) or not directory.current():
+        directory = _directory(root, file_set_id, extend, beat)
+    return directory
 
 
 def _header(instance: InstanceRef) -> Header:
@@ -129,7 +195,7 @@ def _directory(root: Path, file_set_id: str, extend: bool, beat: Callable[[], No
 
 def _others(root: Path, extend: bool, cause: Malformed) -> Directory | None:
     if not extend:
-        raise Held(
+        raise MediumRefused(
             f"the DICOMDIR at {root} was rewritten by another program ({cause})",
             'it is left as it is: use another medium, or set foreign = "extend" in [media]',
         )
@@ -137,19 +203,20 @@ def _others(root: Path, extend: bool, cause: Malformed) -> Directory | None:
     return adopt(root / DICOMDIR)
 
 
-def _there(root: Path, file_id: str, instance: InstanceRef, beat: Callable[[], None]) -> bool:
-    path = find_file(root, file_id)
-    if path is None or path.stat().st_size != Path(instance.path).stat().st_size:
-        return False
-    if FILE_ID.fullmatch(file_id):
-        return True  # it was compared when it was written
-    return hashes.of_file(path, beat) == hashes.of_file(Path(instance.path), beat)
+def _the_same(root: Path, file_id: str, source: Path, beat: Callable[[], None]) -> str:
+    """The SHA-256 of both, read from both; "" if they differ or the medium's is gone."""
+    there = find_file(root, file_id)
+    if there is None or there.stat().st_size != source.stat().st_size:
+        return ""
+    digest = hashes.of_file(there, beat)
+    return digest if digest == hashes.of_file(source, beat) else ""
 
 
-def _file(root: Path, directory: Directory, header: Header, source: Path, beat: Callable[[], None]) -> str:
+def _file(root: Path, directory: Directory, header: Header, source: Path, beat: Callable[[], None]) -> tuple[str, str]:
+    """Returns the new File ID, and the SHA-256 of what lies there."""
     need, free = source.stat().st_size + _MARGIN, shutil.disk_usage(root).free
     if free < need:
-        raise Retry(
+        raise MediumFull(
             f"the medium at {root} is full: {free >> 20} MiB free, {need >> 20} MiB needed",
             "put in another medium; what is on it stays readable",
         )
@@ -171,7 +238,7 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
     with source.open("rb") as data, fsops.new_file(target, check) as copy:
         digest = hashes.copy(data, copy, target, beat)
     directory.insert(header, file_id)
-    return file_id
+    return file_id, digest
 
 
 def _taken(root: Path, file_id: str, known: Mapping[str, str], beat: Callable[[], None]) -> bool:

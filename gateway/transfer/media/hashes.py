@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway import fsops
+from gateway.errors import Held
 from gateway.transfer.media.known import Known
+from gateway.transfer.media.walking import Missing, NoFile, open_below
 
 FOLDER = "GATEWAY"
 NAME = "SHA256.TXT"
@@ -24,6 +26,7 @@ _LINE = re.compile(rb"([0-9a-f]{64})  (PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6})\n")
 _BLOCK = 1 << 20
 _SYNC_EVERY = 32 << 20  # bytes
 _MOST = 400_000  # lines that are read: more instances than a DICOMDIR of ours can name; a hostile list may be longer
+_LONGEST_LINE = 256  # bytes
 
 
 def place(root: Path) -> Path:
@@ -32,7 +35,7 @@ def place(root: Path) -> Path:
 
 def remember(root: Path, file_id: str, digest: str) -> None:
     """Append one file's hash, durably."""
-    append_line(place(root), line(file_id, digest))
+    note(place(root), file_id, digest)
 
 
 def append_line(path: Path, text: bytes) -> None:
@@ -41,26 +44,51 @@ def append_line(path: Path, text: bytes) -> None:
 
 
 def remembered(root: Path) -> Known:
-    """File ID -> SHA-256 in hexadecimal; empty if there is no such file."""
-    return Known(lines(root))
+    """File ID -> SHA-256 in hexadecimal; empty if there is no such file. Raises Held for what cannot be such a list."""
+    return Known(entries(root))
+
+
+def note(path: Path, file_id: str, digest: str) -> None:
+    """The same as :func:`remember` in a list that lies elsewhere."""
+    append_line(path, line(file_id, digest))
+
+
+def read(path: Path) -> Known:
+    """The same as :func:`remembered` of a list that lies elsewhere (the box keeps one for each file-set)."""
+    return Known(_entries(path.parent, path.name) if path.parent.is_dir() else ())
+
+
+def entries(root: Path) -> Iterator[tuple[str, str]]:
+    """File ID and SHA-256 of each line; a name that was used twice comes twice."""
+    return _entries(root, f"{FOLDER}/{NAME}")
 
 
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
     """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
     digest = of_file(path, beat)
-    return any(digest == said for _file_id, said in lines(root))
+    return any(digest == said for _file_id, said in entries(root))
 
 
-def lines(root: Path) -> Iterator[tuple[str, str]]:
-    """File ID and SHA-256 of each line; a name that was used twice comes twice."""
-    if not place(root).is_file():
+def _entries(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+    for text in lines(folder, name):
+        if match := _LINE.fullmatch(text):
+            yield match[2].decode("ascii"), match[1].decode("ascii")
+
+
+def lines(folder: Path, name: str) -> Iterator[bytes]:
+    """The lines of a small file on a medium, of one that may not be what it should. None if it is not there."""
+    try:
+        descriptor = open_below(folder, name)
+    except Missing:
         return
-    with place(root).open("rb") as stream:
+    except NoFile as error:
+        raise Held(f"{folder / name} cannot be used: {error}", "use another medium") from error
+    with os.fdopen(descriptor, "rb") as found:
         for _ in range(_MOST):
-            if not (text := stream.readline(256)):
+            if not (text := found.readline(_LONGEST_LINE)):
                 return
-            if match := _LINE.fullmatch(text):
-                yield match[2].decode("ascii"), match[1].decode("ascii")
+            yield text
+    raise Held(f"{folder / name} is longer than any list of a gateway", "use another medium")
 
 
 def rewrite(root: Path, known: Mapping[str, str]) -> None:
@@ -73,14 +101,9 @@ def rewrite(root: Path, known: Mapping[str, str]) -> None:
 def drop(root: Path, gone: Container[str]) -> None:
     """Replace the list by one without the lines of some files."""
     with fsops.new_file(place(root)) as stream:
-        for file_id, digest in lines(root):
+        for file_id, digest in entries(root):
             if file_id not in gone:
                 stream.write(line(file_id, digest))
-
-
-def line(file_id: str, digest: str) -> bytes:
-    """What the list says of one file."""
-    return f"{digest}  {file_id}\n".encode("ascii")
 
 
 def recover(root: Path) -> None:
@@ -88,6 +111,11 @@ def recover(root: Path) -> None:
     path = place(root)
     if not path.exists() and (left := list(path.parent.glob(f".{NAME}.*.part"))):
         fsops.rename(max(left, key=lambda one: one.stat().st_size), path)
+
+
+def line(file_id: str, digest: str) -> bytes:
+    """What the list says of one file."""
+    return f"{digest}  {file_id}\n".encode("ascii")
 
 
 def of_file(path: Path, beat: Callable[[], None] = lambda: None) -> str:

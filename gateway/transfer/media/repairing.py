@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import stat
+import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,16 +24,18 @@ from gateway.errors import Held
 from gateway.transfer.media import hashes, original, tombstones
 from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
-from gateway.transfer.media.dicomdir.entities import FILE_ID, file_id_of
+from gateway.transfer.media.dicomdir.entities import file_id_of
 from gateway.transfer.media.dicomdir.header import Header, header_in
 from gateway.transfer.media.dicomdir.splicing import without
 from gateway.transfer.media.dicomdir.stores import Draft, opened
 from gateway.transfer.media.dicomdir.structure import Record, read_records, read_top
-from gateway.transfer.media.medium import DICOMDIR, claimed, doubtful, refuse_unsound
-from gateway.transfer.media.medium import found as find_file
+from gateway.transfer.media.findings import Findings
+from gateway.transfer.media.medium import DICOMDIR, Finder, claimed, doubtful, refuse_unsound
+from gateway.transfer.media.walking import LEFTOVER, OURS, names_in, walk
 
 log = logging.getLogger(__name__)
 
+_FILE_SET_ID = re.compile(r"[A-Z0-9_ ]{0,16}")
 _AHEAD = 8  # files
 
 
@@ -42,11 +44,14 @@ class Repaired:
     """What the new directory names, and what it does not."""
 
     instances: int
-    left_out: tuple[str, ...]  # "File ID: reason"
+    left_out: tuple[str, ...]  # "File ID: reason", the first 1000 of ``others``
+    others: int = 0
 
     def __str__(self) -> str:
         lines = [f"the DICOMDIR was rebuilt and names {self.instances} instances"]
-        return "\n".join([*lines, *(f"left out: {line}" for line in self.left_out)])
+        lines += [f"left out: {line}" for line in self.left_out]
+        more = self.others - len(self.left_out)
+        return "\n".join([*lines, f"left out: {more} more"] if more > 0 else lines)
 
 
 def repair(root: Path, file_set_id: str = "GATEWAY") -> Repaired:
@@ -64,7 +69,7 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
     """The same for whoever has claimed the medium and knows it is ours."""
     _keep_others(root)
     known, gone = hashes.remembered(root), tombstones.read(root)
-    left_out: list[str] = []
+    left_out = Findings()
     sweep(root)
     with (
         contextlib.ExitStack() as draft,  # ends last: the hashes are there before the directory names what had none
@@ -83,21 +88,21 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
             if header is not None and not trouble:
                 if directory is None:
                     stream = draft.enter_context(fsops.new_file(root / DICOMDIR))
-                    directory = Directory(Draft(stream), _title(root) or file_set_id)
+                    directory = Directory(Draft(stream), *_title(root, file_set_id))
                 trouble = _name(directory, header, file_id)
             if trouble:
-                left_out.append(f"{file_id}: {trouble}")
+                left_out.say(f"{file_id}: {trouble}")
     count = directory.counts["instance"] if directory else 0
     if directory is None and (root / DICOMDIR).exists():
         fsops.unlink(root / DICOMDIR)  # one without records is not allowed (PS3.11 H.3.3)
     tombstones.bury(root, gone)
-    return Repaired(count, tuple(left_out))
+    return Repaired(count, tuple(left_out.said), left_out.count)
 
 
 def _moved(root: Path, known: Mapping[str, str], gone: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Hashes of what is no more under the name we gave it: another program that wrote there may have moved it."""
     if original.place(root).exists():
-        for file_id, digest in hashes.lines(root):
+        for file_id, digest in hashes.entries(root):
             if file_id not in gone and (known[file_id] != digest or not (root / file_id).is_file()):
                 yield file_id, digest
 
@@ -158,9 +163,11 @@ def _original(
 ) -> Directory | None:
     """The beginning of the new DICOMDIR: what another program named, but for what is gone of ours. None if nothing."""
 
+    find = Finder(root)
+
     def doomed(record: Record) -> bool:
         file_id = file_id_of(record.values.get(0x00041500, b""))
-        return tombstones.names(record, gone) or (file_id in known and find_file(root, file_id) is None)
+        return tombstones.names(record, gone) or (file_id in known and find(file_id) is None)
 
     with opened(original.place(root)) as source:
         if source is None:
@@ -183,23 +190,23 @@ def _original(
 
 def _files(root: Path) -> Iterator[str]:
     """Our files below ``root``, folder by folder in the order of their numbers; links are not followed."""
-    for parent, folders, names in os.walk(root):
-        relative = parent[len(str(root)) + 1 :]
-        if relative.startswith("PA") and any(name.startswith(".") for name in names):
-            sweep(Path(parent))
-        folders[:] = sorted(name for name in folders if name[:2] in ("PA", "ST", "SE"))
-        for name in sorted(names):
-            if FILE_ID.fullmatch(f"{relative}/{name}") and stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode):
-                yield f"{relative}/{name}"
+    return walk(root, OURS, hidden=lambda folder: sweep(root / folder) if folder else None)
 
 
-def _title(root: Path) -> str:
-    """File-set ID of the old directory, if that much of it can be read."""
+def _title(root: Path, otherwise: str) -> tuple[str, str]:
+    """File-set ID and UID of the old directory, if that much of it can be read; else ``otherwise`` and a new one ("").
+
+    The UID stays: whoever knows the file-set, above all the box that wrote it, knows it by that.
+    """
     try:
         with opened(root / DICOMDIR) as source:
-            return read_top(source).file_set_id if source else ""
+            if source is not None:
+                top = read_top(source)
+                name = top.file_set_id if _FILE_SET_ID.fullmatch(top.file_set_id) else ""
+                return name or otherwise, top.file_set_uid
     except Malformed:
-        return ""
+        pass
+    return otherwise, ""
 
 
 def sweep(folder: Path) -> None:
@@ -208,7 +215,7 @@ def sweep(folder: Path) -> None:
     FAT renames by writing the new entry first: after a cut both names may lead to the same clusters, and removing one
     would free those of the other. So one that is as long as the file it was to become stays.
     """
-    for leftover in folder.glob(".*.part"):
-        named = folder / leftover.name[1:].rsplit(".", 2)[0]
-        if not (named.is_file() and named.stat().st_size == leftover.stat().st_size):
+    for name in [name for name in names_in(folder) if LEFTOVER.fullmatch(name)]:
+        leftover, named = folder / name, folder / name[1:].rsplit(".", 2)[0]
+        if leftover.is_file() and not (named.is_file() and named.stat().st_size == leftover.stat().st_size):
             fsops.unlink(leftover)

@@ -15,11 +15,10 @@ from gateway.transfer.media import hashes
 from gateway.transfer.media.dicomdir.entities import FILE_ID, file_id_of
 from gateway.transfer.media.dicomdir.header import read_header
 from gateway.transfer.media.dicomdir.structure import Record
-from gateway.transfer.media.medium import found
+from gateway.transfer.media.medium import Finder
 
 NAME = "REMOVED.TXT"
 _LINE = re.compile(rb"([A-Z0-9_/]{1,71})  ([0-9.]{1,64})\n")
-_MOST = 100_000
 
 
 def place(root: Path) -> Path:
@@ -38,12 +37,9 @@ def put(root: Path, file_id: str, sop_instance_uid: str) -> bool:
 def read(root: Path) -> dict[str, str]:
     """File ID -> SOP Instance UID."""
     gone: dict[str, str] = {}
-    if not place(root).is_file() or place(root).is_symlink():
-        return gone
-    with place(root).open("rb") as lines:
-        while (line := lines.readline(256)) and len(gone) < _MOST:
-            if match := _LINE.fullmatch(line):
-                gone[match[1].decode("ascii")] = match[2].decode("ascii")
+    for line in hashes.lines(root, f"{hashes.FOLDER}/{NAME}"):
+        if match := _LINE.fullmatch(line):
+            gone[match[1].decode("ascii")] = match[2].decode("ascii")
     return gone
 
 
@@ -61,13 +57,15 @@ def unburied(root: Path) -> dict[str, str]:
     """Those of which something is still on the medium. Another object that has the name by now is none."""
     gone = read(root)
     known = hashes.remembered(root) if gone else {}
-    return {f: uid for f, uid in gone.items() if f in known or _holds(root, f, uid)}
+    find = Finder(root)
+    return {f: uid for f, uid in gone.items() if f in known or _holds(find(f), f, uid)}
 
 
 def bury(root: Path, gone: dict[str, str]) -> None:
     """What is left to do when no DICOMDIR names them any more: the files, empty folders of ours, the hashes."""
+    find = Finder(root)
     for file_id, uid in gone.items():
-        if (path := found(root, file_id)) and _holds(root, file_id, uid):
+        if (path := find(file_id)) and _holds(path, file_id, uid):
             fsops.unlink(path)
         for folder in (root / file_id).parents if FILE_ID.fullmatch(file_id) else ():
             if folder == root or folder.is_symlink() or not fsops.remove_empty(folder):
@@ -77,9 +75,9 @@ def bury(root: Path, gone: dict[str, str]) -> None:
         hashes.drop(root, gone)
 
 
-def _holds(root: Path, file_id: str, sop_instance_uid: str) -> bool:
+def _holds(path: Path | None, file_id: str, sop_instance_uid: str) -> bool:
     """Whether the file is there and is that instance; one that cannot be read is, if its name is ours."""
-    if (path := found(root, file_id)) is None:
+    if path is None:
         return False
     try:
         return read_header(path).sop_instance_uid == sop_instance_uid

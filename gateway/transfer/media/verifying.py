@@ -7,9 +7,9 @@ bounded by what a DICOMDIR may hold, not by what it says. Patients are not named
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.errors import Held
@@ -21,9 +21,13 @@ from gateway.transfer.media.dicomdir.soundness import Sound, digest, where
 from gateway.transfer.media.dicomdir.stores import opened
 from gateway.transfer.media.dicomdir.structure import Record, Top, read_records, read_top
 from gateway.transfer.media.findings import Findings, Report, Status, in_order
-from gateway.transfer.media.medium import DICOMDIR, allowed, found, in_words, refuse_missing
+from gateway.transfer.media.medium import DICOMDIR, Finder, allowed, in_words, refuse_missing
+from gateway.transfer.media.walking import OURS, walk
 
 __all__ = ["Report", "Status", "status", "verify"]
+
+
+Kept = Callable[[str], Mapping[str, str]]  # UID of a file-set -> its File IDs and their SHA-256
 
 
 def status(root: Path) -> Status:
@@ -48,8 +52,11 @@ def status(root: Path) -> Status:
     return Status(root, name, in_order(counts), free)
 
 
-def verify(root: Path) -> Report:
-    """Check everything, read every file. Raises Retry if the medium is not there or fails while it is read."""
+def verify(root: Path, kept: Kept = lambda _uid: {}) -> Report:
+    """Check everything, read every file. Raises Retry if the medium is not there or fails while it is read.
+
+    ``kept``: what the box itself remembers of a file-set, by its UID; it is believed before the medium's own list.
+    """
     refuse_missing(root)
     findings, name, counts = Findings(), "", Counter[str]()
     try:
@@ -59,7 +66,7 @@ def verify(root: Path) -> Report:
                 name = top.file_set_id
                 sound = Sound(source, top, findings.say)
                 counts = sound.counts
-                _Files(root, findings).check(source, top, sound)
+                _Files(root, findings, kept(top.file_set_uid)).check(source, top, sound)
             elif hashes.remembered(root):
                 findings.say("there are files of a gateway, but no DICOMDIR")
     except Malformed as error:
@@ -72,10 +79,14 @@ def verify(root: Path) -> Report:
 class _Files:
     """What the records name, and what lies there."""
 
-    def __init__(self, root: Path, findings: Findings) -> None:
+    def __init__(self, root: Path, findings: Findings, kept: Mapping[str, str]) -> None:
         self._root = root
+        self._find = Finder(root)
         self._say = findings.say
-        self._known = hashes.remembered(root)
+        self._kept = kept
+        self._said = hashes.remembered(root)
+        if lies := sum(1 for file_id in kept if self._said.get(file_id, kept[file_id]) != kept[file_id]):
+            self._say(f"{lies} hashes on the medium are not those that this box keeps")
         self._removed = tombstones.read(root)
         self._named: set[int] = set()  # digests of our File IDs
 
@@ -83,12 +94,16 @@ class _Files:
         for record in read_records(source, top):
             if record.in_use and 0x00041500 in record.values:
                 self._record(record, sound)
-        for parent, folders, names in os.walk(self._root):
-            relative = Path(parent).relative_to(self._root).as_posix()
-            folders[:] = sorted(name for name in folders if name[:2] in ("PA", "ST", "SE"))
-            for name in sorted(names):
-                if FILE_ID.fullmatch(f := f"{relative}/{name}") and digest("", f.encode()) not in self._named:
-                    self._say(f"{f} is there, but the DICOMDIR does not name it")
+        for file_id in sorted(self._kept):
+            if digest("", file_id.encode()) not in self._named and file_id not in self._removed:
+                self._say(f"this box filed {file_id}, and the DICOMDIR does not name it")
+
+        def strange(name: str) -> None:
+            self._say(f"{name} is there, but the DICOMDIR does not name it: it is neither a file nor a folder")
+
+        for file_id in walk(self._root, OURS, strange=strange):
+            if digest("", file_id.encode()) not in self._named:
+                self._say(f"{file_id} is there, but the DICOMDIR does not name it")
 
     def _record(self, record: Record, sound: Sound) -> None:
         file_id = file_id_of(record.values[0x00041500])
@@ -98,14 +113,14 @@ class _Files:
         self._named.add(digest("", file_id.encode()))
         if tombstones.names(record, self._removed):
             self._say(f"{file_id} was removed, but {where(record)} still names it")
-        path = found(self._root, file_id)
+        path = self._find(file_id)
         if path is None:
             self._say(f"{file_id} is named, but there is no such file")
         else:
             self._file(path, file_id, record, sound)
 
     def _file(self, path: Path, file_id: str, record: Record, sound: Sound) -> None:
-        said = self._known.get(file_id)
+        said = self._kept.get(file_id) or self._said.get(file_id)
         if said is not None and hashes.of_file(path) != said:
             self._say(f"{file_id}: its content is not what was written")
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -24,19 +25,19 @@ def records(root: Path) -> list[pydicom.Dataset]:
 
 def test_the_file_lies_unchanged_under_a_file_id_of_eight_upper_case_characters(make: Make, stick: Path) -> None:
     instance = make()
-    file_id = media.add(stick, instance, "WARD")
+    file_id = media.add(stick, instance, "WARD").file_id
     assert re.fullmatch(r"([A-Z0-9_]{1,8}/){3}[A-Z0-9_]{1,8}", file_id)
     assert (stick / file_id).read_bytes() == Path(instance.path).read_bytes()
 
 
 def test_adding_the_same_instance_again_changes_nothing(make: Make, stick: Path) -> None:
     instance, other = make(), make()
-    file_id = media.add(stick, instance, "WARD")
+    file_id = media.add(stick, instance, "WARD").file_id
     media.add(stick, other, "WARD")
     before = {path: path.read_bytes() for path in stick.rglob("*") if path.is_file()}
-    assert media.add(stick, instance, "WARD") == file_id
+    assert media.add(stick, instance, "WARD").file_id == file_id
     fileset._open.clear()
-    assert media.add(stick, instance, "WARD") == file_id
+    assert media.add(stick, instance, "WARD").file_id == file_id
     assert {path: path.read_bytes() for path in stick.rglob("*") if path.is_file()} == before
 
 
@@ -47,7 +48,7 @@ def test_a_large_file_is_synced_as_it_is_copied_and_each_block_is_progress(
     monkeypatch.setattr(hashes, "_SYNC_EVERY", 2 << 20)
     steps: list[str] = []
     monkeypatch.setattr(fsops, "watch", lambda when, what, where: steps.append(what) if when == "after" else None)
-    file_id = media.add(stick, instance, "WARD", lambda: steps.append("beat"))
+    file_id = media.add(stick, instance, "WARD", lambda: steps.append("beat")).file_id
     assert steps.count("beat") >= 2 * 6  # written, and read back
     copied = steps[: steps.index("rename", steps.index("beat"))]
     assert copied[copied.index("beat") :].count("fsync") >= 3
@@ -166,3 +167,48 @@ def test_the_status_counts_what_is_there(make: Make, stick: Path) -> None:
     media.add(stick, make(), "WARD")
     media.add(stick, make(PatientID="P2"), "WARD")
     assert "file-set WARD: 2 instances of 2 patients" in str(media.status(stick))
+
+
+def test_what_is_said_of_a_copy_is_what_the_medium_gives_back(make: Make, stick: Path) -> None:
+    instance = make()
+    for _ in range(2):  # copied, then found there
+        filed = media.add(stick, instance, "WARD")
+        assert filed.sha256 == hashlib.sha256((stick / filed.file_id).read_bytes()).hexdigest()
+        assert filed.file_set_id == "WARD"
+        assert filed.file_set_uid == pydicom.dcmread(stick / "DICOMDIR").file_meta.MediaStorageSOPInstanceUID
+
+
+def test_a_copy_that_rotted_meanwhile_is_not_taken_for_one(make: Make, stick: Path) -> None:
+    instance = make()
+    file_id = media.add(stick, instance, "WARD").file_id
+    rotten = bytearray((stick / file_id).read_bytes())
+    rotten[-3] ^= 1
+    (stick / file_id).write_bytes(rotten)
+    again = media.add(stick, instance, "WARD")
+    assert again.file_id != file_id
+    assert (stick / again.file_id).read_bytes() == Path(instance.path).read_bytes()
+
+
+def test_a_rebuilt_file_set_is_still_the_same(make: Make, stick: Path) -> None:
+    uid = media.add(stick, make(), "WARD").file_set_uid
+    media.repair(stick)
+    assert media.add(stick, make(), "OTHER").file_set_uid == uid
+
+
+def test_looking_tells_what_is_there_and_writes_nothing_to_a_medium_without_a_file_set(make: Make, stick: Path) -> None:
+    assert media.look(stick, "WARD") is None
+    assert list(stick.iterdir()) == []
+    filed = media.add(stick, make(), "WARD")
+    media.forget(stick)
+    assert media.look(stick, "OTHER") == media.FileSet("WARD", filed.file_set_uid, 1)
+
+
+def test_looking_mends_a_directory_that_was_cut(make: Make, stick: Path) -> None:
+    media.add(stick, make(), "WARD")
+    data = (stick / "DICOMDIR").read_bytes()
+    (stick / "DICOMDIR").write_bytes(data[:-40])
+    media.forget(stick)
+    found = media.look(stick, "WARD")
+    assert found is not None
+    assert found.instances == 1
+    assert media.verify(stick).sound

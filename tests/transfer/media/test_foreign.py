@@ -94,7 +94,7 @@ def test_their_records_keep_their_bytes_and_places_and_ours_are_found_beside_the
     files = {path: path.read_bytes() for path in stick.rglob("*") if path.is_file()}
     before, there, problems = files.pop(stick / "DICOMDIR"), leaves(stick), set(media.verify(stick).problems)
     ours = [make(PatientID="F1"), make(GENERAL_32, PatientID="N1"), make(PDF, PatientID="F2"), make(PatientID="F1")]
-    added = {one.sop_instance_uid: media.add(stick, one, "WARD") for one in ours}
+    added = {one.sop_instance_uid: media.add(stick, one, "WARD").file_id for one in ours}
     after = (stick / "DICOMDIR").read_bytes()
     end = their_end(before)
     changed = [at for at in range(end) if before[at] != after[at]]
@@ -115,7 +115,7 @@ def test_the_judges_find_no_fault_that_was_not_there_before(kind: str, make: Mak
         return {line for line in said.splitlines() if line.startswith(("Error", "E:"))}
 
     before = errors()
-    ours = {media.add(stick, make(PatientID=p), "WARD") for p in ("F1", "N1")}
+    ours = {media.add(stick, make(PatientID=p), "WARD").file_id for p in ("F1", "N1")}
     assert errors() <= before
     listed = judge("dcdirdmp", str(stick / "DICOMDIR"))
     assert all(file_id.replace("/", "\\") in listed for file_id in ours)
@@ -207,9 +207,9 @@ def test_existing_records_are_used_for_the_same_entities(make: Make, stick: Path
 
 def test_a_folder_for_their_patient_is_made_once(make: Make, stick: Path) -> None:
     by_hand(stick, "plain")
-    one = media.add(stick, make(PatientID="F1"), "WARD")
+    one = media.add(stick, make(PatientID="F1"), "WARD").file_id
     fileset._open.clear()
-    other = media.add(stick, make(PatientID="F1"), "WARD")
+    other = media.add(stick, make(PatientID="F1"), "WARD").file_id
     assert one.split("/")[0] == other.split("/")[0]
 
 
@@ -305,7 +305,7 @@ def test_a_file_of_theirs_with_a_name_like_ours_is_never_written_over(name: str,
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"not in their DICOMDIR")
     for p in ("F1", "N1"):
-        assert not media.add(stick, make(PatientID=p), "WARD").endswith(name[-8:])
+        assert not media.add(stick, make(PatientID=p), "WARD").file_id.endswith(name[-8:])
     assert place.read_bytes() == b"not in their DICOMDIR"
 
 
@@ -313,7 +313,7 @@ def test_a_file_of_theirs_that_is_named_like_ours_takes_its_number(make: Make, s
     name = "PA000001/ST000001/SE000001/IN000007"
     by_dcmmkdir(stick, {name: make(PatientID="F1").path})
     before = (stick / name).read_bytes()
-    assert media.add(stick, make(PatientID="N1"), "WARD").endswith("IN000008")
+    assert media.add(stick, make(PatientID="N1"), "WARD").file_id.endswith("IN000008")
     assert (stick / name).read_bytes() == before
 
 
@@ -321,7 +321,7 @@ def test_an_instance_that_they_have_already_is_not_copied_again_but_compared(mak
     one = make(PatientID="F1")
     by_dcmmkdir(stick, {"F1": one.path})
     before = sorted(path for path in stick.rglob("*") if path.is_file() and "GATEWAY" not in path.parts)
-    assert media.add(stick, one, "WARD") == "F1"
+    assert media.add(stick, one, "WARD").file_id == "F1"
     assert sorted(path for path in stick.rglob("*") if path.is_file() and "GATEWAY" not in path.parts) == before
     data = bytearray((stick / "F1").read_bytes())
     data[-1] ^= 1
@@ -448,7 +448,7 @@ def test_the_reserve_is_used_as_in_a_directory_that_was_ours_from_the_start(
     added = {}
     for number in range(12):
         one = make(PatientID=f"F{number % 3}")
-        added[one.sop_instance_uid] = media.add(stick, one, "WARD")
+        added[one.sop_instance_uid] = media.add(stick, one, "WARD").file_id
         if number % 3 == 0:
             fileset._open.clear()
     assert added.items() <= leaves(stick).items()
@@ -468,7 +468,7 @@ def test_a_file_id_in_any_form_is_read(make: Make, stick: Path) -> None:
     dir_.link(None, person)
     dir_.write(stick / "DICOMDIR")
     one = make(PatientID="F1", StudyInstanceUID="1.2.8", SeriesInstanceUID=generate_uid())
-    assert re.fullmatch(r"PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6}", media.add(stick, one, "WARD"))
+    assert re.fullmatch(r"PA\d{6}/ST\d{6}/SE\d{6}/IN\d{6}", media.add(stick, one, "WARD").file_id)
     assert len(leaves(stick)) == 7
     with pytest.raises(Held, match="another object with the UID"):
         media.add(stick, make(SOPInstanceUID="1.2.8.1.3"), "WARD")

@@ -30,7 +30,7 @@ NOON = 1_795_000_000.0
 def put(stick: Path, make: Make, sop_class: str = TWELVE_LEAD, **values: object) -> str:
     if sop_class == PDF:
         values = {"EncapsulatedDocument": b"%PDF-1.4\n%%EOF\n"} | values
-    return media.add(stick, make(sop_class, **values), "WARD_3")
+    return media.add(stick, make(sop_class, **values), "WARD_3").file_id
 
 
 def refresh(stick: Path, **more: bool) -> int:
@@ -512,17 +512,21 @@ def test_the_carrier_gets_pages_only_when_the_directory_changed_and_not_all_the_
 
     monkeypatch.setattr(keeping, "refresh", slow)
     pages = pdi.Pages(ABOUT, lambda: now)
-    assert pages.turn(stick) == 0, "nothing is there yet"
+    assert pages.turn(stick), "nothing is there yet"
     put(stick, make)
-    assert pages.turn(stick) == 1
+    assert pages.turn(stick)
     now += 100
-    assert pages.turn(stick) == 0, "nothing changed"
+    assert pages.turn(stick), "nothing changed"
+    assert len(calls) == 1
     put(stick, make)
     now -= 80
-    assert pages.turn(stick) == 0, "three seconds of work are paid for by a minute"
+    assert not pages.turn(stick), "three seconds of work are paid for by a minute"
     now += 60
-    assert pages.turn(stick) == 1
+    assert pages.turn(stick)
     assert len(calls) == 2
+    put(stick, make)
+    assert pages.turn(stick, at_once=True), "who takes the stick out does not wait for that"
+    assert len(calls) == 3
 
 
 def test_a_failure_of_the_pages_is_said_once_and_stops_nobody(
@@ -534,7 +538,7 @@ def test_a_failure_of_the_pages_is_said_once_and_stops_nobody(
     pages = pdi.Pages(ABOUT, lambda: now)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert pages.turn(stick) == 0
+            assert not pages.turn(stick)
             now += 61
     assert len([r for r in caplog.records if "made by another program" in r.message]) == 1
 

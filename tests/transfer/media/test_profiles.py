@@ -117,7 +117,7 @@ def test_another_encoding_becomes_explicit_little_endian_as_dcmtk_makes_it_and_l
             assert (found.sop_instance_uid, found.transfer_syntax_uid) == (ref.sop_instance_uid, EXPLICIT)
             assert found.size == Path(found.path).stat().st_size
             assert _dumped(found.path) == _dumped(ref.path)
-            file_id = media.add(stick, found, "WARD")
+            file_id = media.add(stick, found, "WARD").file_id
             assert (stick / file_id).read_bytes() == Path(found.path).read_bytes()
         assert not list((tmp_path / "scratch").iterdir())
     assert media.verify(stick).sound

@@ -136,5 +136,5 @@ def test_dcentvfy_finds_no_contradiction_between_the_files_that_share_records(
     study, series = "1.2.3.4", "1.2.3.4.5"
     made = [make(TWELVE_LEAD, StudyInstanceUID=study, SeriesInstanceUID=series, InstanceNumber=n) for n in (1, 2)]
     made.append(make(GENERAL, StudyInstanceUID=study, SeriesInstanceUID="1.2.3.4.6", SeriesNumber=2))
-    names = [str(stick / media.add(stick, one, "WARD")) for one in made]
+    names = [str(stick / media.add(stick, one, "WARD").file_id) for one in made]
     assert "Error" not in judge("dcentvfy", *names)

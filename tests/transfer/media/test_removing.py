@@ -40,7 +40,7 @@ def test_the_instance_its_file_its_hash_and_what_is_left_empty_go_and_nothing_el
     study, row = generate_uid(), generate_uid()
     made = [make(StudyInstanceUID=study, SeriesInstanceUID=row) for _ in range(2)]
     made += [make(StudyInstanceUID=study), make(), make(PatientID="P2")]
-    names = {one.sop_instance_uid: media.add(stick, one, "WARD") for one in made}
+    names = {one.sop_instance_uid: media.add(stick, one, "WARD").file_id for one in made}
     out = made[which].sop_instance_uid
     gone = names.pop(out)
     assert media.remove(stick, out) == gone
@@ -63,7 +63,7 @@ def test_without_its_last_record_there_is_no_dicomdir(make: Make, stick: Path) -
     media.repair(stick)
     assert files(stick) == set()
     assert media.verify(stick).sound
-    again = media.add(stick, one, "WARD")
+    again = media.add(stick, one, "WARD").file_id
     assert again.endswith("IN000002"), "a removed file's name is never used again"
     media.repair(stick)
     assert leaves(stick) == {one.sop_instance_uid: again}
@@ -73,7 +73,7 @@ def test_adding_goes_on_after_a_removal_wherever_the_record_stood(make: Make, st
     names = {}
     for number in range(12):
         one = make(PatientID=f"P{number % 3}")
-        names[one.sop_instance_uid] = media.add(stick, one, "WARD")
+        names[one.sop_instance_uid] = media.add(stick, one, "WARD").file_id
         if number % 2:
             out = sorted(names)[number % len(names)]
             media.remove(stick, out)
@@ -192,7 +192,7 @@ def test_ours_that_pydicom_moved_is_found_where_it_is_now(make: Make, stick: Pat
 
 def test_a_name_that_another_program_gave_to_another_object_since_is_left_alone(make: Make, stick: Path) -> None:
     out, other = make(), make(PatientID="F1")
-    name = media.add(stick, out, "WARD")
+    name = media.add(stick, out, "WARD").file_id
     media.add(stick, make(), "WARD")
     media.remove(stick, out.sop_instance_uid)
     (stick / name).parent.mkdir(parents=True, exist_ok=True)
@@ -221,7 +221,7 @@ def test_the_command_says_what_it_did_or_why_not(
     argument: str, make: Make, stick: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = make()
-    name = media.add(stick, one, "WARD")
+    name = media.add(stick, one, "WARD").file_id
     folder = {"no file-set": stick.parent / "spool", "no folder": stick / "none"}.get(argument, stick)
     code = main(["media", "remove", one.sop_instance_uid if argument != "not on it" else "1.2.3", str(folder)])
     said = capsys.readouterr()

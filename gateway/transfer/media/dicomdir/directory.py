@@ -39,8 +39,9 @@ class Store(Protocol):
 class Directory:
     """An open DICOMDIR; ``number`` is the next instance's, used in the names of all folders it makes."""
 
-    def __init__(self, store: Store, file_set_id: str) -> None:
+    def __init__(self, store: Store, file_set_id: str, file_set_uid: str = "") -> None:
         self.file_set_id = file_set_id
+        self.file_set_uid = file_set_uid or new_uid()
         self.number = 1
         self._store = store
         self._entities = Entities()
@@ -125,7 +126,7 @@ class Directory:
         self.number = max(self.number, numbers[-1] + 1)
 
     def _create(self, records: list[Entry]) -> tuple[int, ...]:
-        uid = new_uid()
+        uid = self.file_set_uid
         for slack in range(0, layout.SECTOR, 2):
             size = len(layout.head(self.file_set_id, uid, 0, slack)[0])
             front, link_at = layout.head(self.file_set_id, uid, size, slack)
@@ -196,7 +197,7 @@ def _chain(header: Header) -> entities.Chain:
 def _read(store: Store, source: Window) -> tuple[Directory, Top, Contents, tuple[int, int]]:
     """The directory without its index; its top, records, and the trailing padding of the last one."""
     top = read_top(source)
-    directory = Directory(store, top.file_set_id)
+    directory = Directory(store, top.file_set_id, top.file_set_uid)
     directory._top, directory._link_at, directory._end = top, top.first_at, top.records_at
     contents = Contents()
     padding = (0, 0)

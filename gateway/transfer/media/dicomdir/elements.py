@@ -27,6 +27,7 @@ _NARROW = frozenset(
 _ZERO_PADDED = frozenset({b"UI", b"OB", b"UN"})
 _DEEPEST = 16
 _BLOCK = 64 << 10
+MOST_READS = 20_000_000  # of one file: 50 for each of the 400 000 records of the largest DICOMDIR; a minute of work
 _ALL = 0xFFFFFFFF
 _head = struct.Struct("<HH2sH").unpack_from  # group, element, VR, and the length of a narrow VR
 _item = struct.Struct("<HHI").unpack_from
@@ -53,16 +54,19 @@ class Window:
     """A file read through one block in memory. Not mapped: a pulled stick must be an error, not a SIGBUS.
 
     ``start``: the file's first bytes, of whoever has read them already; all of it if there is no ``descriptor``.
+    After ``most`` looks it is Malformed: so a file of a thousand million tiny elements keeps nobody busy for hours.
     """
 
-    def __init__(self, descriptor: int | None, start: bytes = b"") -> None:
+    def __init__(self, descriptor: int | None, start: bytes = b"", most: int = MOST_READS) -> None:
         self._descriptor = descriptor
+        self._left = self._most = most
         self._at = 0
         self._block = start
         self.size = len(start) if descriptor is None else os.fstat(descriptor).st_size
 
     def read(self, at: int, count: int) -> bytes:
-        """``count`` bytes at offset ``at``; raises Malformed if the file is shorter."""
+        """``count`` bytes at offset ``at``; raises Malformed if the file is shorter, or was looked at too often."""
+        self.spend()
         start = at - self._at
         if start < 0 or start + count > len(self._block):
             self._fill(at, count)
@@ -71,11 +75,18 @@ class Window:
 
     def around(self, at: int, count: int) -> tuple[bytes, int]:
         """The block that holds ``count`` bytes from offset ``at``, and where in it they start: nothing is copied."""
+        self.spend()
         start = at - self._at
         if start < 0 or start + count > len(self._block):
             self._fill(at, count)
             start = 0
         return self._block, start
+
+    def spend(self, looks: int = 1) -> None:
+        """Count what was looked at in a block of :meth:`around`."""
+        self._left -= looks
+        if self._left < 0:
+            raise Malformed(f"it has more elements than can be believed ({self._most} looks did not suffice)")
 
     def _fill(self, at: int, count: int) -> None:
         block = b""
@@ -133,15 +144,17 @@ def elements(source: Window, at: int, limit: int, depth: int = 0, last: int = _A
 
     It stops before the first one beyond the tag ``last``, whose value may be of any size.
     """
-    block, behind = b"", 0  # ``behind``: where the block starts in the file
+    block, behind, seen = b"", 0, 0  # ``behind``: where the block starts in the file
     while at < limit:
-        place = at - behind
+        place, seen = at - behind, seen + 1
         if place < 0 or place + 8 > len(block):
+            source.spend(seen)
+            seen = 0
             block, place = source.around(at, 8)
             behind = at - place
         group, number, vr, short = _head(block, place)
         if (tag := group << 16 | number) == ITEM_END or tag > last:
-            return
+            break
         end = at + 8 + short
         if vr in _NARROW and end <= limit:  # nearly all of them
             yield tuple.__new__(Element, (tag, vr, at + 8, short, end))
@@ -150,6 +163,7 @@ def elements(source: Window, at: int, limit: int, depth: int = 0, last: int = _A
             element = element_at(source, at, limit, depth)
             yield element
             at = element.end
+    source.spend(seen)
 
 
 def item_at(source: Window, at: int, limit: int, depth: int = 0) -> tuple[int, int, int]:

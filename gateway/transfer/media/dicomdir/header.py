@@ -98,6 +98,8 @@ def _read(source: Window, path: Path) -> Header:
     if length.tag != 0x00020000 or length.length != 4:
         raise Malformed("the file meta information does not start with its length")
     start = length.end + int.from_bytes(source.read(length.value, 4), "little")
+    if start - length.end > _LONGEST:
+        raise Malformed(f"the file meta information says {start - length.end} bytes")
     meta = {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}
     syntax = meta.get(0x00020010, b"").decode("ascii", "replace")
     if syntax in OTHERWISE_ENCODED:

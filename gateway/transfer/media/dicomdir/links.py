@@ -17,17 +17,19 @@ class Links:
         self.next = array("I")
         self.lower = array("I")
         self.kind = array("H")  # index into ``kinds``
-        self.kinds: list[str] = []
+        self.kinds = ["..."]  # the first stands for those that are too many to be told apart
+        self._kind: dict[str, int] = {}
         self.in_use = bytearray()
         self.reached = bytearray()
 
     def add(self, record: Record) -> None:
-        if record.type not in self.kinds:
-            self.kinds.append(record.type if len(self.kinds) < _MOST_KINDS else "...")
+        if record.type not in self._kind and len(self.kinds) < _MOST_KINDS:
+            self._kind[record.type] = len(self.kinds)
+            self.kinds.append(record.type)
         self.at.append(record.at)
         self.next.append(record.next)
         self.lower.append(record.lower)
-        self.kind.append(self.kinds.index(record.type) if record.type in self.kinds else len(self.kinds) - 1)
+        self.kind.append(self._kind.get(record.type, 0))
         self.in_use.append(record.in_use)
         self.reached.append(0)
 

@@ -73,6 +73,7 @@ class _Cut:
         for i, at in sharing:  # whoever names its file through a record that goes
             gone[i] |= (named := self._links.index(at)) >= 0 and gone[named]
         self._gone = gone
+        self._instead: dict[int, int] = {}  # which record that stays comes next behind one that goes; 0: none
         self.last_of_root = self._prune(top)
         self._starts = array("Q", (at for i, at in enumerate(self._links.at) if gone[i]))
         self.sizes = array("Q", (size for i, size in enumerate(sizes) if gone[i]))
@@ -104,10 +105,13 @@ class _Cut:
 
     def moved(self, at: int) -> int:
         """Where a link to ``at`` leads now."""
-        for _ in self._starts:  # as many steps as records go: what nobody reaches may go round in a circle
-            if not self.is_gone(at):
-                break
+        way = []
+        while self.is_gone(at) and at not in self._instead:
+            self._instead[at] = 0  # what nobody reaches may go round in a circle
+            way.append(at)
             at = self._links.next[self._links.index(at)]
+        at = self._instead.get(at, at)
+        self._instead.update(dict.fromkeys(way, at))
         return 0 if self.is_gone(at) else at - self._before[bisect_left(self._starts, at)]
 
 

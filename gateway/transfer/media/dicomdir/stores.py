@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +12,7 @@ from gateway import fsops
 from gateway.transfer.media.dicomdir.directory import Directory
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
 from gateway.transfer.media.dicomdir.layout import FILE_TAIL
+from gateway.transfer.media.walking import Missing, NoFile, open_below
 
 _BLOCK = 1 << 20
 
@@ -105,16 +104,10 @@ def opened(path: Path) -> Iterator[Window | None]:
 
 
 def open_directory(path: Path) -> int | None:
-    """Open a DICOMDIR for reading; None if there is none. A link or a pipe in its place is Malformed, not followed."""
+    """Open a DICOMDIR for reading; None if there is none. A link or a pipe in its place is Malformed, not opened."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
+        return open_below(path.parent, path.name)
+    except Missing:
         return None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise Malformed("the DICOMDIR is a link") from error
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise Malformed("the DICOMDIR is no regular file")
-    return descriptor
+    except NoFile as error:
+        raise Malformed(str(error)) from error

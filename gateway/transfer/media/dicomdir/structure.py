@@ -26,10 +26,14 @@ from gateway.transfer.media.dicomdir.elements import (
     tag_at,
 )
 from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
+from gateway.transfer.media.walking import shown
 
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 MOST_RECORDS = 400_000  # 100 000 instances, each with its own patient, study and series; bounds the memory used
+MOST_BYTES = 1 << 30  # of a DICOMDIR; icons for 100 000 images take as much
 _LONGEST = 64 << 10
+_MOST_ELEMENTS = 1000  # in one record, or before the first
+_MOST_TEXT = 1 << 20  # bytes of one record's values
 _LONGEST_TYPE = 16  # a CS; what a hostile one says beyond that is nobody's record type
 _TEXT = frozenset({b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"})
 _LINKS = frozenset({0x00041400, 0x00041420, 0x00041504})
@@ -40,6 +44,7 @@ class Top:
     """The top level. ``*_at`` are offsets of 4-byte values in the file."""
 
     file_set_id: str
+    file_set_uid: str  # Media Storage SOP Instance UID (0002,0003)
     first: int  # offset of the first record of the root entity, 0 if none
     first_at: int
     last: int
@@ -83,11 +88,15 @@ def read_meta(source: Window) -> tuple[dict[int, bytes], int]:
     if length.tag != 0x00020000 or length.length != 4:
         raise Malformed("the file meta information does not start with its length")
     start = length.end + _number(source, length)
+    if start - length.end > _LONGEST:
+        raise Malformed(f"the file meta information says {start - length.end} bytes")
     return {e.tag: source.read(e.value, e.length).rstrip(b"\0 ") for e in elements(source, length.end, start)}, start
 
 
 def read_top(source: Window) -> Top:
     """Raises Malformed if this is no DICOMDIR."""
+    if source.size > MOST_BYTES:
+        raise Malformed(f"it has {source.size} bytes, more than a DICOMDIR that can be believed")
     meta, start = read_meta(source)
     if meta.get(0x00020002) != DIRECTORY_CLASS.encode():
         raise Malformed("the file is not of the class Media Storage Directory")
@@ -98,14 +107,16 @@ def read_top(source: Window) -> Top:
     while at < source.size:  # the sequence is the last; its inside is read record by record, not here
         head = source.read(at, 8)
         if head[:6] == b"\x04\x00\x20\x12SQ":
-            return _top(source, found, at)
+            return _top(source, found, at, meta.get(0x00020003, b"").decode("ascii", "replace"))
         element = element_at(source, at, source.size)
+        if len(found) == _MOST_ELEMENTS:
+            break
         found[element.tag] = element
         at = element.end
     raise Malformed("there is no Directory Record Sequence (0004,1220)")
 
 
-def _top(source: Window, found: dict[int, Element], at: int) -> Top:
+def _top(source: Window, found: dict[int, Element], at: int, uid: str) -> Top:
     sizes = ((0x00041200, 4), (0x00041202, 4), (0x00041212, 2), *([(0x00040000, 4)] if 0x00040000 in found else []))
     for tag, size in sizes:
         if tag not in found or found[tag].length != size:
@@ -117,7 +128,10 @@ def _top(source: Window, found: dict[int, Element], at: int) -> Top:
         raise Malformed(f"the Directory Record Sequence says {length} bytes, that is beyond the file's end")
     title = found.get(0x00041130)
     return Top(
-        file_set_id=source.read(title.value, title.length).decode("ascii", "replace").strip() if title else "",
+        file_set_id=shown(source.read(title.value, min(title.length, 64)).decode("ascii", "replace")).strip()
+        if title
+        else "",
+        file_set_uid=uid,
         first=_number(source, found[0x00041200]),
         first_at=found[0x00041200].value,
         last=_number(source, found[0x00041202]),
@@ -165,10 +179,13 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
     values: dict[int, bytes] = {}
     padding, behind, previous = (0, 0), start, -1
     places: dict[int, int] = {}
-    extended = False
+    extended, room = False, _MOST_TEXT
     for element in elements(source, start, end):
         if element.tag <= previous:
             raise Malformed(f"at {behind}: {name(element.tag)} is out of order")
+        room -= element.length if element.length <= _LONGEST else 0
+        if room < 0 or len(values) > _MOST_ELEMENTS:
+            raise Malformed(f"at {at}: the directory record holds more than can be believed")
         previous, behind = element.tag, element.end
         if element.tag == PADDING:
             padding = (element.value, element.length)
@@ -184,7 +201,7 @@ def _record(source: Window, at: int, limit: int) -> tuple[Record, int]:
         if behind + 8 > limit or tag_at(source, behind) != (ITEM_END, 0):
             raise Malformed(f"at {at}: the directory record has no end")
         behind += 8
-    kind = sys.intern(values.get(0x00041430, b"").decode("ascii", "replace")[:_LONGEST_TYPE])
+    kind = sys.intern(shown(values.get(0x00041430, b"").decode("ascii", "replace"))[:_LONGEST_TYPE])
     for tag, size in ((0x00041400, 4), (0x00041410, 2), (0x00041420, 4), (0x00041504, 4)):
         if len(values.get(tag, b"")) != size and (tag != 0x00041504 or tag in values):
             raise Malformed(f"at {at}: the directory record's {name(tag)} is missing or not {size} bytes long")

@@ -27,16 +27,21 @@ class Pages:
         self._not_before = float("-inf")
         self._words = ""
 
-    def turn(self, root: Path, beat: Callable[[], None] = lambda: None) -> int:
-        """Call it whenever nothing is left to copy to ``root``. Returns how many instances got their page."""
+    def turn(self, root: Path, beat: Callable[[], None] = lambda: None, at_once: bool = False) -> bool:
+        """Call it whenever nothing is left to copy to ``root``; ``at_once``: the medium is about to be taken out.
+
+        Returns whether the pages say what the DICOMDIR says.
+        """
         began = self._monotonic()
         try:
             stat = (root / DICOMDIR).stat()
         except OSError:
-            return 0  # nothing is there, or the medium is gone: the next copy will say so
+            return True  # nothing is there, or the medium is gone: the next copy will say so
         sign = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if self._made.get(root) == sign or began < self._not_before:
-            return 0
+        if self._made.get(root) == sign:
+            return True
+        if began < self._not_before and not at_once:
+            return False
         try:
             count = refresh(root, self._about, beat)
         except (GatewayError, OSError) as error:
@@ -44,9 +49,10 @@ class Pages:
             if self._words != str(error):  # said once, not at every try
                 log.warning("the pages of the medium could not be made: %s", error)
             self._words = str(error)
-            return 0
+            return False
         took = self._monotonic() - began
         self._not_before = began + _SHARE * took
-        self._made, self._words = {root: sign}, ""
+        self._words = ""
+        self._made = {one: made for one, made in self._made.items() if one.exists()} | {root: sign}
         log.info("medium %s: %d instances got their page in %.1f s", root, count, took)
-        return count
+        return True
