@@ -104,9 +104,10 @@ def test_the_process_that_mounts_lives_as_long_as_the_device_and_opens_no_other(
 
 def test_udev_wants_it_for_usb_and_cards_only_and_after_it_knows_what_is_on_them() -> None:
     rules = (UNITS / "udev" / "71-gateway-sticks.rules").read_text()
-    wants = [line for line in rules.splitlines() if "SYSTEMD_WANTS" in line]
+    wants = [line for line in rules.splitlines() if line.startswith("KERNEL")]
     assert len(wants) == 2
     assert all('ENV{SYSTEMD_WANTS}+="stick@%k.service"' in line for line in wants)
+    assert all('RUN+="/usr/bin/systemctl --no-block start stick@%k.service"' in line for line in wants)
     assert 'ENV{ID_BUS}=="usb"' in wants[0]
     assert 'ATTRS{type}=="SD"' in wants[1]
     assert "ENV{ID_FS_USAGE}!=" in rules

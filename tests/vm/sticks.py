@@ -50,6 +50,16 @@ def pulled(ward: Ward) -> None:
     _fill(ward, stick)
 
 
+def loose_contact(ward: Ward) -> None:
+    """gone in mid-write and back at once"""
+    stick, dice = _stick(ward), _dice()
+    for _ in range(3):
+        inserted = ward.insert(stick, dice, dice.randint(30, 80))
+        _until_off(ward, inserted)
+        ward.remove(inserted)
+    _fill(ward, stick)
+
+
 def power_cut(ward: Ward) -> None:
     """the box and its stick lose their power in mid-write"""
     stick, dice = _stick(ward), _dice()
@@ -140,7 +150,7 @@ def control(ward: Ward) -> None:
         shutil.rmtree(work)
 
 
-CASES = (backlog, pulled, power_cut, second, foreign, asked, refused, control)
+CASES = (backlog, pulled, loose_contact, power_cut, second, foreign, asked, refused, control)
 
 
 def _dice() -> random.Random:

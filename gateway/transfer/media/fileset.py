@@ -244,13 +244,13 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
 def _taken(root: Path, file_id: str, known: Mapping[str, str], source: Path, beat: Callable[[], None]) -> bool:
     """Whether a file is there that is another one: it may be all that is left of something.
 
-    The very same one, of ours, was only cut off before it was named. A whole one of another instance may have been
-    named until somebody damaged its record.
+    The very same one, of ours, was only cut off before it was named, an empty one before its name had the data
+    (fsops.rename). A whole one of another instance may have been named until somebody damaged its record.
     """
     path = root / file_id
     if any(os.path.lexists(folder) and not folder.is_dir() for folder in list(path.parents)[:3]):
         return True
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) or (file_id in known and path.lstat().st_size == 0):
         return False
     return file_id not in known or {hashes.of_file(path, beat), hashes.of_file(source, beat)} != {known[file_id]}
 

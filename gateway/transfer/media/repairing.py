@@ -4,8 +4,8 @@ It starts from what another program's DICOMDIR said before ours were added (:mod
 those records only such go as name a file of ours that is removed or lost. Every file in
 PAnnnnnn/STnnnnnn/SEnnnnnn/INnnnnnn whose hash is the remembered one is named again, folder by folder. One
 without a remembered hash is taken in if its header is sound: somebody lost the hashes. One with another hash is
-damaged: it is left where it is, and said. A removed one is taken off (:mod:`.tombstones`). The new directory
-replaces the old one at once.
+damaged: it is left where it is, and said; of an empty one nothing but its name is left, and that is taken off. A
+removed one is taken off (:mod:`.tombstones`). The new directory replaces the old one at once.
 """
 
 from __future__ import annotations
@@ -77,9 +77,15 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
         contextlib.closing(_opened(root, gone)) as files,
     ):
         directory = _original(root, known, gone, draft)
+        for file_id, digest in _moved(root, known, gone):
+            sums.write(hashes.line(file_id, digest))
         for file_id, descriptor in files:
-            digest, header, trouble = _look(root / file_id, descriptor, beat)
             said = known.get(file_id)
+            if said is not None and not os.fstat(descriptor).st_size:
+                fsops.unlink(root / file_id)  # so FAT leaves what was cut off between its name and its data
+                left_out.say(f"{file_id}: nothing is left of it; its name is taken off")
+                continue
+            digest, header, trouble = _look(root / file_id, descriptor, beat)
             sums.write(hashes.line(file_id, said or digest))
             if said not in (None, digest):
                 trouble = "its content is not what was written"
@@ -95,6 +101,14 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
         fsops.unlink(root / DICOMDIR)  # one without records is not allowed (PS3.11 H.3.3)
     tombstones.bury(root, gone)
     return Repaired(count, tuple(left_out.said), left_out.count)
+
+
+def _moved(root: Path, known: Mapping[str, str], gone: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Hashes of what is no more under the name we gave it: another program that wrote there may have moved it."""
+    if original.place(root).exists():
+        for file_id, digest in hashes.entries(root):
+            if file_id not in gone and (known[file_id] != digest or not (root / file_id).is_file()):
+                yield file_id, digest
 
 
 def _opened(root: Path, gone: dict[str, str]) -> Generator[tuple[str, int], None, None]:

@@ -31,6 +31,7 @@ _MOUNT_POINT_MODE = 0o755  # root's: when nothing is mounted there, nobody else 
 _CHECKED = (0, 1)  # exit codes of fsck.fat: nothing to do, errors were corrected
 _STATE_AT = {"FAT16": 0x25, "FAT32": 0x41}  # offset of the state byte in the boot sector
 _DIRTY = 0x01
+_MOST_PASSES = 3  # of fsck.fat, after the first
 _MOST_LAYERS = 8  # a mount over a mount: of processes that were killed
 _LONG_CHECK, _LONG_MOUNT = 600.0, 120.0  # seconds
 
@@ -91,8 +92,17 @@ def was_cut(stick: Stick, dev: Path = DEV) -> bool:
 
 
 def check(stick: Stick, dev: Path = DEV) -> str:
-    """fsck.fat on a volume that was cut; returns "" if all is in order now, else what went wrong."""
-    return _run(["fsck.fat", "-a", str(dev / stick.name)], _LONG_CHECK, _CHECKED)
+    """fsck.fat on a volume that was cut; returns "" if all is in order now, else what went wrong.
+
+    Until it finds nothing more: a folder whose cluster counts as free is cut off by one pass and removed by the next.
+    Left in between it would make Linux set the whole volume read-only at the first look into it.
+    """
+    command = ["fsck.fat", "-a", str(dev / stick.name)]
+    said = _run(command, _LONG_CHECK, _CHECKED)
+    for _ in range(0 if said else _MOST_PASSES):
+        if not (said := _run(command, _LONG_CHECK)):
+            break
+    return said
 
 
 def _run(command: list[str], seconds: float, good: tuple[int, ...] = (0,)) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,30 @@ def test_after_a_failed_sync_the_directory_is_rebuilt_before_it_is_believed(
     assert (stick / "DICOMDIR").stat().st_ino != inode
     assert uids(stick) == {old.sop_instance_uid, new.sop_instance_uid}
     assert media.verify(stick).sound
+
+
+@pytest.mark.parametrize("first", [media.add, media.repair])
+def test_a_name_without_data_that_fat_leaves_of_a_cut_is_used_again_or_taken_off(
+    first: Callable[..., object], make: Make, stick: Path
+) -> None:
+    """On FAT a new name has no data before the file is synced once more; seen on a stick that was pulled."""
+    old, new = make(), make()
+    media.add(stick, old, "CUT")
+
+    def stop(what: str, where: str) -> None:
+        if what == "rename" and where.endswith("IN000002"):
+            raise Cut
+
+    fsops.watch = after(stop)
+    with pytest.raises(Cut):
+        media.add(stick, new, "CUT")
+    fsops.watch = None
+    fileset._open.clear()
+    (cut,) = stick.glob("PA*/ST*/SE*/IN000002")
+    os.truncate(cut, 0)
+    if first is media.repair:
+        media.repair(stick)
+        assert media.verify(stick).sound, str(media.verify(stick))
+    media.add(stick, new, "CUT")
+    assert uids(stick) == {old.sop_instance_uid, new.sop_instance_uid}
+    assert media.verify(stick).sound, str(media.verify(stick))

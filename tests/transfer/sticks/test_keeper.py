@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -357,6 +358,23 @@ def test_a_fat_that_was_pulled_is_known_by_its_mark_and_checked(tmp_path: Path, 
     assert mounting.was_cut(stick, tmp_path)
     assert mounting.check(stick, tmp_path) == ""
     assert not mounting.was_cut(stick, tmp_path)
+
+
+def test_a_folder_that_was_cut_off_while_it_was_made_is_gone_after_the_check(tmp_path: Path) -> None:
+    """Seen when a stick lost its power in mkdir: the name is on it, the FAT still says that its cluster is free."""
+    image = tmp_path / "sdq1"
+    image.touch()
+    os.truncate(image, 16 << 20)
+    subprocess.run([need("mkfs.fat"), "-F", "16", str(image)], check=True, capture_output=True)
+    need("fsck.fat")
+    data = bytearray(image.read_bytes())
+    sector, _cluster, reserved, fats, _entries, _sectors, _media, size = struct.unpack_from("<HBHBHHBH", data, 11)
+    root, torn = (reserved + fats * size) * sector, b"PA000001   \x10" + bytes(14) + b"\x05\0" + bytes(4)
+    data[root : root + 32] = torn
+    data[mounting._STATE_AT["FAT16"]] |= 1
+    image.write_bytes(data)
+    assert mounting.check(Stick("sdq1", version="FAT16"), tmp_path) == ""
+    assert image.read_bytes()[root] in (0x00, 0xE5)  # free, or deleted
 
 
 def test_without_fsck_the_stick_is_used_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
