@@ -7,6 +7,7 @@ the same acquisition again after a crash must give the same object.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 import uuid
@@ -16,6 +17,14 @@ from gateway import __version__
 # This implementation's own (PS3.7 D.3.3.2), drawn once: the same in files, on media and on the network.
 IMPLEMENTATION_CLASS_UID = "2.25.9949554404670780897822844039783077867"
 IMPLEMENTATION_VERSION = f"MODGATEWAY_{__version__}"[:16]
+
+
+_UID = re.compile(r"(?=.{1,64}\Z)(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+
+
+def is_uid(text: str) -> bool:
+    """Whether it is what PS3.5 section 9.1 calls a UID."""
+    return _UID.fullmatch(text) is not None
 
 
 def new_uid() -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Held, Misuse
+from gateway.identifiers import is_uid
 from gateway.transfer import part10
 from gateway.transfer.media import hashes, tombstones
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
@@ -25,7 +26,6 @@ from gateway.transfer.media.walking import OURS, NoFile, open_below, shown, walk
 MOST_FAILURES = 10  # files in a row that cannot be read: then it is the medium that cannot
 MOST_FILES = 100_000  # instances that are read from one medium at a time; bounds the memory used
 _COMPONENT = re.compile(r"[A-Z0-9_]{1,8}")
-_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class _Directory:
             top = read_top(source)
             self.file_set_id = top.file_set_id
             uid = part10.read(descriptor, DICOMDIR).sop_instance_uid
-            self.uid = uid if _UID.fullmatch(uid) else ""
+            self.uid = uid if is_uid(uid) else ""
             for record in read_records(source, top):
                 if record.in_use and record.values.get(0x00041500):
                     self.names[_file_id(record.text(0x00041500), record.at)] = None

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from gateway import fsops
 from gateway.errors import Held
+from gateway.identifiers import is_uid
 from gateway.transfer.media import hashes, original, tombstones
 from gateway.transfer.media.dicomdir.directory import Directory, NotOurs
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
@@ -207,7 +208,7 @@ def _title(root: Path, otherwise: str) -> tuple[str, str]:
             if source is not None:
                 top = read_top(source)
                 name = top.file_set_id if _FILE_SET_ID.fullmatch(top.file_set_id) else ""
-                return name or otherwise, top.file_set_uid
+                return name or otherwise, top.file_set_uid if is_uid(top.file_set_uid) else ""
     except Malformed:
         pass
     return otherwise, ""

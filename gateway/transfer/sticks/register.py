@@ -10,19 +10,18 @@ lines for one file the later counts. A medium may lie about its UID: it is check
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway import fsops
 from gateway.errors import Held
+from gateway.identifiers import is_uid
 from gateway.model import from_json, to_json
 from gateway.places import FACTS
 from gateway.transfer.media import hashes
 
 VERSION = 1
-_UID = re.compile(r"(?=.{1,64}\Z)(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")  # PS3.5 section 9.1
 _LONGEST_ID = 16  # VR CS
 _SEEN_EVERY = 3600.0  # seconds: "last seen" is written no more often than that
 
@@ -69,7 +68,7 @@ class Register:
 
     def remembered(self, uid: str) -> Mapping[str, str]:
         """File ID -> SHA-256 of what this box put there; empty if it does not know the file-set."""
-        if not _UID.fullmatch(uid):
+        if not is_uid(uid):
             return {}
         return hashes.read(self._place(uid) / hashes.NAME)
 
@@ -111,7 +110,7 @@ class Register:
         return next_id(wanted, {e.file_set_id for e in self.entries()})
 
     def _place(self, uid: str) -> Path:
-        if not _UID.fullmatch(uid):
+        if not is_uid(uid):
             raise Held("the file-set's UID (0002,0003) is none", "use another medium, or empty this one")
         return self._folder / uid
 

@@ -63,6 +63,17 @@ def test_a_file_of_ours_whose_record_was_damaged_is_not_written_over_by_the_next
     assert hashes.remembered(root)[file_id] == hashes.of_file(root / file_id)
 
 
+def test_the_uid_of_a_damaged_file_set_is_not_believed_into_a_new_one(make: Make, stick: Path) -> None:
+    media.add(stick, make(), "WARD")
+    path = stick / "DICOMDIR"
+    data = path.read_bytes()
+    at = data.index(b"\x02\0\x03\0UI") + 12
+    path.write_bytes((data[:at] + b"\xb5\0l" + data[at + 3 :])[:-20])
+    fileset._open.clear()
+    assert media.repair(stick).instances == 1
+    assert media.verify(stick).sound
+
+
 @pytest.mark.parametrize("name", [b"W\xffRD", b"w\x1bRD"])
 def test_the_name_of_a_damaged_file_set_is_not_believed_into_a_new_one(name: bytes, make: Make, stick: Path) -> None:
     media.add(stick, make(), "WARD")
