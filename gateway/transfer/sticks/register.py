@@ -97,7 +97,7 @@ class Register:
         """All that can be read, in the order in which they were begun."""
         found = []
         for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            if _UID.fullmatch(folder.name):
+            if is_uid(folder.name):
                 try:
                     entry = self.entry(folder.name)
                 except Held:
