@@ -20,8 +20,8 @@ from gateway.transfer.media import hashes, tombstones
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
 from gateway.transfer.media.dicomdir.stores import open_directory
 from gateway.transfer.media.dicomdir.structure import DIRECTORY_CLASS, read_records, read_top
-from gateway.transfer.media.medium import DICOMDIR, refuse_missing
-from gateway.transfer.media.walking import OURS, NoFile, open_below, shown, walk
+from gateway.transfer.media.medium import DICOMDIR, Finder, refuse_missing
+from gateway.transfer.media.walking import OURS, Missing, NoFile, open_below, shown, walk
 
 MOST_FAILURES = 10  # files in a row that cannot be read: then it is the medium that cannot
 MOST_FILES = 100_000  # instances that are read from one medium at a time; bounds the memory used
@@ -75,12 +75,12 @@ def read(root: Path, register: Path, beat: Callable[[int], None] = lambda _: Non
     own = hashes.read(register / by_directory.uid / hashes.NAME) if by_directory.uid else {}
     found: list[Instance] = []
     lacking: list[tuple[str, str]] = []
-    looked = others = failures = 0
+    find, looked, others, failures = Finder(root), 0, 0, 0
     for file_id in _each_once(names, there):
         looked += 1
         beat(looked)
         try:
-            instance = _instance(root, file_id, own.get(file_id, known.get(file_id)))
+            instance = _instance(root, file_id, find, own.get(file_id, known.get(file_id)))
         except (NoFile, Misuse) as error:
             if file_id in names or file_id in known:
                 words = error.message.removeprefix(f"{file_id} ") if isinstance(error, Misuse) else str(error)
@@ -148,9 +148,15 @@ def _each_once(names: dict[str, None], there: Iterator[str] | tuple[()]) -> Iter
     yield from (name for name in there if name not in names)
 
 
-def _instance(root: Path, file_id: str, said: str | None) -> Instance | None:
+def _instance(root: Path, file_id: str, find: Finder, said: str | None) -> Instance | None:
     """By its header; None for a DICOMDIR. Raises NoFile or Misuse if there is no Part 10 file."""
-    descriptor = open_below(root, file_id)
+    try:
+        descriptor = open_below(root, file_id)
+    except Missing:
+        if (otherwise := find(file_id)) is None:  # shown in lower case, say
+            raise
+        file_id = otherwise.relative_to(root).as_posix()
+        descriptor = open_below(root, file_id)
     try:
         header = part10.read(descriptor, shown(file_id))
         size = os.fstat(descriptor).st_size
