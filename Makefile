@@ -1,12 +1,13 @@
-# make setup demo test soak vm lint bench clean; see README.md
+# make setup demo test soak fuzz vm lint bench clean; see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
 KILLS ?= 500
+N ?= 10000
 PULLS ?= 50
 
-.PHONY: help setup setup-test demo test soak vm nightly lint bench clean
+.PHONY: help setup setup-test demo test soak fuzz vm nightly lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +15,7 @@ help:
 	@echo "make test    linters, types and tests; installs the peers it needs when it may"
 	@echo "make soak    cuts a stick's power $(PULLS) times (in a machine in the machine; needs root), then kills the processes"
 	@echo "             $(KILLS) times under load, and counts what is lost (PULLS=n, KILLS=n, SEED=n; PULLS=0: no machine)"
+	@echo "make fuzz    reads, extends and mends $(N) lying media (N=n, SEED=n); what fails is kept and named"
 	@echo "make vm      a whole Debian with the gateway in it, and what it is plugged into; one line per case (needs root)"
 	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
 	@echo "make lint | bench | nightly (what takes longer: a real systemd; needs root) | clean"
@@ -53,6 +55,9 @@ soak: setup-test
 	@[ $(PULLS) = 0 ] || .ci/system-packages vm
 	@[ $(PULLS) = 0 ] || $(BIN)/python -m tests.pulls --pulls $(PULLS) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+fuzz: setup-test
+	@$(BIN)/python -m tests.fuzz.media $(N) $(SEED)
 
 vm: setup-test
 	@.ci/system-packages vm

@@ -58,8 +58,7 @@ def board_that_dies(folder: Path, stick: Path, recordings: int, **record_as: Any
     box = Box(settings, Pacs())
     box.take_in()
     stick.mkdir(exist_ok=True)
-    assert settings.media is not None
-    Carrier(settings.media, settings.box.data, box.ledger, CLOCK).turn()
+    Carrier(settings, box.ledger, CLOCK).turn()
     assert set(box.states("media").values()) == {"STORED"}
     box.ledger.close()
     fileset._open.clear()

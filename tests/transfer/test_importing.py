@@ -18,7 +18,7 @@ from gateway import fsops
 from gateway.errors import Held, Misuse, Retry
 from gateway.spool import imports, instances
 from gateway.transfer import importing
-from gateway.transfer.media import hashes, reading
+from gateway.transfer.media import hashes, reading, tombstones
 from gateway.transfer.outcomes import Outcome
 
 
@@ -204,6 +204,17 @@ def test_the_boxs_own_register_must_agree_with_the_list_on_the_medium(
     done = board.import_(stick)
     assert done.taken == 1
     assert "is not what this box does" in done.left_out[0][1]
+
+
+def test_what_a_person_took_off_the_medium_does_not_come_back_though_the_removal_was_cut_off(
+    tmp_path: Path, stick: Path, board: Board
+) -> None:
+    uids = board_that_dies(tmp_path / "a", stick, 2)
+    path = next(p for p in stick.glob("PA*/*/*/*") if uids[0].encode() in p.read_bytes()[:2000])
+    tombstones.put(stick, path.relative_to(stick).as_posix(), uids[0])
+    done = board.import_(stick)
+    assert list(board.states()) == [uids[1]]
+    assert "taken off this medium on purpose" in done.left_out[0][1]
 
 
 def test_a_test_recording_is_known_again_and_may_be_discarded(tmp_path: Path, stick: Path, board: Board) -> None:

@@ -8,9 +8,9 @@ Order of one :func:`add`, each step synced before the next:
 4. the directory names it (:mod:`.dicomdir.layout`: fill, publish, link)
 
 So no file of ours has its name without its hash being known, and what has one of our names and no hash is somebody
-else's and is never written over. A cut after 3 leaves a file that no record names: the next add takes the same name
-and replaces it, or ``repair`` takes it in. A directory that is ours and is missing or was cut between two
-writes is rebuilt before anything is added.
+else's. No file is ever written over but by itself: a cut after 3 leaves one that no record names; the next add of the
+same instance takes the same name, or ``repair`` takes it in. A directory that is ours and is missing or was cut between
+two writes is rebuilt before anything is added.
 
 What Linux's vfat makes of these steps, seen on a stick that loses its power (tests/pulls): syncing a file writes its
 data, then its entry, then the FAT, in this order but not at once. A cut in between leaves a temporary file whose
@@ -227,7 +227,7 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
             "put in another medium; what is on it stays readable",
         )
     known = hashes.remembered(root) if (root / directory.file_id(header)).exists() else {}
-    while _taken(root, file_id := directory.file_id(header), known, beat):
+    while _taken(root, file_id := directory.file_id(header), known, source, beat):
         directory.number += 1
     target = root / file_id
     refuse_links(root, file_id)
@@ -247,17 +247,18 @@ def _file(root: Path, directory: Directory, header: Header, source: Path, beat: 
     return file_id, digest
 
 
-def _taken(root: Path, file_id: str, known: Mapping[str, str], beat: Callable[[], None]) -> bool:
-    """Whether a file is there that is not ours, or not what was written: it may be all that is left of something.
+def _taken(root: Path, file_id: str, known: Mapping[str, str], source: Path, beat: Callable[[], None]) -> bool:
+    """Whether a file is there that is another one: it may be all that is left of something.
 
-    A whole one of ours was only cut off before it was named, an empty one before its name had the data (fsops.rename).
+    The very same one, of ours, was only cut off before it was named, an empty one before its name had the data
+    (fsops.rename). A whole one of another instance may have been named until somebody damaged its record.
     """
     path = root / file_id
     if any(os.path.lexists(folder) and not folder.is_dir() for folder in list(path.parents)[:3]):
         return True
     if not os.path.lexists(path) or (file_id in known and path.lstat().st_size == 0):
         return False
-    return file_id not in known or hashes.of_file(path, beat) != known[file_id]
+    return file_id not in known or {hashes.of_file(path, beat), hashes.of_file(source, beat)} != {known[file_id]}
 
 
 def _signature(root: Path) -> Signature:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +45,7 @@ def append_line(path: Path, text: bytes) -> None:
 
 def remembered(root: Path) -> Known:
     """File ID -> SHA-256 in hexadecimal; empty if there is no such file. Raises Held for what cannot be such a list."""
-    return Known(_entries(root, f"{FOLDER}/{NAME}"))
+    return Known(entries(root))
 
 
 def note(path: Path, file_id: str, digest: str) -> None:
@@ -58,10 +58,15 @@ def read(path: Path) -> Known:
     return Known(_entries(path.parent, path.name) if path.parent.is_dir() else ())
 
 
+def entries(root: Path) -> Iterator[tuple[str, str]]:
+    """File ID and SHA-256 of each line; a name that was used twice comes twice."""
+    return _entries(root, f"{FOLDER}/{NAME}")
+
+
 def ours(root: Path, path: Path, beat: Callable[[], None] = lambda: None) -> bool:
     """Whether a gateway put the content of this file on the medium, under whatever name it is now."""
     digest = of_file(path, beat)
-    return any(digest == said for _file_id, said in _entries(root, f"{FOLDER}/{NAME}"))
+    return any(digest == said for _file_id, said in entries(root))
 
 
 def _entries(folder: Path, name: str) -> Iterator[tuple[str, str]]:
@@ -91,6 +96,14 @@ def rewrite(root: Path, known: Mapping[str, str]) -> None:
     with fsops.new_file(place(root)) as stream:
         for file_id in sorted(known):
             stream.write(line(file_id, known[file_id]))
+
+
+def drop(root: Path, gone: Container[str]) -> None:
+    """Replace the list by one without the lines of some files."""
+    with fsops.new_file(place(root)) as stream:
+        for file_id, digest in entries(root):
+            if file_id not in gone:
+                stream.write(line(file_id, digest))
 
 
 def recover(root: Path) -> None:

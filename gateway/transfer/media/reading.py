@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.errors import Held, Misuse
 from gateway.transfer import part10
-from gateway.transfer.media import hashes
+from gateway.transfer.media import hashes, tombstones
 from gateway.transfer.media.dicomdir.elements import Malformed, Window
 from gateway.transfer.media.dicomdir.stores import open_directory
 from gateway.transfer.media.dicomdir.structure import DIRECTORY_CLASS, read_records, read_top
@@ -70,7 +70,7 @@ def read(root: Path, register: Path, beat: Callable[[int], None] = lambda _: Non
         names, why_not = by_directory.names, ""
     except Malformed as error:
         names, why_not = {}, str(error)
-    known = hashes.remembered(root)
+    known, gone = hashes.remembered(root), tombstones.read(root)
     there = walk(root, OURS) if not why_not and known else walk(root) if why_not else ()
     own = hashes.read(register / by_directory.uid / hashes.NAME) if by_directory.uid else {}
     found: list[Instance] = []
@@ -97,6 +97,8 @@ def read(root: Path, register: Path, beat: Callable[[int], None] = lambda _: Non
         failures = 0
         if file_id in own and own[file_id] != known.get(file_id, own[file_id]):
             lacking.append((file_id, "what the medium remembers of it is not what this box does"))
+        elif instance is not None and gone.get(file_id) == instance.uid:
+            lacking.append((file_id, "it was taken off this medium on purpose, and is about to go"))
         elif instance is not None:
             found.append(instance)
         if len(found) > MOST_FILES:

@@ -77,6 +77,8 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
         contextlib.closing(_opened(root, gone)) as files,
     ):
         directory = _original(root, known, gone, draft)
+        for file_id, digest in _moved(root, known, gone):
+            sums.write(hashes.line(file_id, digest))
         for file_id, descriptor in files:
             said = known.get(file_id)
             if said is not None and not os.fstat(descriptor).st_size:
@@ -99,6 +101,14 @@ def rebuild(root: Path, file_set_id: str, beat: Callable[[], None] = lambda: Non
         fsops.unlink(root / DICOMDIR)  # one without records is not allowed (PS3.11 H.3.3)
     tombstones.bury(root, gone)
     return Repaired(count, tuple(left_out.said), left_out.count)
+
+
+def _moved(root: Path, known: Mapping[str, str], gone: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Hashes of what is no more under the name we gave it: another program that wrote there may have moved it."""
+    if original.place(root).exists():
+        for file_id, digest in hashes.entries(root):
+            if file_id not in gone and (known[file_id] != digest or not (root / file_id).is_file()):
+                yield file_id, digest
 
 
 def _opened(root: Path, gone: dict[str, str]) -> Generator[tuple[str, int], None, None]:

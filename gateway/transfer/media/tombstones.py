@@ -72,7 +72,7 @@ def bury(root: Path, gone: dict[str, str]) -> None:
                 break
     known = hashes.remembered(root) if gone else {}
     if known.keys() & gone.keys():
-        hashes.rewrite(root, {file_id: digest for file_id, digest in known.items() if file_id not in gone})
+        hashes.drop(root, gone)
 
 
 def _holds(path: Path | None, file_id: str, sop_instance_uid: str) -> bool:

@@ -61,7 +61,7 @@ def _operations(root: Path, spool: Path) -> dict[str, Callable[[], object]]:
 
 
 def main(root: str, spool: str, *verbs: str) -> None:
-    from gateway.errors import GatewayError  # noqa: PLC0415
+    from gateway.errors import GatewayError, Held, Retry  # noqa: PLC0415
 
     acts, said, counted = _operations(Path(root), Path(spool)), {}, Counted()
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -71,7 +71,8 @@ def main(root: str, spool: str, *verbs: str) -> None:
         try:
             words, how = str(acts[verb]()), "fine"
         except GatewayError as error:
-            words, how = str(error), type(error).__name__
+            kind = next((k for k in (Held, Retry) if isinstance(error, k)), type(error))
+            words, how = str(error), kind.__name__
         said[verb] = {"how": how, "words": words[:4000], "read": counted.read - before}
     print(json.dumps(said))
 

@@ -269,7 +269,7 @@ CASES: dict[str, Case] = {
     ),
     "a pipe as list of what was removed": Case(
         instead_of("GATEWAY/REMOVED.TXT", os.mkfifo),
-        STRANGE | {"status": "fine", "import": "fine"},
+        STRANGE | {"status": "fine"},
         "no regular file",
         filled=True,
     ),
