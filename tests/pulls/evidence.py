@@ -34,7 +34,9 @@ def look(stick: Stick, folder: Path, other: tuple[str, str] | None, whole: bool)
     if not directory.exists():
         return Look(False, {}, {}, tuple(objections), _verify(folder) if whole else (), intact)
     named: dict[str, str] = {}
+    identity = ("", "")
     try:
+        identity = _identity(directory)
         named, loose = tree(directory)
         if not whole:
             objections += [said for file_id in named.values() if (said := stick.read(file_id, folder))]
@@ -52,7 +54,7 @@ def look(stick: Stick, folder: Path, other: tuple[str, str] | None, whole: bool)
     objections += _programs(directory, list(there.values()))
     hashes = {file_id: _sha256(path) for file_id, path in there.items()}
     problems = _verify(folder) if whole else ()
-    return Look(True, named, hashes, tuple(objections), problems, intact, *_identity(directory))
+    return Look(True, named, hashes, tuple(objections), problems, intact, *identity)
 
 
 def tree(directory: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -77,7 +79,7 @@ def tree(directory: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def _identity(directory: Path) -> tuple[str, str]:
     """UID and ID of the file-set."""
-    ds = pydicom.dcmread(directory, stop_before_pixels=True, force=True)
+    ds = pydicom.dcmread(directory, stop_before_pixels=True)
     return str(ds.file_meta.MediaStorageSOPInstanceUID), str(ds.get("FileSetID", ""))
 
 

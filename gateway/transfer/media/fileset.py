@@ -12,6 +12,12 @@ else's. No file is ever written over but by itself: a cut after 3 leaves one tha
 same instance takes the same name, or ``repair`` takes it in. A directory that is ours and is missing or was cut between
 two writes is rebuilt before anything is added.
 
+What Linux's vfat makes of these steps, seen on a stick that loses its power (tests/pulls): syncing a file writes its
+data, then its entry, then the FAT, in this order but not at once. A cut in between leaves a temporary file whose
+clusters count as free, or a folder that has none yet; no record names them, and fsck.fat takes them off before the
+stick is mounted again (:mod:`gateway.transfer.sticks.mounting`). A rename alone is on the medium without its data: see
+:func:`gateway.fsops.rename`. A cut there leaves an empty file under the new name, which counts as none.
+
 A file-set of another program is extended, if ``extend`` says so and its DICOMDIR is sound: before step 1 that one is
 copied to ``GATEWAY/DICOMDIR.ORG`` and synced; step 4 replaces the DICOMDIR by a longer one that has all of it. FAT
 has no atomic replacement: a cut may leave no DICOMDIR, but then .ORG is complete, and the next add or repair makes
