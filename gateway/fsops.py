@@ -210,7 +210,10 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_empty(folder: Path) -> bool:
-    """Remove a folder durably if nothing is in it; whether it is gone."""
+    """Remove a folder durably if nothing is in it; whether it is gone.
+
+    What is in use stays: of a mount point :func:`remove_folder` would empty the medium.
+    """
     try:
         with step("rmdir", folder):
             folder.rmdir()
@@ -220,15 +223,6 @@ def remove_empty(folder: Path) -> bool:
         return False
     sync_folder(folder.parent)
     return True
-
-
-def remove_empty_folder(folder: Path) -> None:
-    """Remove a folder that has nothing in it; what is in use (a mount point), not empty or gone stays as it is.
-
-    For mount points: :func:`remove_folder` would empty the medium.
-    """
-    with contextlib.suppress(OSError), step("rmdir", folder):
-        folder.rmdir()
 
 
 def sweep(folder: Path, name: str = "*") -> None:

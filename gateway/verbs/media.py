@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import configuration, local
-from gateway.errors import Misuse
+from gateway.errors import Held, Misuse, Retry
 from gateway.settings import Settings
 from gateway.transfer import media
 from gateway.transfer.media import pdi
@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{root}: {count} instances got their place on a page" if count else f"{root}: the pages are up to date")
         return 0
     if args.what == "remove":
+        _refuse_if_counted_on(args, args.uid)
         print(f"{media.remove(root, args.uid)} was taken off the medium at {root}")
         return 0
     if args.what == "status":
@@ -81,6 +82,32 @@ def run(args: argparse.Namespace) -> int:
     report = media.verify(root, _register(args))
     print(report)
     return 0 if report.sound else 1
+
+
+def _refuse_if_counted_on(args: argparse.Namespace, uid: str) -> None:
+    """Held if this box let, or may let, its own file go because of the copy on a medium; on another machine: nothing.
+
+    Such a copy stands for the recording. A waiver is a person's word, in the audit trail, that it does so no longer.
+    """
+    if not Path(args.config).exists():
+        return
+    settings = configuration.load(args.config, adapters=False)
+    request = {"do": "queue-show", "instance": uid}
+    try:
+        answer = local.ask_if_there(settings.places.socket("forward"), request)
+    except Misuse:  # this box does not know the instance
+        return
+    if answer is None:
+        raise Retry(
+            "forward is not running: whether this box counts on that copy is not known",
+            "start it (systemctl start forward) and give the command again; nothing was removed",
+        )
+    for one in answer.get("deliveries", ()):
+        if one["policy"] == "media-verified" and one["state"] != "QUEUED" and one["waived"] is None:
+            raise Held(
+                f"this box counts on the copy of {uid} on a medium: nothing was removed",
+                f"gateway queue waive {uid} --destination {one['destination']} first, if the recording may go",
+            )
 
 
 def decide(settings: Settings, what: str, name: str, who: str, why: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ import spooling
 from crash import told as said
 from crash.told import Archive, Decision, Promised, Told
 from spooling import CLOCK, LEADS, Pacs
-from transfer.media.samples import data_set, write
+from transfer.media.samples import data_set, rewrite_hashes, write
 
 from firmware_adapters.simulated import ADAPTER
 from gateway import clock, exam, fsops, records
@@ -262,7 +262,7 @@ class Day:
         named = stick / "PA000001/ST000001/SE000001/IN000001"
         named.parent.mkdir(parents=True)
         hashes.place(stick).parent.mkdir()
-        hashes.rewrite(stick, {named.relative_to(stick).as_posix(): hashes.of_file(ours.rename(named))})
+        rewrite_hashes(stick, {named.relative_to(stick).as_posix(): hashes.of_file(ours.rename(named))})
         data = {ours.stem: named.read_bytes(), foreign.stem: foreign.read_bytes()}
         self.told.pacs["pacs"].held[ours.stem] = data[ours.stem]
         box = Box(self.settings, self.told)

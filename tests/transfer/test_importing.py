@@ -12,7 +12,7 @@ import pytest
 from importing import Board, board_that_dies, box_uids, configured, foreign, tree
 from peers import need
 from spooling import Pacs
-from transfer.media.samples import SECONDARY_CAPTURE, data_set, write
+from transfer.media.samples import SECONDARY_CAPTURE, data_set, rewrite_hashes, write
 
 from gateway import fsops
 from gateway.errors import Held, Misuse, Retry
@@ -145,7 +145,7 @@ def test_a_file_that_a_gateway_wrote_before_its_hash_was_kept_is_found_and_held(
     tmp_path: Path, stick: Path, board: Board
 ) -> None:
     board_that_dies(tmp_path / "a", stick, 2)
-    hashes.rewrite(stick, dict(list(hashes.remembered(stick).items())[:1]))
+    rewrite_hashes(stick, dict(list(hashes.remembered(stick).items())[:1]))
     (stick / "DICOMDIR").unlink()
     done = board.import_(stick)
     assert (done.taken, done.held) == (2, 1)
@@ -160,7 +160,7 @@ def test_what_names_another_institution_is_held_though_a_gateway_made_it(tmp_pat
     named = b"\x08\0\x80\x00LO\x08\0ELSEWERE"
     at = data.index(b"\x08\0\x90\0", at)
     path.write_bytes(data[:at] + named + data[at:])
-    hashes.rewrite(stick, {path.relative_to(stick).as_posix(): hashes.of_file(path)})
+    rewrite_hashes(stick, {path.relative_to(stick).as_posix(): hashes.of_file(path)})
     assert Board(configured(tmp_path / "b", stick, "HERE"), Pacs()).import_(stick).held == 1
     assert Board(configured(tmp_path / "c", stick, "ELSEWERE"), Pacs()).import_(stick).held == 0
 

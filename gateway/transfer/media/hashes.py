@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,13 +89,6 @@ def lines(folder: Path, name: str) -> Iterator[bytes]:
                 return
             yield text
     raise Held(f"{folder / name} is longer than any list of a gateway", "use another medium")
-
-
-def rewrite(root: Path, known: Mapping[str, str]) -> None:
-    """Replace the whole list."""
-    with fsops.new_file(place(root)) as stream:
-        for file_id in sorted(known):
-            stream.write(line(file_id, known[file_id]))
 
 
 def drop(root: Path, gone: Container[str]) -> None:

@@ -68,7 +68,7 @@ def unmount(root: Path, gone: bool) -> str:
         said = _run(["umount", *(["--lazy"] if gone else []), str(root)], _LONG_MOUNT)
         if said:
             return said
-    fsops.remove_empty_folder(root)
+    fsops.remove_empty(root)
     return said
 
 

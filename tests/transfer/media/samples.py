@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from gateway.model import InstanceRef
+from gateway.transfer.media import hashes
 
 TWELVE_LEAD = "1.2.840.10008.5.1.4.1.1.9.1.1"
 GENERAL = "1.2.840.10008.5.1.4.1.1.9.1.2"
@@ -83,3 +84,8 @@ def write(folder: Path, ds: Dataset, syntax: str = ExplicitVRLittleEndian) -> In
     path = folder / f"{ds.SOPInstanceUID}.dcm"
     ds.save_as(path, enforce_file_format=True)
     return InstanceRef(ds.SOPClassUID, ds.SOPInstanceUID, syntax, str(path), path.stat().st_size)
+
+
+def rewrite_hashes(root: Path, known: Mapping[str, str]) -> None:
+    """The list of hashes on a medium, as somebody else left it."""
+    hashes.place(root).write_bytes(b"".join(hashes.line(file_id, known[file_id]) for file_id in sorted(known)))

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transfer.media.samples import GENERAL_32, Make, data_set, write
+from transfer.media.samples import GENERAL_32, Make, data_set, rewrite_hashes, write
 
 from gateway.errors import GatewayError, Held
 from gateway.transfer import media
@@ -97,7 +97,7 @@ def _swap(root: Path) -> None:
 
 def _rehash(root: Path) -> None:
     found = {p.relative_to(root).as_posix(): hashes.of_file(p) for p in root.glob("PA*/*/*/*")}
-    hashes.rewrite(root, found)
+    rewrite_hashes(root, found)
 
 
 NEXT, IN_USE, LOWER = 16, 28, layout.LOWER_AT
