@@ -21,7 +21,8 @@ from gateway import fsops
 from gateway.errors import Held
 from gateway.transfer.media import regular
 from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE, OTHERWISE_ENCODED
-from gateway.transfer.media.hashes import FOLDER
+from gateway.transfer.media.hashes import FOLDER, place
+from gateway.transfer.media.medium import DICOMDIR
 
 _NAME = "PROFILE.TXT"
 _LONGEST = 64  # bytes of that file
@@ -74,9 +75,14 @@ def of(root: Path, configured: str = DEFAULT) -> Profile:
 
 
 def claim(root: Path, configured: str = DEFAULT) -> Profile:
-    """The same, written down if the file-set claims nothing yet. For whoever has claimed the medium."""
-    found = of(root, configured)
+    """The same, written down if the file-set claims nothing yet. For whoever has claimed the medium.
+
+    For what another program has put there nobody can speak: such a file-set claims none.
+    """
     path = root / FOLDER / _NAME
-    if not path.exists():
-        fsops.write_file(path, f"{found.name}\r\n".encode("ascii"))
+    if path.exists():
+        return of(root, configured)
+    anothers = (root / DICOMDIR).exists() and not place(root).exists()
+    found = PROFILES["none" if anothers else configured]
+    fsops.write_file(path, f"{found.name}\r\n".encode("ascii"))
     return found

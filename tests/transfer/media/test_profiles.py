@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from peers import need
 from pydicom.encaps import encapsulate
+from transfer.media.foreign import by_dcmmkdir
 from transfer.media.samples import PDF, SECONDARY_CAPTURE, TWELVE_LEAD, Make, data_set, write
 
 from gateway.errors import Held
@@ -220,3 +221,16 @@ def _dumped(path: str) -> list[str]:
     said = subprocess.run([need("dcmdump"), "-q", "+L", path], capture_output=True, text=True, check=True).stdout
     lines = [re.sub(r"\(Sequence.*|\(Item.*", "", line).split("#")[0] for line in said.splitlines()]
     return [line for line in lines if line.startswith(("(", " ")) and "(0002," not in line and "(fffe,e0" not in line]
+
+
+def test_a_file_set_of_another_program_claims_no_profile_and_an_own_one_the_configured(
+    make: Make, stick: Path, tmp_path: Path
+) -> None:
+    by_dcmmkdir(stick, {"F1": make(PatientID="F1").path})
+    for _ in range(2):
+        media.add(stick, make(), "WARD", profile="STD-GEN-SD-J2K")
+    assert profiles.of(stick).name == "none", "nobody can speak for what lay there"
+    (own := tmp_path / "own").mkdir()
+    for profile in ("STD-GEN-SD-J2K", "STD-GEN-USB-JPEG"):
+        media.add(own, make(), "WARD", profile=profile)
+    assert profiles.of(own).name == "STD-GEN-SD-J2K", "it keeps the one it began with"
