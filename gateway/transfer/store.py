@@ -44,7 +44,7 @@ def _parts(instances: Sequence[InstanceRef]) -> Iterator[tuple[list[Pair], list[
 
 
 def _send(peer: Peer, pairs: list[Pair], instances: list[InstanceRef], progress: Progress | None) -> Iterator[Told]:
-    began, good = time.monotonic(), 0
+    began, good, end = time.monotonic(), 0, ""
     waiting = Waiting(instances)
     try:
         while len(waiting):
@@ -52,11 +52,11 @@ def _send(peer: Peer, pairs: list[Pair], instances: list[InstanceRef], progress:
                 good += outcome.good
                 yield instance, outcome
     except Failed as failed:
-        log.warning("%s", failed.outcome.words)
+        end = f"; {failed.outcome.words}"
         while (rest := waiting.take()) is not None:
             yield rest, failed.outcome
     seconds = time.monotonic() - began
-    log.info("%s: %d of %d instances stored in %.1f s", peer, good, len(instances), seconds)
+    log.info("%s: %d of %d instances stored in %.1f s%s", peer, good, len(instances), seconds, end)
 
 
 def _sending(peer: Peer, pairs: list[Pair], waiting: Waiting, progress: Progress | None) -> Iterator[Told]:

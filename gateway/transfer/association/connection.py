@@ -43,8 +43,8 @@ class Connection:
         return time.monotonic() + self._timeout
 
     def readable(self, deadline: float) -> bool:
-        """Whether bytes (or the end) came before ``deadline``."""
-        return bool(self._ready(select.POLLIN, deadline))
+        """Whether bytes (or the end) came before ``deadline``: a peer that talks without end does not put it off."""
+        return time.monotonic() < deadline and bool(self._ready(select.POLLIN, deadline))
 
     def receive(self) -> bytes | None:
         """What is there: b"" at the peer's end, None if there is nothing yet."""
@@ -95,8 +95,8 @@ class Connection:
 
     def _wait_to_write(self, deadline: float, hear: Callable[[], None]) -> None:
         ready = self._ready(select.POLLIN | select.POLLOUT, deadline)
-        if not ready:
-            raise TimeoutError
+        if not ready or (time.monotonic() >= deadline and not ready & select.POLLOUT):
+            raise TimeoutError  # also of a peer that talks without end, and takes nothing
         if ready & ~select.POLLOUT:
             hear()
 

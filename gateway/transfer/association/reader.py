@@ -81,9 +81,7 @@ class Reader:
         while len(self._buffer) >= HEADER:
             kind, _, length = struct.unpack_from(">BBI", self._buffer)
             if kind not in self._largest:
-                tls = " (of a TLS record: set tls = true for it, or use its port without TLS)"
-                words = f"unknown PDU type {kind:02X}H{tls if kind in TLS_RECORDS else ''}"
-                raise ProtocolError(words, UNRECOGNIZED_PDU)
+                raise ProtocolError(f"unknown PDU type {kind:02X}H{_guess(self._buffer)}", UNRECOGNIZED_PDU)
             if length > self._largest[kind]:
                 raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {self._largest[kind]}")
             if len(self._buffer) < HEADER + length:
@@ -91,6 +89,15 @@ class Reader:
             body = bytes(memoryview(self._buffer)[HEADER : HEADER + length])
             del self._buffer[: HEADER + length]
             yield decode(kind, body)
+
+
+def _guess(data: bytearray) -> str:
+    """What it may be that is no PDU, for a person."""
+    if data[0] in TLS_RECORDS:
+        return " (of a TLS record: set tls = true for it, or use its port without TLS)"
+    if data.startswith(b"HTTP/"):
+        return " (it answers in HTTP: is this the port of a web server?)"
+    return ""
 
 
 def _items(body: bytes, where: str) -> Iterator[tuple[int, bytes]]:
