@@ -116,13 +116,21 @@ def accepts_as_others(pacs: Pacs, call: Call, asked: AssociateRequest) -> None:
     call.say(AssociateAccept("SOMEBODY", "ELSE", results, pdu.UserInformation(roles=asked.user.roles)))
 
 
+def accepts_in_no_text(pacs: Pacs, call: Call, asked: AssociateRequest) -> None:
+    """AE titles are not to be looked at, and the name of its version is nobody's business."""
+    results = tuple(ContextResult(c.id, 0, c.transfer_syntaxes[0]) for c in asked.contexts)
+    user = pdu.UserInformation(implementation_version="M~NCHEN", roles=asked.user.roles)
+    words = pdu.encode(AssociateAccept("~" * 16, "~" * 16, results, user))
+    call.say(words.replace(b"~", b"\xdc"))
+
+
 def answers_backwards(pacs: Pacs, call: Call, message: Message) -> None:
     """It was granted a window, and answers the last request first."""
     pacs.take(message)
     call.unanswered.append(message)
-    if len(call.unanswered) == 2:
-        call.respond(call.unanswered.pop())
-        call.respond(call.unanswered.pop())
+    if len(call.unanswered) == 2 or not call.comes_more():
+        while call.unanswered:
+            call.respond(call.unanswered.pop())
 
 
 def drops_whoever_uses_the_window(pacs: Pacs, call: Call, message: Message) -> None:
@@ -213,6 +221,9 @@ CASES = {
     ),
     "asks a request of its own": Case(Hostile(accept=asks_back), ALONE, "a request 0030H that nobody here serves"),
     "gives other AE titles in its acceptance": Case(Hostile(accept=accepts_as_others), Then.COMMITTED),
+    "gives bytes that are no text for its AE titles and its version": Case(
+        Hostile(accept=accepts_in_no_text), Then.COMMITTED
+    ),
     "accepts a transfer syntax that was not proposed": Case(
         accepts_with(ContextResult(1, 0, JPEG)), ALONE, f"it accepts transfer syntax '{JPEG}', which was not proposed"
     ),

@@ -64,13 +64,12 @@ def twice(pacs: Pacs, call: Call, message: Message) -> None:
 
 def late(loses_one: bool) -> Hostile:
     """Always later than the box waits: each report comes with the request after its own, and says what was so then."""
-    owed: list[Report] = []
 
     def script(pacs: Pacs, call: Call, message: Message) -> None:
-        if loses_one and not pacs.asked:
-            pacs.kept.pop(pacs.victim)
-        told = owed[-1:]
-        owed.append(pacs.note(call, message))
+        report = pacs.note(call, message)
+        if loses_one and len(pacs.asked) == 1:
+            report = lose(pacs, report)
+        told, pacs.owed = pacs.owed, [report]
         pacs.respond_and_report(call, message, *told)
 
     return Hostile(commit=script)
@@ -104,10 +103,11 @@ def fails(reason: int) -> Hostile:
     return reports(change)
 
 
-def loses(pacs: Pacs, call: Call, message: Message) -> None:
-    """It had the instance, and has it no more: a restored data base."""
-    pacs.kept.pop(pacs.victim, None)
-    good.commit(pacs, call, message)
+def lose(pacs: Pacs, report: Report) -> Report:
+    """It had the instance, and has it no more: a restored data base. What it reports then."""
+    if pacs.victim in report.committed:
+        del pacs.kept[pacs.victim]
+    return pacs.report(*pacs.asked[-1])
 
 
 def leaves_out(pacs: Pacs, report: Report) -> Report:
@@ -204,6 +204,9 @@ CASES = {
         rounds=5,
         told=False,
     ),
+    "will not commit to an instance, and says so later than the box waits": Case(
+        Hostile(commit=late_refusal), Then.HELD_STORED, "does not commit this class of objects", every=HOUR, rounds=5
+    ),
     "reports as another AE that is not listed": Case(
         calls_as(calling="STRANGER"),
         WAITS,
@@ -243,7 +246,7 @@ CASES = {
         reports(in_both_lists), AGAIN, "processing failure: the peer could not commit; it is asked again"
     ),
     "lost the instance (0112H)": Case(
-        Hostile(commit=loses), Then.SENT_AGAIN, "the peer does not have the instance; it is sent again"
+        reports(lose), Then.SENT_AGAIN, "the peer does not have the instance; it is sent again"
     ),
     "fails to commit: processing failure (0110H)": Case(fails(0x0110), AGAIN, "0110H: processing failure"),
     "fails to commit: resource limitation (0213H)": Case(fails(0x0213), AGAIN, "0213H: resource limitation"),

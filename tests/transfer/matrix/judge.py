@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from spooling import ITEM
 from transfer.matrix.case import Case, Then
-from transfer.matrix.stage import Stage, sha256
+from transfer.matrix.stage import INSTANCES, Stage, sha256
 
 PATIENT = str(ITEM["00100010"]["Value"][0]["Alphabetic"])
 
@@ -61,6 +61,7 @@ def did(stage: Stage, case: Case) -> None:
         case Then.LEFT_ALONE:
             assert (mine, others, held) == ("QUEUED", {"QUEUED"}, set())
             assert stage.courier.answers is False
+            assert stage.courier.pause.left() > 0
             assert case.says in stage.courier.words
         case Then.GOES_LAST:
             assert (mine, others, held) == ("QUEUED", {"COMMITTED"}, set())
@@ -91,10 +92,12 @@ def did(stage: Stage, case: Case) -> None:
 
 
 def said(case: Case, lines: Sequence[logging.LogRecord]) -> None:
-    """One line each time, in words: no traceback, no patient."""
+    """One line in words where something new happened: no traceback, no patient, and not the same again and again."""
     messages = [r.getMessage() for r in lines]
     assert not [m for r, m in zip(lines, messages, strict=True) if r.exc_info or "\n" in m or PATIENT in m]
+    told = [m for r, m in zip(lines, messages, strict=True) if r.levelno >= logging.WARNING]
     if case.says:
         assert [m for m in messages if case.says in m], messages
     else:
-        assert not [m for r, m in zip(lines, messages, strict=True) if r.levelno >= logging.WARNING]
+        assert not told
+    assert len(told) <= case.rounds * (1 if case.then is Then.LEFT_ALONE else INSTANCES + 1), told

@@ -51,6 +51,10 @@ class Call(Line):
         while self.connection.recv(1 << 16):
             pass
 
+    def comes_more(self) -> bool:
+        """Whether the box says more within a moment."""
+        return bool(self._arrived or select.select([self.connection], [], [], 0.2)[0])
+
     def be_deaf(self) -> None:
         """Neither read nor say anything, until the test is over."""
         over = select.poll()
@@ -105,6 +109,7 @@ class Pacs:
         self.taken: list[tuple[str, str]] = []  # the same, as it came
         self.offered: list[str] = []  # SOP Instance UIDs of whole C-STORE requests
         self.asked: list[tuple[str, list[str]]] = []  # Transaction UID and what it asked for
+        self.owed: list[Report] = []  # reports that come later
         self.answers: list[tuple[str, int | None]] = []  # how the box answered the report on it; None: no association
         self.busy = threading.Semaphore()  # for those that take one association only
         self.rejected = threading.Event()

@@ -19,6 +19,7 @@ from listening import served
 from peers import free_port
 from spooling import Box, Pacs, record, somebodys_exam
 from transfer.matrix import pacs as peers_of_the_test
+from transfer.matrix.case import Case
 
 from gateway import configuration
 from gateway.clock import Clock
@@ -84,10 +85,10 @@ def fill(folder: Path, samples: int = 50) -> Path:
     folder.mkdir()
     settings = configure(folder)
     whose = somebodys_exam(settings)
+    box = Box(settings, Pacs())
     for number in range(INSTANCES):
         record(settings, whose.exam, samples if number == 0 else 50)
-    box = Box(settings, Pacs())
-    box.take_in()
+        box.take_in()  # one by one: the first is the first in the queue
     box.ledger.close()
     return folder
 
@@ -110,12 +111,29 @@ class Stage:
         self.clock = Moved()
         self.patience = 20.0  # seconds that the sender waits for the hostile one
         self.start()
-        rows = self.box.ledger.query("SELECT uid, path FROM instances ORDER BY wrapped_at")
-        self.files = {r["uid"]: folder / "data" / r["path"] for r in rows}
-        self.whole = {uid: sha256(path) for uid, path in self.files.items()}
-        self.data_sets = {uid: _data_set(path) for uid, path in self.files.items()}
+        self.files: dict[str, Path] = {}
+        self.whole: dict[str, str] = {}  # SHA-256 of the file
+        self.data_sets: dict[str, str] = {}  # SHA-256 of what a C-STORE carries of it
+        self._look()
         due = "SELECT instance FROM deliveries WHERE destination = 'pacs' ORDER BY queued_at"
         self.victim = self.pacs.victim = self.box.ledger.query(due)[0]["instance"]
+
+    def _look(self) -> list[str]:
+        """What is new in the spool."""
+        rows = self.box.ledger.query("SELECT uid, path FROM instances")
+        new = {r["uid"]: self.settings.box.data / r["path"] for r in rows if r["uid"] not in self.files}
+        self.files |= new
+        self.whole |= {uid: sha256(path) for uid, path in new.items()}
+        self.data_sets |= {uid: _data_set(path) for uid, path in new.items()}
+        return list(new)
+
+    def record(self) -> str:
+        """One more instance."""
+        (row,) = self.box.ledger.query("SELECT DISTINCT exam FROM instances")
+        record(self.settings, row["exam"], 50)
+        self.box.take_in()
+        (new,) = self._look()
+        return new
 
     def start(self) -> None:
         """The box comes up, as after a power cut."""
@@ -149,6 +167,13 @@ class Stage:
         self.pacs.settle()
         self.other.settle()
 
+    def mood(self, case: Case | None) -> None:
+        """How the hostile one behaves from now on; None = as a PACS should."""
+        does = case.does if case else peers_of_the_test.Hostile()
+        if does.listens != self.pacs.hostile.listens:
+            (self.pacs.open if does.listens else self.pacs.shut)()
+        self.pacs.hostile, self.patience = does, case.patience if case else 20.0
+
     def later(self, seconds: float) -> None:
         self.clock.at += seconds
 
@@ -179,6 +204,18 @@ class Stage:
 
     def _on_report(self, report: Report, caller: str) -> Answer:
         return reports.take(self.box.ledger, self.settings, self.clock, report, caller)
+
+
+def behave(stage: Stage) -> None:
+    """Well again: within a few hours of the box's time all is done, and then nothing more is sent or asked."""
+    stage.mood(None)
+    for _ in range(6):
+        stage.later(AN_HOUR)
+        stage.round()
+    before = len(stage.pacs.taken), len(stage.pacs.asked)
+    stage.later(AN_HOUR)
+    stage.round()
+    assert (len(stage.pacs.taken), len(stage.pacs.asked)) == before
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from transfer.matrix import answers, associations, commitments, judge, network
 from transfer.matrix.case import Case
-from transfer.matrix.pacs import Hostile
-from transfer.matrix.stage import AN_HOUR, BIG, Stage, fill
+from transfer.matrix.stage import BIG, Stage, behave, fill
 
 from gateway.transfer import lingering, requestor
 
@@ -62,23 +61,7 @@ def test_a_hostile_pacs(
 
 
 def misbehave(stage: Stage, case: Case) -> None:
-    stage.pacs.hostile, stage.patience = case.does, case.patience
-    if not case.does.listens:
-        stage.pacs.shut()
+    stage.mood(case)
     for number in range(case.rounds):
         stage.later(case.every if number else 0)
         stage.round()
-
-
-def behave(stage: Stage) -> None:
-    """Well again: within a few hours of the box's time all is done, and then nothing more is sent or asked."""
-    if not stage.pacs.hostile.listens:
-        stage.pacs.open()
-    stage.pacs.hostile, stage.patience = Hostile(), 20.0
-    for _ in range(6):
-        stage.later(AN_HOUR)
-        stage.round()
-    before = len(stage.pacs.taken), len(stage.pacs.asked)
-    stage.later(AN_HOUR)
-    stage.round()
-    assert (len(stage.pacs.taken), len(stage.pacs.asked)) == before
