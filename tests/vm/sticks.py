@@ -18,6 +18,7 @@ from tests.vm.stick import Kind, Stick
 from tests.vm.ward import RECORDINGS, Copies, Inserted, Look, Ward, Wrong, copies
 
 ROOMY, SMALL = Kind(32, 64, 512), Kind(16, 4, 512)
+SALVAGED = ("FSCK0000.REC", b"saved by another computer's check")
 PHOTO = ("IMG_0001.JPG", random.Random(1).randbytes(1_200_000))
 
 
@@ -61,14 +62,18 @@ def loose_contact(ward: Ward) -> None:
 
 
 def power_cut(ward: Ward) -> None:
-    """the box and its stick lose their power in mid-write"""
-    stick, dice = _stick(ward), _dice()
+    """the box and its stick lose their power in mid-write; what a check saves of nameless pieces does not stay"""
+    stick, dice = _stick(ward, photo=SALVAGED), _dice()
     inserted = ward.insert(stick, dice, dice.randint(60, 160))
     _until_off(ward, inserted)
     ward.cut_and_boot(inserted)
     look = ward.until("forward is up again", lambda look: len(look["hashes"]) == RECORDINGS)
     _judge(ward, stick, copies(look))
+    stick.orphan()
     _fill(ward, stick)
+    pieces = [path.name for path in (ward.work / "out").glob("*.REC")]
+    _check(pieces == [SALVAGED[0]], f"{pieces} lie on it; only what was there before should")
+    _check("pieces of files that were cut off are removed" in ward.journal(), "nothing was removed")
 
 
 def second(ward: Ward) -> None:

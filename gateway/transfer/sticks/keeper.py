@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.errors import Retry
 from gateway.settings import Settings
-from gateway.transfer.sticks import mounting, told
+from gateway.transfer.sticks import checking, mounting, told
 from gateway.transfer.sticks.admission import Verdict, decide
 from gateway.transfer.sticks.own_disks import used_as
 from gateway.transfer.sticks.stick import SYS, Stick, from_udev, is_there, properties, valid_name
@@ -89,17 +89,21 @@ class Keeper:
             mounting.unmount(self._root, gone=True)
 
     def _use(self, stick: Stick, seen: Told, uid: int, gid: int) -> None:
-        if mounting.was_cut(stick, self._system.dev):
+        dev, before = self._system.dev, None
+        if checking.was_cut(stick, dev):
             log.warning("%s was pulled while it was in use the last time: checking its FAT", stick)
-            if said := mounting.check(stick, self._system.dev):
+            before = checking.pieces_before(stick, self._area, uid, gid, dev)
+            if said := checking.check(stick, dev):
                 log.warning("%s could not be checked (%s); it is used all the same", stick, said)
         try:
-            device = mounting.mount(stick, self._area, uid, gid, self._system.dev)
+            device = mounting.mount(stick, self._area, uid, gid, dev)
         except Retry as error:
             log.error("%s: %s", stick, error)
             told.tell(self._area, told.now(seen, State.REFUSED, str(error)), gid)
             self._until_gone()
             return
+        if count := checking.remove_pieces(self._root, before):
+            log.info("%s: %d pieces of files that were cut off are removed (they never had a name)", stick, count)
         seen = told.now(seen, State.MOUNTED, "it is mounted", device)
         told.tell(self._area, seen, gid)
         log.info("%s is mounted at %s", stick, self._root)
