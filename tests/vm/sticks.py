@@ -72,8 +72,9 @@ def power_cut(ward: Ward) -> None:
     stick.orphan()
     _fill(ward, stick)
     pieces = [path.name for path in (ward.work / "out").glob("*.REC")]
-    _check(pieces == [SALVAGED[0]], f"{pieces} lie on it; only what was there before should")
-    _check("pieces of files that were cut off are removed" in ward.journal(), "nothing was removed")
+    journal = ward.journal()
+    _check(pieces == [SALVAGED[0]], f"{pieces} lie on it; only what was there before should; the journal: {journal}")
+    _check("pieces of files that were cut off are removed" in journal, f"nothing was removed; the journal: {journal}")
 
 
 def second(ward: Ward) -> None:
