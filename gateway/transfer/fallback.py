@@ -108,14 +108,16 @@ def _send(
     pairs = list(dict.fromkeys((r.sop_class_uid, r.transfer_syntax_uid) for r in references))
     for sent, outcome in send_some(peer, pairs, references, report):
         instance, one = made[sent.path]
-        if outcome.good:
-            now, before = (names.syntax(i.transfer_syntax_uid) for i in (sent, instance))
-            log.info("%s has instance %s as %s, not as %s", peer, instance.sop_instance_uid, now, before)
-            words = f"{outcome.words}; sent as {now}, without loss"
-            how = {"words": words, "sent_syntax": sent.transfer_syntax_uid, "sent_sha256": one.sha256}
-            yield instance, dataclasses.replace(outcome, **how)
-        else:
-            yield instance, outcome
+        yield instance, _told(peer, instance, one, outcome) if outcome.good else outcome
+
+
+def _told(peer: Peer, instance: InstanceRef, one: Transcoded, outcome: Outcome) -> Outcome:
+    """The outcome with what was really sent; the log names the instance."""
+    syntax = one.instance.transfer_syntax_uid
+    now, before = names.syntax(syntax), names.syntax(instance.transfer_syntax_uid)
+    log.info("%s has instance %s as %s, not as %s", peer, instance.sop_instance_uid, now, before)
+    words = f"{outcome.words}; sent as {now}, without loss"
+    return dataclasses.replace(outcome, words=words, sent_syntax=syntax, sent_sha256=one.sha256)
 
 
 def _beat(progress: Progress | None, instance: InstanceRef) -> Callable[[], None]:
