@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 UNSAID = 1 << 17  # bytes of answers that may wait until a message of ours is out
 CLOSING = 2.0  # seconds to wait for the answer to a release
+LOOK = 0.1  # seconds between two questions whether it is enough
 
 
 class Requestor:
@@ -143,10 +144,14 @@ class Requestor:
         yield from self._inbox.take_all()
 
     def linger(self, seconds: float, enough: Callable[[], bool]) -> None:
-        """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks."""
+        """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks.
+
+        ``enough`` is asked again when something came, and a few times a second if nothing does.
+        """
         deadline = time.monotonic() + seconds
-        while not enough() and self._ended is None and self._connection.readable(deadline):
-            self._receive()
+        while not enough() and self._ended is None and (now := time.monotonic()) < deadline:
+            if self._connection.readable(min(deadline, now + LOOK)):
+                self._receive()
 
     def release(self) -> None:
         """End the association in order; a peer that does not answer is left alone. Never raises."""
