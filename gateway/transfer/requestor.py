@@ -14,12 +14,13 @@ from types import TracebackType
 
 from gateway.transfer import outcomes
 from gateway.transfer.association import dimse, machine, pdu
-from gateway.transfer.association.connection import Buffer, Connection
+from gateway.transfer.association.connection import Buffer
 from gateway.transfer.association.dimse import Command, Message
 from gateway.transfer.association.inbox import Inbox
 from gateway.transfer.association.machine import Association, Lost
 from gateway.transfer.association.negotiation import Negotiation, Pair
 from gateway.transfer.association.pdu import ProtocolError
+from gateway.transfer.connecting import connect
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 
@@ -58,7 +59,7 @@ class Requestor:
         self._writing = False
         self._when = "while connecting"
         try:
-            self._connection = _connect(peer)
+            self._connection = connect(peer)
         except OSError as error:
             raise Failed(outcomes.unreachable(peer, error, self._when)) from error
         try:
@@ -293,12 +294,3 @@ class Requestor:
             self._ended = outcome
         self._association.abort()
         return Failed(self._ended)
-
-
-def _connect(peer: Peer) -> Connection:
-    """The connection to ``peer``. Raises OSError, or Failed in words of its own where TLS is the matter."""
-    if peer.security is None:
-        return Connection(peer.host, peer.port, peer.timeout)
-    from gateway.transfer import tls  # noqa: PLC0415  ssl costs more to load than all the rest, and few peers need it
-
-    return tls.connect(peer, peer.security)
