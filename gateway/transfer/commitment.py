@@ -10,7 +10,7 @@ from gateway.transfer import elements, event_report, outcomes, syntaxes
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Message, Tag
 from gateway.transfer.event_report import Answer, OnReport, Report
-from gateway.transfer.names import IMPLICIT, PROPOSED, PUSH_MODEL
+from gateway.transfer.names import IMPLICIT, PUSH_MODEL
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
@@ -43,8 +43,7 @@ def request(
         reported.append(report.transaction_uid)
         return answer
 
-    def answer(message: Message) -> int:
-        syntax = next(s for s in PROPOSED if requestor.context(PUSH_MODEL, s) == message.context_id)
+    def answer(message: Message, syntax: str) -> int:
         answered = event_report.take(str(peer), message, syntax, keep)
         if answered.words:
             log.warning("%s sent %s", peer, answered.words)

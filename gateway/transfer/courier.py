@@ -112,7 +112,9 @@ class Courier:
         if outcome.good:
             if outcome.kind == "warned":
                 log.warning("instance %s: %s", uid, outcome.words)
-            deliveries.stored(self._ledger, uid, name, sha256, outcome.code, outcome.words, self._clock.wall())
+            sent, now = outcome.sent_sha256 or sha256, self._clock.wall()
+            syntax = outcome.sent_syntax or None
+            deliveries.stored(self._ledger, uid, name, sent, outcome.code, outcome.words, now, syntax)
             return
         if outcome.code == "class-refused" and self._may_rewrap(one):
             self._send_instead(one, outcome, beat)

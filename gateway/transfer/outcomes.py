@@ -26,6 +26,9 @@ class Outcome:
     kind: Kind
     code: str
     words: str
+    instead: str = ""  # refused: the transfer syntax in which the peer takes it, and into which it can be brought
+    sent_syntax: str = ""  # taken: the transfer syntax it was sent in, if another than its own
+    sent_sha256: str = ""  # taken: of the file that was sent, if another than its own
 
     @property
     def good(self) -> bool:

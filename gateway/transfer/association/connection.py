@@ -43,7 +43,7 @@ class Connection:
         return time.monotonic() + self._timeout
 
     def readable(self, deadline: float) -> bool:
-        """Whether bytes (or the end) came before ``deadline``: a peer that talks without end does not put it off."""
+        """Whether bytes (or the end) came before ``deadline``; behind it no, even for a peer that talks without end."""
         return time.monotonic() < deadline and bool(self._ready(select.POLLIN, deadline))
 
     def receive(self) -> bytes | None:
@@ -94,9 +94,10 @@ class Connection:
             return 0
 
     def _wait_to_write(self, deadline: float, hear: Callable[[], None]) -> None:
-        ready = self._ready(select.POLLIN | select.POLLOUT, deadline)
-        if not ready or (time.monotonic() >= deadline and not ready & select.POLLOUT):
-            raise TimeoutError  # also of a peer that talks without end, and takes nothing
+        late = time.monotonic() >= deadline  # asked first: a peer that talks and never listens is always ready
+        ready = 0 if late else self._ready(select.POLLIN | select.POLLOUT, deadline)
+        if not ready:
+            raise TimeoutError
         if ready & ~select.POLLOUT:
             hear()
 
