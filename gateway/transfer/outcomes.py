@@ -232,7 +232,8 @@ def _hint(peer: Peer, when: str) -> str:
 
 
 def violated(peer: Peer, words: str) -> Outcome:
-    return Outcome("retry", "protocol", f"{peer}: {words}")
+    hint = "" if words.endswith(")") else "; look into its log"  # a guess of ours stands in parentheses
+    return Outcome("retry", "protocol", f"{peer}: {words}{hint}")
 
 
 NETWORK: dict[int, tuple[str, str]] = {

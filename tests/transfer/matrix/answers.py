@@ -150,13 +150,15 @@ CASES = {
     "refuses the class (0122H)": Case(answers(0x0122), HELD, "the peer does not take this kind of object"),
     "refuses: not authorized (0124H)": Case(answers(0x0124), HELD, "ask the peer's administrator to allow this box"),
     "refuses: invalid UID (0117H)": Case(answers(0x0117), HELD, "invalid instance UID"),
-    "refuses: conflict of class and instance (0119H)": Case(answers(0x0119), HELD, "another kind of object under"),
+    "refuses: conflict of class and instance (0119H)": Case(
+        answers(0x0119), HELD, "another kind of object under this UID"
+    ),
     "refuses: mistyped argument (0212H)": Case(answers(0x0212), HELD, "mistyped argument"),
     "fails with an unknown number (A800H)": Case(answers(0xA800), HELD, "A800H: an answer the standard does not know"),
     "answers a number of no class (7777H)": Case(answers(0x7777), HELD, "an answer the standard does not know"),
     # Answers that are none.
     "answers another message": Case(Hostile(store=answers_another), ALONE, "it answers message 999, but open is"),
-    "answers twice": Case(Hostile(store=answers_twice), FINE, "it answers message", told=False),
+    "answers twice": Case(Hostile(store=answers_twice), FINE, "it answers message", told=False, rounds=4),
     "answers before anything was asked": Case(accepts_and_says(NOBODY_ASKED), ALONE, "it answers message 5"),
     "answers in two fragments": Case(Hostile(store=answers_in_two_halves), FINE),
     "answers as if to a C-ECHO": Case(
@@ -178,10 +180,12 @@ CASES = {
     "hangs up instead of answering": Case(sends(b"", hangs_up=True), ALONE, "closed the connection without a word"),
     "hangs up within the response": Case(Hostile(store=sends_half), ALONE, "closed the connection without a word"),
     "sends a PDU of 4 GiB": Case(sends(b"\x04\0\xff\xff\xff\xff\0\0"), ALONE, "P-DATA-TF of 4294967295 bytes"),
-    "sends a PDU longer than we take": Case(sends(b"\x04\0\0\x10\0\0"), ALONE, "P-DATA-TF of 1048576 bytes, more than"),
+    "sends a PDU longer than we take": Case(
+        sends(b"\x04\0\0\x10\0\0"), ALONE, "P-DATA-TF of 1048576 bytes, more than 131072"
+    ),
     "sends a fragment longer than its PDU": Case(sends(b"\x04\0\0\0\0\x06\0\0\0\xff\x01\x03"), ALONE, "says 255 bytes"),
     "sends a PDU shorter than a fragment's header": Case(
-        sends(b"\x04\0\0\0\0\x02\0\0"), ALONE, "breaks the DICOM prot"
+        sends(b"\x04\0\0\0\0\x02\0\0"), ALONE, "P-DATA-TF ends within the header of a fragment"
     ),
     "sends an unknown PDU": Case(sends(b"\x2a\0\0\0\0\0"), ALONE, "unknown PDU type 2AH"),
     "sends a command of garbage": Case(
@@ -190,7 +194,9 @@ CASES = {
     "sends a data set without a command": Case(
         sends(pdu.encode(Data((Pdv(1, False, True, b"\0\0"),)))), ALONE, "a data set before its command"
     ),
-    "sends a command without end": Case(endless(Pdv(1, True, False, bytes(1 << 14))), ALONE, "a command set of more"),
+    "sends a command without end": Case(
+        endless(Pdv(1, True, False, bytes(1 << 14))), ALONE, "a command set of more than 65536 bytes"
+    ),
     "answers without end": Case(Hostile(store=answers_endlessly), FINE, "answer", told=False, rounds=4),
     # Lies that only the commitment tells.
     "says stored and keeps nothing": Case(

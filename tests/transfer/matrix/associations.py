@@ -179,7 +179,7 @@ CASES = {
         Hostile(accept=rejects_at_commitment), Then.ASKED_AGAIN, "has all its associations in use"
     ),
     "aborts instead of accepting": Case(
-        says_instead_of_accepting(Abort(2, 1)), ALONE, "aborted the association (unrecognized PDU) after the assoc"
+        says_instead_of_accepting(Abort(2, 1)), ALONE, "aborted the association (unrecognized PDU)"
     ),
     "aborts after accepting": Case(accepts_and_says(Abort(0, 0)), ALONE, "aborted the association (its application)"),
     "aborts while an instance comes": Case(
@@ -204,7 +204,9 @@ CASES = {
         says_within_the_data(RELEASE), LAST, "released the association during the association", big=True
     ),
     "releases instead of answering": Case(
-        says_instead_of_answering(RELEASE), ALONE, "released the association during the association, before it was"
+        says_instead_of_answering(RELEASE),
+        ALONE,
+        "released the association during the association, before it was finished",
     ),
     "releases at one and the same instance": Case(
         says_instead_of_answering(RELEASE, victim=True), LAST, "released the association"
@@ -231,7 +233,9 @@ CASES = {
         accepts_with(ContextResult(77, 0, "1.2.840.10008.1.2")), ALONE, "answers context 77, which was not proposed"
     ),
     "refuses the class": Case(accepts_none_of(3), Then.ALL_HELD, "does not take 12-Lead ECG"),
-    "refuses the transfer syntax": Case(accepts_none_of(4), Then.ALL_HELD, "takes the class, but not the transfer"),
+    "refuses the transfer syntax": Case(
+        accepts_none_of(4), Then.ALL_HELD, "takes the class, but not the transfer syntax"
+    ),
     "refuses each context, as its user": Case(accepts_none_of(1), Then.ALL_HELD, "refuses 12-Lead ECG"),
     "refuses each context, without a reason": Case(accepts_none_of(2), Then.ALL_HELD, "without a reason"),
     "refuses each context, with a number of its own": Case(accepts_none_of(9), Then.ALL_HELD, "(result 9)"),

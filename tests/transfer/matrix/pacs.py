@@ -98,11 +98,9 @@ class Report:
 
 
 class Pacs:
-    """``box``: the port that it reports to."""
-
-    def __init__(self, ae_title: str, box: int) -> None:
+    def __init__(self, ae_title: str) -> None:
         self.ae_title = ae_title
-        self.box = box
+        self.box = 0  # the port that it reports to
         self.hostile = Hostile()
         self.victim = ""
         self.kept: dict[str, str] = {}  # SHA-256 by SOP Instance UID
@@ -116,16 +114,19 @@ class Pacs:
         self._pool = ThreadPoolExecutor(8)
         self._reporting: list[Future[None]] = []
         self._server = ExitStack()
-        self.port = 0
-        self.open()
+        self.port = self._server.enter_context(hostile.peer(self._serve))
 
     def open(self) -> None:
         """Listen, on the port it had."""
-        self.port = self._server.enter_context(hostile.peer(self._serve, self.port))
+        self._server.close()
+        self._server.enter_context(hostile.peer(self._serve, self.port))
 
     def shut(self) -> None:
-        """Nothing listens at that port any more."""
+        """Nothing listens at that port any more, and nobody else gets it meanwhile."""
         self._server.close()
+        kept = self._server.enter_context(socket.socket())
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", self.port))
 
     def settle(self) -> None:
         """Wait until all reports that it owes are out."""
@@ -134,7 +135,7 @@ class Pacs:
             reporting.result()
 
     def close(self) -> None:
-        self.shut()
+        self._server.close()
         self._pool.shutdown()
 
     def take(self, message: Message) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from listening import served
-from peers import free_port
 from spooling import Box, Pacs, record, somebodys_exam
 from transfer.matrix import pacs as peers_of_the_test
 from transfer.matrix.case import Case
@@ -45,7 +44,7 @@ runtime = "{folder}/run"
 trust = "always"
 [listener]
 host = "127.0.0.1"
-port = {box}
+port = 0
 {listener}
 [spool]
 reserve = 0
@@ -71,11 +70,9 @@ A_MINUTE = 61.0  # seconds: longer than retry_most, far shorter than commitment_
 AN_HOUR = 3601.0  # seconds: longer than commitment_timeout
 
 
-def configure(
-    folder: Path, box: int = 0, pacs: int = 104, other: int = 104, more: str = "", listener: str = ""
-) -> Settings:
+def configure(folder: Path, pacs: int = 104, other: int = 104, more: str = "", listener: str = "") -> Settings:
     path = folder / "gateway.toml"
-    ports = {"box": box, "pacs": pacs, "other": other, "pacs_more": more, "listener": listener}
+    ports = {"pacs": pacs, "other": other, "pacs_more": more, "listener": listener}
     path.write_text(CONFIGURATION.format(folder=folder, **ports))
     return configuration.load(path)
 
@@ -104,10 +101,9 @@ class Stage:
         shutil.copytree(template / "data", folder / "data", copy_function=_link_or_copy)
         self._stack = ExitStack()
         self._box = ExitStack()
-        port = free_port()
-        self.pacs = self._stack.enter_context(closing(peers_of_the_test.Pacs("HOSPITAL", port)))
-        self.other = self._stack.enter_context(closing(peers_of_the_test.Pacs("ARCHIVE", port)))
-        self.settings = configure(folder, port, self.pacs.port, self.other.port, more, listener)
+        self.pacs = self._stack.enter_context(closing(peers_of_the_test.Pacs("HOSPITAL")))
+        self.other = self._stack.enter_context(closing(peers_of_the_test.Pacs("ARCHIVE")))
+        self.settings = configure(folder, self.pacs.port, self.other.port, more, listener)
         self.clock = Moved()
         self.patience = 20.0  # seconds that the sender waits for the hostile one
         self.start()
@@ -144,6 +140,9 @@ class Stage:
         limits = Limits(rate=1000.0, burst=1000)
         self.listener = Listener(self.settings.box, self.settings.listener, allowed, self._on_report, limits)
         self._box.enter_context(served(self.listener))
+        self.pacs.box = self.other.box = port = self.listener.port
+        where = dataclasses.replace(self.settings.listener, port=port)  # also after the next start
+        self.settings = dataclasses.replace(self.settings, listener=where)
 
     def stop(self) -> None:
         """Nothing of the box runs any more."""

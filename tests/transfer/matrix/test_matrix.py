@@ -11,30 +11,10 @@ import logging
 from pathlib import Path
 
 import pytest
-from transfer.matrix import answers, associations, commitments, judge, network
+from transfer.matrix import judge
 from transfer.matrix.case import Case
-from transfer.matrix.stage import BIG, Stage, behave, fill
-
-from gateway.transfer import lingering, requestor
-
-CASES = {**network.CASES, **associations.CASES, **answers.CASES, **commitments.CASES}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report that will not come on the same association is waited for, but not for long."""
-    monkeypatch.setattr(lingering, "MOMENT", 0.2)
-    monkeypatch.setattr(requestor, "LOOK", 0.005)
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("small") / "box")
-
-
-@pytest.fixture(scope="module")
-def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("big") / "box", BIG)
+from transfer.matrix.stage import Stage, behave
+from transfer.matrix.tables import CASES, TABLES
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -58,6 +38,10 @@ def test_a_hostile_pacs(
         judge.as_the_spool(stage)
     finally:
         stage.close()
+
+
+def test_no_behaviour_is_told_twice() -> None:
+    assert len(CASES) == sum(map(len, TABLES.values())) >= 40
 
 
 def misbehave(stage: Stage, case: Case) -> None:

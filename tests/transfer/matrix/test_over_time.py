@@ -10,43 +10,27 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from transfer.matrix import answers, associations, commitments, judge, network
+from transfer.matrix import judge
 from transfer.matrix.case import Then
 from transfer.matrix.commitments import never
 from transfer.matrix.pacs import Call, Hostile, Pacs
-from transfer.matrix.stage import A_MINUTE, AN_HOUR, Stage, behave, fill
+from transfer.matrix.stage import A_MINUTE, AN_HOUR, Stage, behave
+from transfer.matrix.tables import CASES
 
-from gateway.transfer import lingering, requestor
 from gateway.transfer.association.dimse import Message
 from gateway.transfer.association.pdu import Abort
 
 MOODS = [
     case
-    for case in [
-        *network.CASES.values(),
-        *associations.CASES.values(),
-        *answers.CASES.values(),
-        *commitments.CASES.values(),
-    ]
+    for case in CASES.values()
     if not (case.big or case.more or case.listener or case.then is Then.WAITS_FOR_REPORT)
 ]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lingering, "MOMENT", 0.2)
-    monkeypatch.setattr(requestor, "LOOK", 0.005)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("small") / "box")
-
-
 @pytest.fixture
-def stage(template: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
+def stage(small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
     caplog.set_level(logging.INFO, "gateway")
-    stage = Stage(template, tmp_path)
+    stage = Stage(small, tmp_path)
     yield stage
     stage.close()
 
