@@ -248,8 +248,9 @@ def test_nothing_is_left_of_what_was_transcoded(
 
 
 def test_little_is_made_at_a_time(ecg: Ecg, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    refs = [ecg(samples) for samples in (10, 10, 2000, 10, 10)]
-    monkeypatch.setattr(fallback, "_AT_A_TIME", 2 * refs[0].size + 100)
+    refs = [ecg(samples) for samples in (10, 10, 2000, 10, 10, 10, 10)]
+    monkeypatch.setattr(fallback, "_AT_A_TIME", 5 * refs[0].size)
+    monkeypatch.setattr(fallback, "_MOST_AT_A_TIME", 3)
     batches = list[int]()
 
     def send_some(
@@ -261,7 +262,7 @@ def test_little_is_made_at_a_time(ecg: Ecg, call: Call, monkeypatch: pytest.Monk
 
     refused = [(r, Outcome("hold", "syntax-refused", "no", instead=IMPLICIT)) for r in refs]
     assert [i for i, _ in fallback.send(call(1), refused, None, send_some)] == refs
-    assert batches == [2, 1, 2]
+    assert batches == [2, 1, 3, 1]
 
 
 def test_a_beat_is_heard_while_it_is_transcoded(implicit_only: tuple[int, Path], ecg: Ecg, call: Call) -> None:
