@@ -16,7 +16,7 @@ _FALL_BACK = (
     "Each class is proposed in the transfer syntax of the instances, and beside it, each in a context of its own, in "
     "Explicit and Implicit VR Little Endian wherever they can be brought into these without loss (from each other, "
     "Deflated, Big Endian, RLE and other lossless coding of pixels). An instance whose transfer syntax is refused goes "
-    "in the one that is taken, with the same SOP Instance UID. There are at most 128 contexts: of those beside, Explicit "
+    "in the one that is taken, with the same SOP Instance UID. There are at most 128: of those beside, Explicit "
     "VR is left out first."
 )
 _OTHER_ROLES = (
