@@ -258,3 +258,18 @@ def test_a_whole_address_needs_neither_configuration_nor_adapters(tmp_path: Path
         command = [sys.executable, "-c", code, "--config", str(tmp_path / "none"), "send", *to(port), path]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.strip() == "0 []"
+
+
+def test_a_destination_is_named_by_its_name_and_called_as_configured_unless_an_option_says_otherwise(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], implicit_only: int
+) -> None:
+    to_pacs = f'[[destination]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {implicit_only}\n'
+    config.write_text(config.read_text() + to_pacs + 'refused_syntax = "hold"\n')
+    made = write_ecg(tmp_path / "exams")
+    base = ["--config", str(config), "send", made.path]
+    assert cli.main(base) == 1, "the only one that is configured"
+    assert cli.main([*base, "--to", "pacs"]) == 1
+    assert cli.main([*base, "--to", "pacs", "--refused-syntax", "transcode"]) == 0
+    assert "1 of 1 sent to PACS" in capsys.readouterr().err
+    assert cli.main([*base, "--to", "nobody"]) == 2
+    assert "no destination 'nobody' is configured; configured: pacs" in capsys.readouterr().err
