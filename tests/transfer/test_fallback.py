@@ -16,7 +16,6 @@ import pytest
 from dcmtk import dcmqrscp, only, storescp
 from ecg_files import GENERAL_32, TWELVE_LEAD
 from hostile import Line
-from orthanc import orthanc
 from peers import need
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
@@ -187,17 +186,6 @@ def test_dcmqrscp_that_takes_implicit_only_gets_it(tmp_path: Path, ecg: Ecg, cal
     assert (outcome.kind, outcome.sent_syntax) == ("done", IMPLICIT)
     files = [p for p in (tmp_path / "archive" / "QRSCP").iterdir() if p.name != "index.dat"]
     assert [same_values(dcmread(p), dcmread(ref.path)) for p in files] == [True]
-
-
-def test_orthanc_that_accepts_implicit_only_gets_it(tmp_path: Path, ecg: Ecg, call: Callable[..., Peer]) -> None:
-    ref = ecg(5000)
-    further = {"AcceptedTransferSyntaxes": [IMPLICIT]}
-    with orthanc(tmp_path / "orthanc", **further) as pacs:
-        ((_, outcome),) = store.send(call(pacs.port, pacs.ae_title), [ref])
-        raw = pacs.bytes(f"/instances/{pacs.instances()[ref.sop_instance_uid]}/file")
-    (tmp_path / "back.dcm").write_bytes(raw)
-    assert (outcome.kind, outcome.sent_syntax) == ("done", IMPLICIT)
-    assert same_values(dcmread(tmp_path / "back.dcm"), dcmread(ref.path))
 
 
 def test_a_peer_that_changes_its_mind_in_between_is_believed(ecg: Ecg, call: Call) -> None:
