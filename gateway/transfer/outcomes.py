@@ -97,6 +97,9 @@ STORE: tuple[Row, ...] = (
     *COMMON,
 )
 
+# What a refusal says of the peer as it is set up, whichever instances are concerned.
+PEERS_OWN = frozenset(("class-refused", "syntax-refused", "0112", "0118", "0122", "0123", "0124", "0211"))
+
 WORKLIST: tuple[Row, ...] = (
     (0xFE00, 0xFE00, "done", "stopped at our request"),
     (0xA700, 0xA7FF, "retry", "out of resources: the RIS cannot search now"),
