@@ -19,7 +19,7 @@ from types import FrameType
 
 One = Callable[[random.Random], None]
 MOST_SECONDS = 5.0  # of the processor, for one input; a usual one takes less than a thousandth
-PART = 5_000  # inputs that a process does in one go
+PART = 5_000  # inputs that a process does in one go at most
 SHOWN = 5  # failures told with their traceback
 
 
@@ -103,7 +103,8 @@ def _part(name: str, one: One, inputs: int, seed: int, first: int) -> tuple[Coun
 
 def spread(name: str, one: One, inputs: int, seed: int, first: int = 0) -> Counts:
     """The same on all processors."""
-    parts = [(name, one, min(PART, first + inputs - at), seed, at) for at in range(first, first + inputs, PART)]
+    part = max(1, min(PART, inputs // (4 * (os.cpu_count() or 1))))
+    parts = [(name, one, min(part, first + inputs - at), seed, at) for at in range(first, first + inputs, part)]
     total, began = Counts(name), time.monotonic()
     early, peak = dict[int, int](), dict[int, int]()  # KiB by process
     with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver")) as pool:
