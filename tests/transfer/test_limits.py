@@ -25,6 +25,7 @@ from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Field, Tag
 from gateway.transfer.association.inbox import Inbox
 from gateway.transfer.association.pdu import Context, Data, Pdv, ProtocolError
+from gateway.transfer.association.reader import Reader
 from gateway.transfer.event_report import Report
 from gateway.transfer.listener import Listener
 from gateway.transfer.names import IMPLICIT, PUSH_MODEL, VERIFICATION
@@ -111,6 +112,23 @@ def test_all_rooms_full_of_the_worst_callers_take_what_the_limits_say_at_most() 
     tracemalloc.stop()
     print(f"{used / (1 << 20):.1f} MiB")
     assert limits.associations * limits.largest_message < used < MOST
+
+
+@pytest.mark.parametrize("cut", [1, 5, 100, 1 << 15])
+def test_what_is_answered_does_not_depend_on_how_the_wire_cuts(cut: int) -> None:
+    """Two breaches on end: the second is judged by the machine, whether it came in one breath with the first or not."""
+    call = Call("192.0.2.7", Desk(House("GATEWAY"), Limits(), Admission(Limits()), lambda *_: None), 0.0)
+    whole = ASKED + pdu.encode(Data((Pdv(9, True, True, b"x"),))) + b"GET / HTTP/1.1"
+    said = bytearray()
+    for at in range(0, len(whole), cut):
+        call.receive(whole[at : at + cut])
+        while call.busy:
+            call.step(0.0)
+            said += call.out
+            call.out.clear()
+    heard = list(Reader().feed(bytes(said)))
+    assert [type(one) for one in heard] == [pdu.AssociateAccept, pdu.Abort, pdu.Abort]
+    assert heard[1:] == [pdu.Abort(2, 6), pdu.Abort(2, 1)]
 
 
 def flood(line: Line, words: bytes) -> int:
