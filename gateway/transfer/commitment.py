@@ -27,12 +27,14 @@ def request(
     instances: Iterable[InstanceRef],
     on_report: OnReport,
     linger: float,
+    elsewhere: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Ask ``peer`` to commit ``instances`` (N-ACTION); the outcome is that of the request, not of the commitment.
 
     A report that comes on this association, before or after the N-ACTION response and within ``linger`` seconds
     of it, goes to ``on_report`` before it is answered; if that raises, the peer hears "processing failure" and
-    will report again. A report on a new association is the listener's. Raises nothing.
+    will report again. A report on a new association is the listener's: ``elsewhere()`` says that it came, and that
+    nobody need wait any more. Raises nothing.
     """
     reported: list[str] = []
 
@@ -60,7 +62,7 @@ def request(
             response = requestor.response(message_id)
             outcome = outcomes.of_status(outcomes.COMMON, response.status, peer, response.comment)
             if outcome.good:
-                _linger(requestor, linger, lambda: transaction_uid in reported)
+                _linger(requestor, linger, lambda: transaction_uid in reported or elsewhere())
             return outcome
     except Failed as failed:
         return failed.outcome

@@ -14,12 +14,13 @@ from types import TracebackType
 
 from gateway.transfer import outcomes
 from gateway.transfer.association import dimse, machine, pdu
-from gateway.transfer.association.connection import Buffer, Connection
+from gateway.transfer.association.connection import Buffer
 from gateway.transfer.association.dimse import Command, Message
 from gateway.transfer.association.inbox import Inbox
 from gateway.transfer.association.machine import Association, Lost
 from gateway.transfer.association.negotiation import Negotiation, Pair
 from gateway.transfer.association.pdu import ProtocolError
+from gateway.transfer.connecting import connect
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 UNSAID = 1 << 17  # bytes of answers that may wait until a message of ours is out
 CLOSING = 2.0  # seconds to wait for the answer to a release
+LOOK = 0.1  # seconds between two questions whether it is enough
 
 
 class Requestor:
@@ -57,7 +59,7 @@ class Requestor:
         self._writing = False
         self._when = "while connecting"
         try:
-            self._connection = _connect(peer)
+            self._connection = connect(peer)
         except OSError as error:
             raise Failed(outcomes.unreachable(peer, error, self._when)) from error
         try:
@@ -143,10 +145,14 @@ class Requestor:
         yield from self._inbox.take_all()
 
     def linger(self, seconds: float, enough: Callable[[], bool]) -> None:
-        """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks."""
+        """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks.
+
+        ``enough`` is asked again when something came, and a few times a second if nothing does.
+        """
         deadline = time.monotonic() + seconds
-        while not enough() and self._ended is None and self._connection.readable(deadline):
-            self._receive()
+        while not enough() and self._ended is None and (now := time.monotonic()) < deadline:
+            if self._connection.readable(min(deadline, now + LOOK)):
+                self._receive()
 
     def release(self) -> None:
         """End the association in order; a peer that does not answer is left alone. Never raises."""
@@ -288,12 +294,3 @@ class Requestor:
             self._ended = outcome
         self._association.abort()
         return Failed(self._ended)
-
-
-def _connect(peer: Peer) -> Connection:
-    """The connection to ``peer``. Raises OSError, or Failed in words of its own where TLS is the matter."""
-    if peer.security is None:
-        return Connection(peer.host, peer.port, peer.timeout)
-    from gateway.transfer import tls  # noqa: PLC0415  ssl costs more to load than all the rest, and few peers need it
-
-    return tls.connect(peer, peer.security)

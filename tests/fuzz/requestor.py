@@ -118,18 +118,18 @@ def held(one: Requestor) -> None:
 @contextlib.contextmanager
 def called(chance: random.Random, whole: bytes) -> Iterator[None]:
     """Whoever calls a peer meets one that says ``whole``."""
-    connect, receive = requestor._connect, Requestor._receive
+    connect, receive = requestor.connect, Requestor._receive
 
     def watched(self: Requestor) -> None:
         receive(self)
         held(self)
 
-    requestor._connect = lambda _: Scripted(chance, cut(chance, whole))  # type: ignore[assignment,return-value]
+    requestor.connect = lambda _: Scripted(chance, cut(chance, whole))  # type: ignore[assignment,return-value]
     Requestor._receive = watched  # type: ignore[method-assign]
     try:
         yield
     finally:
-        requestor._connect, Requestor._receive = connect, receive  # type: ignore[method-assign]
+        requestor.connect, Requestor._receive = connect, receive  # type: ignore[method-assign]
 
 
 def line(words: str) -> None:
