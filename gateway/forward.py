@@ -21,11 +21,12 @@ from gateway.settings import Settings
 from gateway.spool import room
 from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
-from gateway.spool.intake import MEDIA, Intake
+from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
+from gateway.spool.routing import MEDIA
 from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger, patience
 from gateway.transfer import reports
@@ -33,6 +34,7 @@ from gateway.transfer.carrier import carrier
 from gateway.transfer.courier import Courier
 from gateway.transfer.event_report import Answer, Report
 from gateway.transfer.listener import Listener
+from gateway.transfer.shift import shifts
 from gateway.transfer.status import Crew, status
 from gateway.transfer.step_reporter import StepReporter
 from gateway.transfer.sticks.desk import StickDesk
@@ -75,7 +77,9 @@ class Forward:
             self._recovery,
             self._intake,
             self._imports,
-            couriers=[Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations],
+            shifts=shifts(
+                [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations], *arguments[1:]
+            ),
             reporters=[StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps],
             pollers=[WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist],
             carrier=carrier(*arguments) if settings.media else None,
@@ -94,8 +98,9 @@ class Forward:
         begin("intake", self._take_in)
         begin("purge", self._purge)
         begin("scrub", self._scrubber.turn)
-        for courier in crew.couriers:
-            begin(f"to {courier.destination.name}", courier.turn, WORKING + 4 * courier.destination.timeout)
+        for shift in crew.shifts:
+            to = shift.courier.destination
+            begin(f"to {to.name}", shift.turn, WORKING + 4 * to.timeout)
         for reporter in crew.reporters:
             begin(f"steps to {reporter.ris.name}", reporter.turn, 60 + 4 * reporter.ris.timeout)
         for poller in crew.pollers:

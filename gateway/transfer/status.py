@@ -10,12 +10,14 @@ from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.spool import room, survey
 from gateway.spool.imports import Imports
-from gateway.spool.intake import MEDIA, Intake
+from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
+from gateway.spool.routing import MEDIA
 from gateway.transfer.carrier import Carrier
 from gateway.transfer.courier import Courier
 from gateway.transfer.listener import Listener
+from gateway.transfer.shift import Shift
 from gateway.transfer.step_reporter import StepReporter
 from gateway.transfer.worklist_poller import WorklistPoller
 
@@ -29,7 +31,7 @@ class Crew:
     recovery: Recovery
     intake: Intake
     imports: Imports
-    couriers: Sequence[Courier]
+    shifts: Sequence[Shift]
     reporters: Sequence[StepReporter]
     pollers: Sequence[WorklistPoller]
     carrier: Carrier | None
@@ -37,7 +39,7 @@ class Crew:
 
     def calling(self) -> Iterator[tuple[str, Worker]]:
         """Those who meet somebody outside the box, by that one's name."""
-        yield from ((c.destination.name, c) for c in self.couriers)
+        yield from ((s.courier.destination.name, s.courier) for s in self.shifts)
         yield from ((r.ris.name, r) for r in self.reporters)
         yield from ((p.ris.name, p) for p in self.pollers)
         if self.carrier is not None:
@@ -69,7 +71,7 @@ def status(
         "troubles": troubles,
         "queue": counts,
         "recovery": {"done": crew.recovery.done, "adopted": crew.recovery.adopted},
-        "destinations": [_of_destination(c, delivered.get(c.destination.name, {})) for c in crew.couriers],
+        "destinations": [_of_destination(s, delivered.get(s.courier.destination.name, {})) for s in crew.shifts],
         "media": _of_media(crew.carrier, delivered.get(MEDIA, {})),
         "clock": {"trusted": clock.trusted(), "wall": clock.wall()},
         "space": room.space(settings, ledger, clock.wall()).as_json(),
@@ -77,8 +79,10 @@ def status(
     }
 
 
-def _of_destination(courier: Courier, counts: dict[str, int]) -> dict[str, Any]:
-    return {"name": courier.destination.name, "answers": courier.answers, "words": courier.words, **counts}
+def _of_destination(shift: Shift, counts: dict[str, int]) -> dict[str, Any]:
+    courier, to = shift.courier, shift.courier.destination
+    found = {"name": to.name, "answers": courier.answers, "words": courier.words, "now": shift.words}
+    return found | {"stands_in_for": to.stands_in_for, **counts}
 
 
 def _of_media(carrier: Carrier | None, counts: dict[str, int]) -> dict[str, Any] | None:

@@ -6,8 +6,9 @@ import argparse
 import re
 
 from gateway import configuration
+from gateway.destination import Destination
 from gateway.errors import Misuse
-from gateway.settings import Box, Destination, Settings
+from gateway.settings import Box, Settings
 from gateway.transfer import peers
 from gateway.transfer.peers import Peer
 

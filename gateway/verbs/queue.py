@@ -21,6 +21,7 @@ DECISIONS = {
     "release": "let what is held go on",
     "hold": "do not send it for now",
     "waive": "do not wait for one destination any more",
+    "route": "send it to one destination whatever the rules say",
     "rewrap": "send it to one destination as a class that it takes",
     "discard": "delete a test recording, or one without any sample",
     "attribute": "give a recording made outside any exam to one",
@@ -35,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one = what.add_parser(name, help=words)
         one.add_argument("subject")
         one.add_argument("--why", default="", help="for the audit trail")
-        if name in ("waive", "rewrap"):
+        if name in ("waive", "rewrap", "route"):
             one.add_argument("--destination", required=True, metavar="NAME")
         elif name == "attribute":
             one.add_argument("--to", required=True, metavar="EXAM")
@@ -68,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
 def _whole(here: Places, beginning: str) -> str:
     """The one subject in the queue that begins so; a name that is not in the queue stays as it is."""
     answer = local.ask(here.socket("forward"), {"do": "queue"})
-    subjects = {row["id"] for row in answer["acquisitions"]} | {row["instance"] for row in answer["deliveries"]}
+    subjects = {row["id"] for row in answer["acquisitions"]} | {
+        row["instance"] for row in (*answer["deliveries"], *answer["unrouted"])
+    }
     fits = {s for s in subjects if s.startswith(beginning)}
     if len(fits) > 1 and beginning not in fits:
         raise Misuse(f"{len(fits)} in the queue begin with {beginning!r}", "write more of it")
@@ -78,17 +81,21 @@ def _whole(here: Places, beginning: str) -> str:
 def _list(here: Places, as_json: bool) -> int:
     answer = local.ask(here.socket("forward"), {"do": "queue"})
     rows = answer["acquisitions"] + answer["deliveries"] + answer["steps"]
-    code = 4 if any(row["held"] for row in rows) else 0
+    code = 4 if answer["unrouted"] or any(row["held"] for row in rows) else 0
     if as_json:
         tell.as_json(answer)
         return code
-    if not rows:
+    if not rows and not answer["unrouted"]:
         print("nothing waits")
         return code
     shown = [(r["id"], "wrapping", r["state"], "", _why(r)) for r in answer["acquisitions"]]
     shown += [
         (r["instance"], r["destination"], r["state"], tell.age(time.time() - r["queued_at"]), _why(r))
         for r in answer["deliveries"]
+    ]
+    shown += [
+        (r["instance"], "nowhere", "UNROUTED", tell.age(time.time() - r["wrapped_at"]), r["words"])
+        for r in answer["unrouted"]
     ]
     shown += [(f"exam {r['exam']}", r["ris"], r["state"], "", _why(r)) for r in answer["steps"]]
     tell.table(("WHAT", "TO", "STATE", "AGE", "WHY"), shown)
