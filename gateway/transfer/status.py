@@ -63,7 +63,8 @@ def status(
     troubles += [f"import {name} cannot be taken in now: {w}" for name, w in crew.imports.problems.copy().items()]
     troubles += [f"{name}: {words}" for name, words in dict(failing).items()]
     troubles += survey.interrupted(settings, interrupted)
-    troubles += [f"{name}: {w.words}" for name, w in crew.calling() if w.answers is False]
+    now = {s.courier.destination.name: s.words for s in crew.shifts}
+    troubles += [_in_words(name, w.words, now.get(name, "")) for name, w in crew.calling() if w.answers is False]
     delivered = survey.destinations(ledger)
     return {
         "well": not troubles,
@@ -77,6 +78,10 @@ def status(
         "space": room.space(settings, ledger, clock.wall()).as_json(),
         "ris": [_of_ris(crew, r.name) for r in settings.ris],
     }
+
+
+def _in_words(name: str, *words: str) -> str:
+    return f"{name}: {'; '.join(w for w in words if w)}"
 
 
 def _of_destination(shift: Shift, counts: dict[str, int]) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spooling import CLOCK, DESTINATION, ITEM, Box, Pacs, record, somebodys_exam
 
-from gateway import configuration, exam
+from gateway import cli, configuration, exam
 from gateway.destination import PATIENTS, Destination
 from gateway.errors import Misuse
 from gateway.model import Attributed
 from gateway.settings import Settings
 from gateway.sop_classes import WRITTEN
-from gateway.spool import survey
+from gateway.spool import coverage, survey
 from gateway.spool.desk import Desk
 from gateway.spool.routing import Seen, takes, where
 
@@ -271,6 +271,28 @@ def test_a_rule_that_can_never_be_right_is_refused_with_the_fix(config: Path, mo
     assert words in refused.value.message
     assert "[[destination]] no. 2" in refused.value.message
     assert fix in refused.value.fix
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "found"),
+    [
+        ("", "", []),
+        ('only_devices = ["ecg1"]', 'only_devices = ["ecg2"]', []),
+        ('only_devices = ["ecg1"]', 'only_devices = ["ecg1"]', ["device ecg2: what it records goes to no destination"]),
+        ("", 'only_patients = ["test"]', ["destination two: its rules allow nothing"]),
+        ("", 'only_modalities = ["HD"]', ["destination two: its rules allow nothing"]),
+        ("", 'only_classes = ["general-32"]', ["destination two: its rules allow nothing"]),
+        ("", 'only_procedures = ["REST^99LOCAL"]', []),
+        ("", 'only_procedures = ["REST"]\nonly_patients = ["unidentified"]', ["destination two: its rules allow"]),
+    ],
+)
+def test_the_configuration_check_says_which_rules_can_never_match(
+    config: Path, one: str, two: str, found: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = coverage.notes(configured(config, one=one, two=two))
+    assert [n.startswith(f) for n, f in zip(notes, found, strict=True)] == [True] * len(found)
+    assert cli.main(["--config", str(config), "config", "check"]) == (1 if found else 0)
+    assert all(note in capsys.readouterr().out for note in notes)
 
 
 @pytest.mark.parametrize(
