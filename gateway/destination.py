@@ -64,7 +64,9 @@ class Destination:
         "name of the destination whose instances it gets while that is down, and no others",
     )
     stand_in_after: float = setting(
-        _AFTER, fields.number(0, 604800, "seconds"), "so long the other must have been down before this one stands in"
+        _AFTER,
+        fields.number(0, 604800, "seconds"),
+        "so long the other must have been down without a break, as forward has seen it since its start",
     )
     hours: tuple[str, ...] = setting(
         (),

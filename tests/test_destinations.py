@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dcmtk import storescp
 from orthanc import orthanc
 from peers import free_port, need, running
@@ -15,7 +16,7 @@ from pydicom import dcmread
 from spooling import record, somebodys_exam
 from test_forward import ask, eventually, process
 
-from gateway import configuration, local
+from gateway import cli, configuration, local
 from gateway.settings import Settings
 
 ARCHIVE = """
@@ -93,6 +94,30 @@ def test_each_archive_gets_what_its_rules_say_and_one_gets_everything(config: Pa
         assert not stored(folders["emergencies"])
         (uid,) = stored(folders["one"])
         assert "-ecg1-" in next(settings.places.instances.glob(f"*/{uid}.dcm")).parent.name
+
+
+def test_what_no_rule_takes_is_shown_wherever_a_person_looks(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with storescp(tmp_path / "store") as port:
+        more = 'policy = "stored"\nonly_devices = ["ecg1"]'
+        settings = configured(config, ARCHIVE.format(name="one", title="ANY", port=port, more=more))
+        record(settings, somebodys_exam(settings, "ecg2").exam, device="ecg2")
+        with at_work(config):
+            eventually(lambda: status(settings).get("queue", {}).get("unrouted") == 1)
+            (uid,) = spooled(settings)
+            assert cli.main(["--config", str(config), "queue", "list"]) == 4
+            said = capsys.readouterr().out
+            assert uid in said
+            assert "nowhere  UNROUTED" in said
+            assert "no rule takes it; widen one and restart forward, or: gateway queue route INSTANCE" in said
+            assert cli.main(["--config", str(config), "status"]) != 0
+            assert "1 instances go to no destination: no rule takes it" in capsys.readouterr().out
+            assert cli.main(["--config", str(config), "queue", "route", uid[:-3], "--destination", "one"]) == 0
+            assert capsys.readouterr().out == "it goes to one\n"
+            eventually(lambda: stored(tmp_path / "store") == {uid})
+            eventually(lambda: status(settings)["queue"]["unfinished"] == 0)
+        assert f"{uid} to one" in settings.places.audit.read_text()
 
 
 def test_a_stand_in_takes_what_the_first_one_cannot_and_nobody_holds_it_twice(config: Path, tmp_path: Path) -> None:

@@ -144,7 +144,12 @@ def supersede(
     words: str,
     now: float,
 ) -> None:
-    """``found``, wrapped again, go to this destination instead of ``uid``: kept when they are kept there."""
+    """``found``, wrapped again, go to this destination instead of ``uid``: kept when they are kept there.
+
+    They stay with a stand-in, and ``uid`` is not owed to the other one any more.
+    """
+    if (instead_of := _instead_of(ledger, uid, wanted.destination)) is not None:
+        marks.take(_file(ledger, uid), instead_of, wanted.destination)
     with ledger.change() as c:
         instances.insert(c, origin, found, (wanted,), now)
         c.execute(

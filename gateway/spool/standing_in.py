@@ -59,6 +59,12 @@ def standing_in(ledger: Ledger, stand_in: str) -> bool:
     return bool(ledger.query(sql, stand_in))
 
 
+def waits(ledger: Ledger, destination: str) -> bool:
+    """Whether anything is still to be sent to ``destination``, now or later."""
+    sql = "SELECT 1 FROM deliveries WHERE destination = ? AND state = 'QUEUED' AND held IS NULL AND waived IS NULL"
+    return bool(ledger.query(f"{sql} AND taken_by IS NULL LIMIT 1", destination))
+
+
 def take_back(ledger: Ledger, stand_in: str, back: str, now: float, beat: Callable[[], None] = lambda: None) -> int:
     """Give ``back``, which answers again, all that its stand-in has not stored; returns how many."""
     count, after = 0, ""

@@ -1,8 +1,8 @@
 """When a destination's courier works, and who stands in for it while it is down.
 
-A destination is worked on in its hours. When it has been down for long enough, what waits for it goes to its stand-in;
-when it answers again, what the stand-in has not stored comes back. One that is down is called again and again, also
-when there is nothing left to send to it.
+A destination is worked on in its hours; a batch that has begun by their end is finished. When it has been down for long
+enough, what waits for it goes to its stand-in; when it answers again, what the stand-in has not stored comes back. One
+that is down is called again and again, with C-ECHO when there is nothing left to send to it.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ class Shift:
     def _work(self, beat: Callable[[], None]) -> float:
         rest, courier = self.courier.turn(beat), self.courier
         waits_elsewhere = self._stand_in is not None and standing_in.standing_in(self._ledger, self._stand_in.name)
-        if courier.answers is False or (courier.answers is None and waits_elsewhere):
-            courier.probe()
+        unknown = courier.answers is False or (courier.answers is None and waits_elsewhere)
+        if unknown and not standing_in.waits(self._ledger, courier.destination.name):
+            courier.probe()  # what waits is tried itself: that says more than a C-ECHO
         return rest
 
     def _hand_over(self, stand_in: Destination, open_: bool, beat: Callable[[], None]) -> None:

@@ -103,6 +103,8 @@ def _list(here: Places, as_json: bool) -> int:
 
 
 def _why(row: dict[str, Any]) -> str:
+    if row.get("taken_by"):
+        return f"given to {row['taken_by']}, which stands in for it"
     if row["held"]:
         return f"HELD: {row['held']}"
     tries = row.get("attempts") or 0

@@ -12,7 +12,8 @@ from spooling import CLOCK, DESTINATION, Box, Pacs, record, somebodys_exam
 from gateway import configuration, exam
 from gateway.clock import Clock
 from gateway.settings import Settings
-from gateway.spool import survey
+from gateway.sop_classes import WRITTEN
+from gateway.spool import steps, survey
 from gateway.spool.desk import Desk
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
@@ -258,6 +259,32 @@ def test_a_waived_stand_in_leaves_it_owed_to_the_first_one(box: Two) -> None:
     again.later(1)
     again.later(1)
     assert uid in again.first.committed
+
+
+def test_what_a_stand_in_takes_as_another_class_is_not_owed_to_the_first_one(config: Path) -> None:
+    """And the procedure step, which names what there is, does not wait for the one that is down."""
+    text = config.read_text().replace('name = "ecg1"', 'name = "ecg1"\niod = "general-32"\nrefused_class = "rewrap"')
+    first, other = (DESTINATION.format(name=n, port=104, policy="commitment") for n in ("first", "other"))
+    config.write_text(text + first + other + 'stands_in_for = "first"\nstand_in_after = 0\n')
+    box = Two(configuration.load(config), Pacs(), Pacs())
+    box.first.away = CLOSED
+    box.other.refuse_class[WRITTEN["general-32"]] = Outcome("hold", "class-refused", "it refuses this class")
+    more(box, 1)
+    (uid,) = box.states("first")
+    (row,) = box.ledger.query("SELECT exam FROM instances")
+    assert steps.undecided(box.ledger, row["exam"], WRITTEN["general-32"], ["ecg1"])
+    for lost in (False, True):
+        if lost:  # it asks again, and hears the same
+            box = box.again(lose=True)
+        box.later(0)
+        assert not steps.undecided(box.ledger, row["exam"], WRITTEN["general-32"], ["ecg1"])
+        ((_, named),) = steps.series(box.ledger, box.settings.box.data, row["exam"])
+        assert {i.sop_instance_uid for i in named} == box.other.committed
+        assert survey.queue(box.ledger)["unfinished"] == 0
+    box.first.away = None
+    box.later(1)
+    assert uid not in box.other.held
+    assert not box.first.stores
 
 
 @pytest.mark.parametrize(("policy", "free"), [("stored", True), ("commitment", False)])
