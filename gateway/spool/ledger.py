@@ -23,7 +23,7 @@ from gateway.errors import Fatal, Retry
 from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
-VERSION = 3
+VERSION = 4
 # Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -61,6 +61,7 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
     code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', sent_sha256 TEXT,
     queued_at REAL NOT NULL, changed_at REAL NOT NULL,
+    sent_syntax TEXT, -- the transfer syntax it was sent in, if another than its own; sent_sha256 is of that file then
     rank INTEGER NOT NULL DEFAULT 1, -- spool.states.Rank
     taken_by TEXT,      -- the stand-in whose it is now; it is not owed here
     stands_in_for TEXT, -- the destination that was down, in whose place this one gets it
@@ -92,8 +93,8 @@ CREATE INDEX instances_to_check ON instances (checked_at) WHERE state = 'SPOOLED
 CREATE INDEX acquisitions_open ON acquisitions (state) WHERE state <> 'WRAPPED';
 CREATE INDEX deliveries_counted ON deliveries (destination, state, held, queued_at) WHERE waived IS NULL;
 """
-# Since 3: rules, ranks and stand-ins. One index for each lane (spool.lanes), one for each question of a stand-in.
-_INDEXES_3 = """
+# Since 4: rules, ranks and stand-ins. One index for each lane (spool.lanes), one for each question of a stand-in.
+_INDEXES_4 = """
 CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
     WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL AND taken_by IS NULL;
 CREATE INDEX deliveries_first ON deliveries (destination, rank, queued_at)
@@ -102,8 +103,8 @@ CREATE INDEX deliveries_taken ON deliveries (destination, taken_by) WHERE taken_
 CREATE INDEX deliveries_standing_in ON deliveries (destination, state) WHERE stands_in_for IS NOT NULL;
 CREATE INDEX instances_unrouted ON instances (uid) WHERE unrouted AND state = 'SPOOLED';
 """
-SCHEMA += _INDEXES_2 + _INDEXES_3
-_COLUMNS_3 = """
+SCHEMA += _INDEXES_2 + _INDEXES_4
+_COLUMNS_4 = """
 ALTER TABLE instances ADD COLUMN unrouted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN rank INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE deliveries ADD COLUMN taken_by TEXT;
@@ -113,7 +114,11 @@ UPDATE instances SET unrouted = 1 WHERE state = 'SPOOLED' AND folder = acquisiti
     AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = uid AND d.policy <> 'copy');
 """
 # What brings a ledger of an older format to the next one.
-MIGRATIONS = {1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}", 2: f"{_COLUMNS_3}{_INDEXES_3}"}
+MIGRATIONS = {
+    1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}",
+    2: "ALTER TABLE deliveries ADD COLUMN sent_syntax TEXT;",
+    3: f"{_COLUMNS_4}{_INDEXES_4}",
+}
 
 
 class Ledger:

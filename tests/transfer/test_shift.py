@@ -31,7 +31,7 @@ class Two(Box):
         self.now = CLOCK.monotonic()
         clock = Clock("always", monotonic=lambda: self.now)
         for courier, pacs in zip(self.couriers, (first, other), strict=True):
-            courier._send, courier._request, courier._probe = pacs.send, pacs.request, probe(pacs)
+            courier._send, courier.asking._request, courier._probe = pacs.send, pacs.request, probe(pacs)
             courier.pause._monotonic = clock.monotonic
         self.first, self.other = first, other
         self.shifts: list[Shift] = shifts(self.couriers, self.ledger, clock)
