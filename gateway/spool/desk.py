@@ -80,7 +80,7 @@ class Desk:
         )
         waiting = self._ledger.query(
             "SELECT d.instance, d.destination, d.policy, d.state, d.held, d.attempts, d.words, d.queued_at,"
-            " d.next_try, d.code, d.changed_at, i.acquisition, i.exam, i.device, i.size, i.corrupt"
+            " d.next_try, d.code, d.changed_at, d.stands_in_for, i.acquisition, i.exam, i.device, i.size, i.corrupt"
             " FROM deliveries d JOIN instances i ON i.uid = d.instance"
             " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL AND d.taken_by IS NULL"
             " ORDER BY d.queued_at, d.instance LIMIT ?",
@@ -181,11 +181,16 @@ class Desk:
             instances.hold_acquisition(self._ledger, subject, str(reason))
             return "the recording is held"
         wanted = request.get("destination")
+        held: set[str] = set()
+        while names := self._goes_to(subject, wanted) - held:  # again: it may have been handed to a stand-in meanwhile
+            for name in names:
+                deliveries.hold(self._ledger, subject, name, "", words, now)
+            held |= names
+        return f"{len(held)} deliveries are held"
+
+    def _goes_to(self, subject: str, wanted: str | None) -> set[str]:
         rows = self._ledger.query("SELECT destination FROM deliveries WHERE instance = ?", subject)
-        names = [r["destination"] for r in rows if wanted in (None, r["destination"])]
-        for name in names:
-            deliveries.hold(self._ledger, subject, name, "", words, now)
-        return f"{len(names)} deliveries are held"
+        return {r["destination"] for r in rows if wanted in (None, r["destination"])}
 
     def _waive(self, subject: str, request: Request) -> str:
         destination = str(request["destination"])

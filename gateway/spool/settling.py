@@ -73,7 +73,10 @@ def _stand_in_keeps(c: sqlite3.Connection, row: sqlite3.Row) -> bool | None:
         return None
     sql = "SELECT * FROM deliveries WHERE instance = ? AND destination = ?"
     instead = c.execute(sql, (row["instance"], row["taken_by"])).fetchone()
-    return instead is not None and _promise(c, instead).kept
+    if instead is None:
+        return False
+    promise = _promise(c, instead)
+    return promise.kept and not promise.waived  # nobody's word about the stand-in is about the one that is down
 
 
 def settle(c: sqlite3.Connection, uid: str) -> None:

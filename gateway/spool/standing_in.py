@@ -17,17 +17,18 @@ from gateway.spool import marks
 from gateway.spool.ledger import Ledger
 
 _AT_ONCE = 200  # deliveries in one transaction
+_UNMARKED = marks.Mark()
 
 _WAITING = """
-    SELECT d.instance FROM deliveries d JOIN instances i ON i.uid = d.instance
+    SELECT d.instance, i.path FROM deliveries d JOIN instances i ON i.uid = d.instance
     WHERE d.destination = ? AND d.state = 'QUEUED' AND d.held IS NULL AND d.waived IS NULL AND d.taken_by IS NULL
       AND i.state = 'SPOOLED' AND i.corrupt IS NULL
       AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.instance = d.instance AND o.destination = ?)
     ORDER BY d.attempts, d.queued_at LIMIT ?
 """
 _GIVE = """
-    INSERT INTO deliveries (instance, destination, policy, state, stands_in_for, rank, words, queued_at, changed_at)
-    SELECT instance, ?, ?, 'QUEUED', destination, rank, ?, queued_at, ? FROM deliveries
+    INSERT INTO deliveries (instance, destination, policy, state, waived, stands_in_for, rank, queued_at, changed_at)
+    SELECT instance, ?, ?, 'QUEUED', ?, destination, rank, queued_at, ? FROM deliveries
     WHERE instance = ? AND destination = ?
 """
 # Held by a person, it is that person's to release; refused, the other may take it yet.
@@ -40,17 +41,25 @@ _NOT_STORED = """
 
 
 def hand_over(ledger: Ledger, down: str, stand_in: Destination, now: float) -> int:
-    """Give one slice of what waits for ``down`` to its stand-in; returns how many."""
+    """Give one slice of what waits for ``down`` to its stand-in; returns how many.
+
+    What a person spared the stand-in (a waiver that outlived the ledger) is noted so, and stays; what is being held in
+    this moment stays too.
+    """
+    count = 0
     with ledger.change() as c:
-        uids = [r["instance"] for r in c.execute(_WAITING, (down, stand_in.name, _AT_ONCE)).fetchall()]
-        words = f"in place of {down}, which is down"
-        for uid in uids:
-            c.execute(_GIVE, (stand_in.name, stand_in.policy, words, now, uid, down))
+        for row in c.execute(_WAITING, (down, stand_in.name, _AT_ONCE)).fetchall():
+            found = marks.of(ledger.path.parent / row["path"])
+            if found.get(down, _UNMARKED).held is not None:
+                continue
+            count += 1
+            waived = found.get(stand_in.name, _UNMARKED).waived
+            c.execute(_GIVE, (stand_in.name, stand_in.policy, waived, now, row["instance"], down))
             c.execute(
                 "UPDATE deliveries SET taken_by = ?, changed_at = ? WHERE instance = ? AND destination = ?",
-                (stand_in.name, now, uid, down),
+                (None if waived else stand_in.name, now, row["instance"], down),
             )
-    return len(uids)
+    return count
 
 
 def standing_in(ledger: Ledger, stand_in: str) -> bool:

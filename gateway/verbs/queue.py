@@ -147,7 +147,9 @@ def _why(row: dict[str, Any]) -> str:
         return f"HELD: {row['held']}"
     tries = row.get("attempts") or 0
     words = str(row.get("words") or "")
-    return f"{words} ({tries} attempts)" if tries and words else words
+    words = f"{words} ({tries} attempts)" if tries and words else words
+    instead = f"in place of {row['stands_in_for']}" if row.get("stands_in_for") else ""
+    return "; ".join(w for w in (instead, words) if w)
 
 
 def _delivery(row: dict[str, Any]) -> str:
@@ -155,7 +157,7 @@ def _delivery(row: dict[str, Any]) -> str:
     words = f"{row['state']}, queued {_since(row['queued_at'])} ago, changed {_since(row['changed_at'])} ago"
     if row["waived"]:
         return f"{words}; {row['waived']}"
-    words += "" if _finished(row) else f", next try {_next(row)}"
+    words += "" if _finished(row) or row["taken_by"] else f", next try {_next(row)}"
     return f"{words}: {_why(row)}" if _why(row) else words
 
 

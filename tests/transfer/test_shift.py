@@ -18,6 +18,7 @@ from gateway.spool.desk import Desk
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.shift import Outage, Shift, shifts
+from gateway.verbs import queue
 
 CLOSED = Outcome("retry", "closed", "nothing listens at that port")
 AFTER = 900.0
@@ -153,6 +154,7 @@ def test_what_the_stand_in_has_not_stored_comes_back_when_the_first_one_answers(
     box.later(AFTER)
     rows = box.desk().queue({})["deliveries"]
     assert {(r["destination"], r["words"]) for r in rows} == {("other", CLOSED.words)}
+    assert {queue._why(r).partition(" (")[0] for r in rows} == {f"in place of first; {CLOSED.words}"}
     box.first.away = None  # it is found out by C-ECHO: nothing waits for it
     box.later(1)
     box.later(1)
@@ -166,7 +168,10 @@ def test_what_waits_at_the_stand_in_says_in_whose_place(box: Two) -> None:
     box.couriers[0].pause.end()
     box.shifts[0].turn()
     rows = box.desk().queue({})["deliveries"]
-    assert {(r["destination"], r["words"]) for r in rows} == {("other", "in place of first, which is down")}
+    assert {(r["destination"], queue._why(r)) for r in rows} == {("other", "in place of first")}
+    first, other = box.desk().show({"instance": rows[0]["instance"]})["deliveries"]
+    assert queue._delivery(first).endswith("ago: given to other, which stands in for it")
+    assert "next try now: in place of first" in queue._delivery(other)
 
 
 @pytest.mark.parametrize("lose", [False, True], ids=["restart", "lost ledger"])
