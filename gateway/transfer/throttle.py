@@ -66,5 +66,5 @@ class Throttle:
             for at in range(0, len(block), 2):
                 pdu = block[at : at + 2]
                 self.take(sum(map(len, pdu)))
-                reached(sent)
                 yield pdu
+                reached(sent)
