@@ -3,7 +3,8 @@
 Urgent is what the worklist calls STAT or HIGH (Requested Procedure Priority). Fresh is what was queued within the last
 ten minutes. All else is the backlog: what waits for longer, what was found again without its ledger, what a medium
 brought back. Every fourth place is the backlog's, so that no flood of new recordings starves it; within a lane the
-oldest is first, in the backlog the least often tried. Each lane is found by an index, however much waits.
+oldest is first, in the backlog the least often tried, and in a batch what failed before is last of its lane. Each lane
+is found by an index, however much waits.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def next_batch(
     first: list[Due] = []
     for which, since in ((URGENT, 0.0), (ROUTINE, now - FRESH)):
         arguments = (destination, since, ANY_SIZE, now, now + longest_wait, most)
-        first += deliveries.found(data, ledger.query(which, *arguments))
+        lane = deliveries.found(data, ledger.query(which, *arguments))
+        first += sorted(lane, key=lambda due: due.attempts)  # one that breaks each association goes last
     rest = deliveries.due(ledger, data, TO_SEND, destination, now, longest_wait, most)
     found = in_turn(first, rest, most)
     batch = found[: _fitting([d.instance.size for d in found], most_bytes)]
