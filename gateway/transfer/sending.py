@@ -92,14 +92,12 @@ class Sender:
                 self._prepare()
                 yield told
             else:
-                told = self._answered(self._requestor.response(self._open))
-                try:
-                    if (
-                        self._next and self._next.is_small
-                    ):  # the peer works on it while the caller takes note of the answer
+                message = self._requestor.response(self._open)
+                try:  # the peer works on the next while the caller takes note of this answer
+                    if self._next and self._next.is_small:
                         self._send(self._next)
                 finally:
-                    yield told
+                    yield self._answered(message)
 
     def answered_yet(self) -> list[Told]:
         """What the peer answered before the association broke."""
