@@ -2,7 +2,7 @@
 
 It prints a table and judges nothing: no thresholds, no exit code. Name row modules to run only those::
 
-    python -m tests.bench [sending distance archive forwarding media wrapping startup processes recovering long]
+    python -m tests.bench [sending answers distance archive forwarding media wrapping startup processes recovering long]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tests.bench.measuring import Row
 MODULES = (
     "startup",
     "sending",
+    "answers",
     "distance",
     "archive",
     "forwarding",
