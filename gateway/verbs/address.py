@@ -50,6 +50,11 @@ def parse(text: str) -> tuple[str, str, int]:
     return found["aet"], found["host"].strip("[]"), int(found["port"])
 
 
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be a name from the configuration; anything else is an address."""
+    return re.fullmatch(r"[A-Za-z0-9_-]+", text) is not None
+
+
 def peer(args: argparse.Namespace, address: str | None) -> Peer:
     """The peer that ``address`` names; without one, the only destination that is configured."""
     given = _given(args)
