@@ -13,7 +13,8 @@ from pathlib import Path
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
 from gateway.transfer import fallback, outcomes
-from gateway.transfer.association.dimse import Message
+from gateway.transfer.association import dimse
+from gateway.transfer.association.dimse import Message, Tag
 from gateway.transfer.association.negotiation import Pair
 from gateway.transfer.instance_file import BLOCK, InstanceFile
 from gateway.transfer.journal import Entry
@@ -161,8 +162,7 @@ class Sender:
         return []
 
     def _answered(self, message: Message) -> Told:
-        assert message.answers is not None
-        instance = self._open.pop(message.answers)
+        instance = self._open.pop(dimse.number(message.command, Tag.MESSAGE_ID_BEING_RESPONDED_TO))
         return instance, outcomes.of_status(outcomes.STORE, message.status, self._requestor.peer, message.comment)
 
 
