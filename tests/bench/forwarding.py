@@ -1,7 +1,7 @@
 """The real process forward while it sends: its memory with an instance of 2 GB, and how fast its queue empties.
 
 The instances lie in the spool as an import leaves them; forward finds them when it starts with no ledger. Everything is
-on: the hash of each file is read again before it is offered, and each answer is in the ledger before the next is due.
+on: the hash of each file is read again before it is offered, and what each answer means is synced into the ledger.
 PSS as in tests.bench.processes.
 """
 
