@@ -110,6 +110,12 @@ def test_what_was_said_of_an_instance_before_it_was_lost_does_not_count_for_its_
     stage.pacs.deliver(stage.pacs.report(*stage.pacs.asked[-1]))
     stage.pacs.deliver(before)
     assert stage.box.delivery(stage.victim)["state"] == "QUEUED"
+    stage.later(A_MINUTE)
+    stage.courier._send_due(lambda: None)
+    stage.pacs.deliver(before)
+    assert stage.box.delivery(stage.victim)["state"] == "STORED"  # until it is asked for again
+    behave(stage)
+    judge.as_the_spool(stage)
 
 
 @pytest.mark.parametrize("talks", [b"", b"\x01", b"GET / HTTP/1.1\r\n\r\n", b"\x01\0\0\0\0\x44" + bytes(20)])
