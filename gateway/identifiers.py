@@ -12,13 +12,6 @@ import secrets
 import time
 import uuid
 
-from gateway import __version__
-
-# This implementation's own (PS3.7 D.3.3.2), drawn once: the same in files, on media and on the network.
-IMPLEMENTATION_CLASS_UID = "2.25.9949554404670780897822844039783077867"
-IMPLEMENTATION_VERSION = f"MODGATEWAY_{__version__}"[:16]
-
-
 _UID = re.compile(r"(?=.{1,64}\Z)(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 
 

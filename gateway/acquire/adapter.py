@@ -9,14 +9,16 @@ the entry-point group ``gateway.adapters``, ours and other people's alike::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import Misuse
 from gateway.events import Event
 from gateway.model import Kind
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "gateway.adapters"
 
@@ -79,21 +81,24 @@ class Adapter:
 
 def installed() -> dict[str, Adapter]:
     """All adapters that are installed, by name."""
-    found = {}
-    for entry in entry_points(group=GROUP):
-        found[entry.name] = _load(entry)
-    return found
+    return {entry.name: _load(entry) for entry in _entries()}
 
 
 def adapter_named(name: str) -> Adapter:
     """Raises Misuse, naming what there is, if no adapter has that name."""
-    entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+    entries = {entry.name: entry for entry in _entries()}
     if name not in entries:
         raise Misuse(f"there is no adapter {name!r}", "installed: " + ", ".join(sorted(entries)))
     return _load(entries[name])
 
 
-def _load(entry: Any) -> Adapter:
+def _entries() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  a command that asks no adapter need not load it
+
+    return entry_points(group=GROUP)
+
+
+def _load(entry: EntryPoint) -> Adapter:
     try:
         adapter = entry.load()
     except ImportError as error:

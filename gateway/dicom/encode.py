@@ -19,7 +19,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from gateway.dicom.iods import LONGEST_DATA
 from gateway.errors import Held
-from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 _SEQUENCE = struct.pack("<HH2sHI", 0x5400, 0x0100, b"SQ", 0, 0)[:8]
 _ITEM = struct.pack("<HH", 0xFFFE, 0xE000)

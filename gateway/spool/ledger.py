@@ -176,9 +176,13 @@ class Ledger:
     def change(self) -> Iterator[sqlite3.Connection]:
         """One transaction: on the medium when the block is left without an error, undone otherwise.
 
+        A change within a change of the same thread is a part of it: many small ones cost one sync.
         Raises Retry if there is no room for it now, Fatal if the ledger is damaged or the disk fails.
         """
         with self._lock, self._explained():
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

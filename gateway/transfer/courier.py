@@ -31,6 +31,7 @@ _BATCH = 32  # instances on one association: so many outcomes are outstanding at
 _BATCH_BYTES = 256 << 20  # and so many bytes, but at least one: what is urgent does not wait for more
 _BATCH_TIME = 30.0  # seconds, where the bandwidth is capped
 _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked for at once
+_TOGETHER = 0.5  # seconds of answers that go into the ledger with one sync, which takes longer than to send ten of them
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
@@ -65,6 +66,8 @@ class Courier:
         self._batch_bytes = min(_BATCH_BYTES, int(rate * _BATCH_TIME) or _BATCH_BYTES)
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
         self._caution = Caution(self.pause)
+        self._taken: list[tuple[str, str, str, str, str, float, str | None]] = []  # what deliveries.stored() is told
+        self._noted = 0.0  # monotonic
         self.words = "not tried yet"  # for people: how it went the last time
         self.answers: bool | None = None
 
@@ -73,7 +76,10 @@ class Courier:
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
         self.asking.again()
-        more = self._send_due(beat)
+        try:
+            more = self._send_due(lambda: self._alive(beat))
+        finally:
+            self._note_taken()
         more = self._ask_due(beat) or more
         return 0.0 if more and not self.pause.left() else _IDLE
 
@@ -137,12 +143,25 @@ class Courier:
                 log.warning("instance %s: %s", uid, outcome.words)
             sent, now = outcome.sent_sha256 or sha256, self._clock.wall()
             syntax = outcome.sent_syntax or None
-            deliveries.stored(self._ledger, uid, name, sent, outcome.code, outcome.words, now, syntax)
+            self._taken.append((uid, name, sent, outcome.code, outcome.words, now, syntax))
             return
         if outcome.code == "class-refused" and self._may_rewrap(one):
             self._send_instead(one, outcome, beat)
         else:
             self._hold(one, outcome.code, outcome.words)
+
+    def _alive(self, beat: Callable[[], None]) -> None:
+        beat()
+        if self._clock.monotonic() - self._noted > _TOGETHER:
+            self._note_taken()
+
+    def _note_taken(self) -> None:
+        """Put into the ledger what the destination has taken. A cut before this: it gets the same instance again."""
+        taken, self._taken, self._noted = self._taken, [], self._clock.monotonic()
+        if taken:
+            with self._ledger.change():
+                for answer in taken:
+                    deliveries.stored(self._ledger, *answer)
 
     def _hold(self, one: Due, code: str, words: str) -> None:
         uid, name = one.instance.sop_instance_uid, self.destination.name

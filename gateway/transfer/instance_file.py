@@ -34,7 +34,7 @@ class InstanceFile:
         self._block = block
         self._descriptor = os.open(instance.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._size = os.fstat(self._descriptor).st_size
+            self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
             self._filled = min(len(block), self._size)
             part10.fill(self._descriptor, block[: self._filled], 0)
             header = _header(self._descriptor, bytes(block[: min(self._filled, part10.USUAL_HEADER)]), self._size)
@@ -58,14 +58,13 @@ class InstanceFile:
     def address(self, context_id: int, message_id: int, fragment: int) -> None:
         """Make the first block of the C-STORE-RQ; all of it goes in P-DATA-TF with at most ``fragment`` bytes each."""
         self.message_id, self._context_id, self._fragment = message_id, context_id, fragment
-        uids = (self.instance.sop_class_uid, self.instance.sop_instance_uid)
-        command = dimse.request(dimse.Field.C_STORE, message_id, *uids, data=True)
+        command = dimse.store(message_id, self.instance.sop_class_uid, self.instance.sop_instance_uid)
         ready = self._filled - self._offset
         if self._filled < self._size:  # what does not fill a fragment is read again, at the start of the next block
             ready = ready // fragment * fragment
         self._sent = ready
         data = self._block[self._offset : self._offset + ready]
-        self._first = dimse.fragments(context_id, True, dimse.encode(command), fragment)
+        self._first = dimse.fragments(context_id, True, command, fragment)
         self._first += dimse.fragments(context_id, False, data, fragment, self._offset + ready == self._size)
 
     def blocks(self, report: Report | None = None) -> Iterator[list[Buffer]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ _LONG = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN"
 _CLASS, _INSTANCE, _SYNTAX = 0x0002, 0x0003, 0x0010
 _WANTED = frozenset((_CLASS, _INSTANCE, _SYNTAX))
 _ELEMENT = struct.Struct("<HH2sH")  # group, element, VR, length (of most)
-_DIGITS = frozenset("0123456789.")
+_UID = re.compile(rb"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +77,37 @@ def parse(data: bytes, size: int) -> Header | None:
     """
     if data[PREAMBLE : PREAMBLE + 4] != b"DICM":
         raise ValueError("no DICM after the preamble")
-    at, found = PREAMBLE + 4, {}
+    at, found, there = PREAMBLE + 4, {}, len(data)
     while True:
-        if at + 12 > len(data) and len(data) < size:
+        if at + 12 > there and there < size:
             return None
-        if at + 8 > len(data):
+        if at + 8 > there:
             break
         group, element, vr, length = _ELEMENT.unpack_from(data, at)
         if group != 2:
             break
         at += 8
         if vr in _LONG:
-            if at + 4 > len(data):
+            if at + 4 > there:
                 raise ValueError("the header is cut short")
             length, at = int.from_bytes(data[at : at + 4], "little"), at + 4
         if at + length > size:
             raise ValueError("the header is cut short")
-        if at + length > len(data):
+        if at + length > there:
             return None
         if element in _WANTED:
             found[element] = _uid(data[at : at + length])
         at += length
-    if missing := _WANTED - set(found):
+    if missing := _WANTED - found.keys():
         raise ValueError(f"(0002,{min(missing):04X}) is missing in the header")
     return Header(found[_CLASS], found[_INSTANCE], found[_SYNTAX], at)
 
 
 def _uid(raw: bytes) -> str:
-    text = raw.decode("ascii", "replace").strip(" \0")
-    if not 1 <= len(text) <= 64 or not _DIGITS.issuperset(text):
-        raise ValueError(f"{text!r} in the header is no UID")
-    return text
+    text = raw.strip(b" \0")
+    if not _UID.fullmatch(text):
+        raise ValueError(f"{text.decode('ascii', 'replace')!r} in the header is no UID")
+    return text.decode("ascii")
 
 
 def fill(descriptor: int, block: memoryview, offset: int) -> None:

@@ -229,7 +229,10 @@ class Requestor:
             return
         try:
             for happening in self._association.receive(data) if data else self._association.lost():
-                self._act(happening)
+                if isinstance(happening, pdu.Pdv):
+                    self._arrived(happening)
+                else:
+                    self._act(happening)
         except ProtocolError as error:
             raise self._violated(error.message) from error
         self._flush()
@@ -246,8 +249,6 @@ class Requestor:
                 self._ended = outcomes.released(self.peer, self._when)
             case Lost():
                 self._ended = outcomes.lost(self.peer, self._when)
-            case pdu.Pdv():
-                self._arrived(happening)
 
     def _arrived(self, fragment: pdu.Pdv) -> None:
         if not self._negotiation.is_open(fragment.context_id):

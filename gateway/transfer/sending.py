@@ -100,10 +100,8 @@ class Sender:
                 yield told
             else:
                 told = self._answered(self._requestor.response(self._open))
-                try:
-                    if (
-                        self._next and self._next.is_small
-                    ):  # the peer works on it while the caller takes note of the answer
+                try:  # the peer works on the next while the caller takes note of this answer
+                    if self._next and self._next.is_small:
                         self._send(self._next)
                 finally:
                     yield told

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gateway import __version__
 from gateway.dicom import iods, mapping
-from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer.names import CLASSES
 
 _WRITTEN = "1.2.840.10008.1.2.1 Explicit VR Little Endian"

@@ -2,7 +2,7 @@
 
 It prints a table and judges nothing: no thresholds, no exit code. Name row modules to run only those::
 
-    python -m tests.bench [sending media wrapping startup processes recovering long]
+    python -m tests.bench [sending answers distance archive forwarding media wrapping startup processes recovering long]
 """
 
 from __future__ import annotations
@@ -17,7 +17,19 @@ from pathlib import Path
 from gateway.verbs.tell import note, table
 from tests.bench.measuring import Row
 
-MODULES = ("startup", "sending", "media", "wrapping", "processes", "recovering", "long")
+MODULES = (
+    "startup",
+    "sending",
+    "answers",
+    "distance",
+    "archive",
+    "forwarding",
+    "media",
+    "wrapping",
+    "processes",
+    "recovering",
+    "long",
+)
 TESTS = Path(__file__).resolve().parents[1]
 # What a developer's shell may set and an installed box has not: stale byte code, and a patched Nagle.
 NOT_AS_SHIPPED = ("PYTHONDONTWRITEBYTECODE", "TCP_NODELAY", "PYTHONUNBUFFERED")

@@ -1,4 +1,4 @@
-"""C-STORE to DCMTK's ``storescp --ignore``: ``gateway send`` beside ``dcmsend`` and ``storescu``, whole processes.
+"""C-STORE to one DCMTK ``storescp --ignore``: our sender beside DCMTK's, pynetdicom's, and a bare socket.
 
 As shipped, DCMTK leaves Nagle's algorithm on; with delayed acknowledgements at the other end each object waits 40 ms,
 unless the sender is made for that peer. TCP_NODELAY=1 turns it off in all of DCMTK's programs.
@@ -6,54 +6,66 @@ unless the sender is made for that peer. TCP_NODELAY=1 turns it off in all of DC
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from dcmtk import storescp
 from ecg_files import write_ecg
 
-from tests.bench.measuring import NOT_INSTALLED, ROUNDS, Row, Run, alternate, program, run, times_and_peaks
+from tests.bench.contenders import BARE, COMMAND, PYNETDICOM, SERVICE, Called, Warm, peaks, process, seconds, warm
+from tests.bench.measuring import NOT_INSTALLED, Row, alternate, program
 
-MANY, SAMPLES = 200, 5000  # 10 s at 500 Hz: 123 kB each
-LARGE = 200_000_000 // 24  # samples of 12 channels, 2 bytes each
-PEERS = ("dcmsend", "storescu")
+# Folder, how many, samples of 12 channels with 2 bytes each.
+SETS = (("small", 1000, 5000), ("middle", 200, 1_500_000 // 24), ("large", 1, 400_000_000 // 24))
+PROCESSES = (COMMAND, "dcmsend", "storescu")
+FEW = 200  # small instances for those who need long: pynetdicom, and who waits for a peer as shipped (8 s)
 
 
 def rows(work: Path) -> Iterator[Row]:
     if program("storescp") is None:
-        yield Row("send 200 x 123 kB, and 1 x 200 MB", "-", f"storescp: {NOT_INSTALLED}")
+        yield Row("C-STORE to storescp", "-", f"storescp: {NOT_INSTALLED}")
         return
-    made = [write_ecg(work / "many", SAMPLES) for _ in range(MANY)]
-    write_ecg(work / "large", LARGE)
-    many = f"send {MANY} x {made[0].size / 1000:.0f} kB"
-    yield from _rows(work, f"{many}, TCP_NODELAY=1", "many", nodelay=True)
-    yield from _rows(work, f"{many}, DCMTK as shipped", "many", nodelay=False)
-    yield from _rows(work, "send 1 x 200 MB, TCP_NODELAY=1", "large", nodelay=True, peers=PEERS[:1], peaks=True)
+    with warm() as service, storescp(work / "received", "--ignore") as port:
+        to = Called(port)
+        for name, many, samples in SETS:
+            made = [write_ecg(work / name, samples) for _ in range(many)]
+            what = f"C-STORE {many} x {_size(made[0].size)}"
+            yield from _tuned(what, service, to, work / name)
+        few = work / "few"
+        few.mkdir()
+        for path in sorted((work / "small").iterdir())[:FEW]:
+            (few / path.name).hardlink_to(path)
+        yield from _beside_pynetdicom(f"C-STORE {FEW} x small", service, to, few)
+        yield from _beside_pynetdicom("C-STORE 1 x large", service, to, work / "large")
+        yield from _as_shipped(service, work, few)
 
 
-def _rows(
-    work: Path, what: str, files: str, nodelay: bool, peers: tuple[str, ...] = PEERS, peaks: bool = False
-) -> list[Row]:
-    with storescp(work / "received", "--ignore", nodelay=nodelay) as port:
-        works = _works(port, work / files, {"TCP_NODELAY": "1"} if nodelay else {}, peers)
-        runs = alternate(works, ROUNDS, warm=nodelay)  # the stalled run costs 10 s a time, and the files are warm
-    return times_and_peaks(what, runs, peers, peaks)
+def _size(size: int) -> str:
+    return f"{size / 1000:.0f} kB" if size < 1e6 else f"{size / 1e6:.3g} MB"
 
 
-def _works(
-    port: int, folder: Path, environment: dict[str, str], peers: tuple[str, ...]
-) -> dict[str, Callable[[], Run]]:
-    address = ["127.0.0.1", str(port), str(folder)]
-    gateway = [sys.executable, "-m", "gateway", "--config", str(folder / "none"), "send"]
-    commands = {
-        "ours": [*gateway, "--to", f"ANY-SCP@127.0.0.1:{port}", str(folder)],
-        "dcmsend": ["dcmsend", "--scan-directories", *address],
-        "storescu": ["storescu", "--required", "--scan-directories", *address],
-    }
-    wanted = ("ours", *(p for p in peers if program(p)))
-    return {name: _work(commands[name], environment) for name in wanted}
+def _tuned(what: str, service: Warm, to: Called, folder: Path) -> Iterator[Row]:
+    """All of them in turn, with TCP_NODELAY=1 at both ends."""
+    works = {name: service.work(name, to, folder) for name in (SERVICE, BARE)}
+    works |= {name: found for name in PROCESSES if (found := process(name, to, folder)) is not None}
+    runs = alternate(works)
+    yield from seconds(what, runs, SERVICE, ("dcmsend", "storescu", BARE))
+    yield from seconds(what, runs, COMMAND, ("dcmsend",))
+    yield peaks(what, runs, COMMAND, "dcmsend")
 
 
-def _work(command: list[str], environment: dict[str, str]) -> Callable[[], Run]:
-    return lambda: run(command, **environment)
+def _beside_pynetdicom(what: str, service: Warm, to: Called, folder: Path) -> Iterator[Row]:
+    works = {SERVICE: service.work(SERVICE, to, folder)}
+    works |= {name: found for name in (COMMAND, PYNETDICOM) if (found := process(name, to, folder)) is not None}
+    runs = alternate(works, warm=False)
+    yield from seconds(what, runs, SERVICE, (PYNETDICOM,))
+    yield peaks(what, runs, COMMAND, PYNETDICOM)
+
+
+def _as_shipped(service: Warm, work: Path, few: Path) -> Iterator[Row]:
+    with storescp(work / "received", "--ignore", nodelay=False) as port:
+        works = {SERVICE: service.work(SERVICE, Called(port), few)}
+        if (theirs := process("storescu", Called(port), few, nodelay=False)) is not None:
+            works["storescu"] = theirs
+        runs = alternate(works, warm=False)  # the stalled run costs 8 s a time, and the files are warm
+    yield from seconds(f"C-STORE {FEW} x small, DCMTK as shipped", runs, SERVICE, ("storescu",))

@@ -76,6 +76,16 @@ def test_a_transaction_that_fails_leaves_no_trace(ledger: Ledger) -> None:
     assert ledger.query("SELECT count(*) FROM transactions")[0][0] == 0
 
 
+def test_a_change_within_a_change_is_a_part_of_it(ledger: Ledger) -> None:
+    with pytest.raises(KeyError), ledger.change():
+        instances.add(ledger, ORIGIN, [(described("1.1"), None)], WANTED, 1.0)
+        raise KeyError
+    assert ledger.query("SELECT * FROM instances") == []
+    with ledger.change():
+        instances.add(ledger, ORIGIN, [(described("1.1"), None)], WANTED, 1.0)
+    assert len(ledger.query("SELECT * FROM instances")) == 1
+
+
 def test_adding_the_same_instances_again_changes_nothing(ledger: Ledger) -> None:
     instances.add(ledger, ORIGIN, [(described("1"), "aa")], WANTED, 1.0)
     deliveries.stored(ledger, "1", "pacs", "aa", "0000", "done", 2.0)

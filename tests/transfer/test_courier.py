@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from spooling import CLOCK, DESTINATION, Box, Pacs, record, somebodys_exam
 from gateway import configuration
 from gateway.dicom.iods import TABLE
 from gateway.errors import Misuse
+from gateway.model import InstanceRef
 from gateway.settings import Settings
 from gateway.spool import survey
-from gateway.transfer import reports
+from gateway.transfer import courier, reports
 from gateway.transfer.event_report import NOT_AUTHORIZED, SUCCESS, Answer, Report
 from gateway.transfer.outcomes import Outcome
+from gateway.transfer.peers import Peer
+from gateway.transfer.sending import Progress
 
 REFUSED = Outcome("hold", "C000", "the peer cannot understand the instance")
 CLASS_REFUSED = Outcome("hold", "class-refused", "the peer refuses this class")
@@ -60,6 +64,34 @@ def test_what_is_sent_is_asked_for_and_committed(config: Path, pacs: Pacs) -> No
     rows = box.ledger.query("SELECT d.sent_sha256, i.sha256, i.settled_at FROM deliveries d JOIN instances i")
     assert all(r["sent_sha256"] for r in rows)
     assert all(r["settled_at"] is not None for r in rows)
+
+
+def test_answers_that_come_close_together_cost_one_sync(config: Path, pacs: Pacs) -> None:
+    box = spooled(configured(config, "stored"), pacs, 5)
+    said: list[str] = []
+    box.ledger._connection.set_trace_callback(said.append)
+    box.deliver()
+    assert set(box.states().values()) == {"STORED"}
+    assert said.count("COMMIT") == 1
+
+
+def test_a_long_transfer_does_not_keep_an_earlier_answer_out_of_the_ledger(
+    config: Path, pacs: Pacs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "_TOGETHER", 0.0)
+    box = spooled(configured(config, "stored"), pacs, 2)
+    seen = []
+
+    def send(peer: Peer, instances: Sequence[InstanceRef], progress: Progress) -> Iterator[tuple[InstanceRef, Outcome]]:
+        first, second = pacs.send(peer, instances)
+        yield first
+        progress(second[0], 1 << 18)
+        seen.append(sorted(box.states().values()))
+        yield second
+
+    box.couriers[0]._send = send  # type: ignore[assignment]
+    box.deliver()
+    assert seen == [["QUEUED", "STORED"]]
 
 
 def test_the_transaction_uid_is_kept_before_the_request_is_sent(config: Path, pacs: Pacs) -> None:

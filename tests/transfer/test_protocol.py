@@ -125,6 +125,16 @@ def test_a_command_set_is_read_as_it_was_written(command: dict[Tag, int | str]) 
     assert dimse.decode(dimse.encode(command)) == command
 
 
+@given(
+    st.integers(1, 0xFFFF),
+    st.from_regex(r"[0-9.]{1,64}", fullmatch=True),
+    st.from_regex(r"[0-9.]{1,64}", fullmatch=True),
+)
+def test_the_quick_way_to_write_a_store_request_gives_the_same_bytes(number: int, sop_class: str, uid: str) -> None:
+    command = dimse.request(Field.C_STORE, number, sop_class, uid, data=True)
+    assert dimse.store(number, sop_class, uid) == dimse.encode(command)
+
+
 @given(st.binary(min_size=1, max_size=200), st.integers(1, 40))
 @settings(max_examples=100)
 def test_a_message_is_whole_however_it_was_fragmented(data: bytes, step: int) -> None:

@@ -1,8 +1,9 @@
 """A TCP connection as the sender needs it, and nothing about DICOM.
 
-Three manners decide the speed and are kept here: TCP_NODELAY; TCP_QUICKACK around each receive (peers answer in
-two small writes, and the kernel's delayed acknowledgement would cost 40 ms for each instance); and many small
-and large buffers in one sendmsg, never copied together. What the peer says while we write is heard at once.
+Three manners decide the speed and are kept here: TCP_NODELAY; TCP_QUICKACK before each wait (peers answer in two
+small writes, and hold the second back until the first is acknowledged: the kernel's delay would cost 40 ms for each
+instance); and many small and large buffers in one sendmsg, never copied together. What the peer says while we write is
+heard at once.
 Time-outs run per progress.
 """
 
@@ -31,8 +32,11 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         self._descriptor = self._socket.fileno()
-        self._poll = select.poll()
-        self._poll.register(self._descriptor, select.POLLIN)
+        self._listened = False  # since we wrote: an answer was just taken, the next request need not look again
+        self._polls = {}
+        for wanted in (select.POLLIN, select.POLLIN | select.POLLOUT):
+            self._polls[wanted] = select.poll()
+            self._polls[wanted].register(self._descriptor, wanted)
 
     def describe(self) -> str:
         """How it is protected, for a person; "" = not at all."""
@@ -44,23 +48,23 @@ class Connection:
 
     def readable(self, deadline: float) -> bool:
         """Whether bytes (or the end) came before ``deadline``; behind it no, even for a peer that talks without end."""
+        self._acknowledge_quickly()
         return time.monotonic() < deadline and bool(self._ready(select.POLLIN, deadline))
 
     def receive(self) -> bytes | None:
         """What is there: b"" at the peer's end, None if there is nothing yet."""
-        self._acknowledge_quickly()
+        self._listened = True
         try:
-            data = self._socket.recv(RECEIVED)
+            return self._socket.recv(RECEIVED)
         except BlockingIOError:
             return None
-        self._acknowledge_quickly()
-        return data
 
     def write(self, buffers: Sequence[Buffer], hear: Callable[[], None]) -> None:
         """Send all of ``buffers``; ``hear`` is called when the peer says something meanwhile (it may raise)."""
         deadline = self.deadline()
-        if self._ready(select.POLLIN, 0.0):
+        if not self._listened and self._ready(select.POLLIN, 0.0):
             hear()
+        self._listened = False
         for at in range(0, len(buffers), AT_ONCE):
             batch = buffers[at : at + AT_ONCE]
             left = sum(map(len, batch))
@@ -103,12 +107,11 @@ class Connection:
 
     def _ready(self, wanted: int, deadline: float) -> int:
         """What of ``wanted`` came true before ``deadline``; an error or a hang-up counts as true."""
-        self._poll.modify(self._descriptor, wanted)
-        found = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000 if deadline else 0)
+        found = self._polls[wanted].poll(max(0.0, deadline - time.monotonic()) * 1000 if deadline else 0)
         return found[0][1] if found else 0
 
     def _acknowledge_quickly(self) -> None:
-        """The kernel forgets TCP_QUICKACK after a while: it is said around each receive."""
+        """What came and is not acknowledged yet is so now. The kernel forgets it soon: said before each wait."""
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 

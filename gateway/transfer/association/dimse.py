@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from gateway.transfer.association.pdu import Pdv, ProtocolError, data_header
 
@@ -54,9 +54,15 @@ class Field(IntEnum):
 
 _UID = frozenset((0x0002, 0x0003, 0x1000, 0x1001))
 _TEXT = frozenset((0x0902,))
-_KNOWN = {tag.value: tag for tag in Tag if tag is not Tag.GROUP_LENGTH}  # an enumeration is slow to look things up in
+_STRINGS: dict[int, Tag] = {
+    tag.value: tag for tag in Tag if tag in _UID | _TEXT
+}  # an enumeration is slow to look things up in
+_NUMBERS: dict[int, Tag] = {tag.value: tag for tag in Tag if tag not in _UID | _TEXT and tag is not Tag.GROUP_LENGTH}
 _ELEMENT = struct.Struct("<HHI")  # group, element, length
+_GROUP_LENGTH = struct.Struct("<HHII")
 _SHORT = struct.Struct("<HHIH")  # the same with a value of type US
+
+_STORE_REST = _SHORT.pack(0, Tag.PRIORITY, 2, 0) + _SHORT.pack(0, Tag.DATA_SET_TYPE, 2, 1)
 
 Command = Mapping[Tag, int | str]
 
@@ -80,6 +86,20 @@ def request(
     if field in (Field.C_STORE, Field.C_FIND):
         command[Tag.PRIORITY] = 0  # medium
     return command
+
+
+def store(message_id: int, sop_class_uid: str, instance_uid: str) -> bytes:
+    """C-STORE-RQ with medium priority: ``encode(request(...))`` of it, in a third of the time."""
+    body = b"".join(
+        (
+            _string(Tag.AFFECTED_SOP_CLASS_UID, sop_class_uid),
+            _SHORT.pack(0, Tag.COMMAND_FIELD, 2, Field.C_STORE),
+            _SHORT.pack(0, Tag.MESSAGE_ID, 2, message_id),
+            _STORE_REST,
+            _string(Tag.AFFECTED_SOP_INSTANCE_UID, instance_uid),
+        )
+    )
+    return _GROUP_LENGTH.pack(0, Tag.GROUP_LENGTH, 4, len(body)) + body
 
 
 def cancel(message_id: int) -> Command:
@@ -115,16 +135,17 @@ def number(command: Command, tag: Tag) -> int:
 
 def encode(command: Command) -> bytes:
     """The command set with its group length, elements in ascending order."""
-    parts = []
+    body = b""
     for tag, value in sorted(command.items()):
-        if isinstance(value, int):
-            parts.append(_SHORT.pack(0, tag, 2, value))
-        else:
-            raw = value.encode("ascii")
-            raw += (b"\0" if tag in _UID else b" ") * (len(raw) % 2)
-            parts.append(_ELEMENT.pack(0, tag, len(raw)) + raw)
-    body = b"".join(parts)
-    return struct.pack("<HHII", 0, Tag.GROUP_LENGTH, 4, len(body)) + body
+        body += _SHORT.pack(0, tag, 2, value) if isinstance(value, int) else _string(tag, value)
+    return _GROUP_LENGTH.pack(0, Tag.GROUP_LENGTH, 4, len(body)) + body
+
+
+def _string(tag: Tag, value: str) -> bytes:
+    raw = value.encode("ascii")
+    if len(raw) % 2:
+        raw += b"\0" if tag in _UID else b" "
+    return _ELEMENT.pack(0, tag, len(raw)) + raw
 
 
 def fragments(
@@ -134,8 +155,10 @@ def fragments(
 
     ``last``: the command set or data set ends with ``data``.
     """
+    total = len(data)
+    if 0 < total <= size:
+        return [data_header(context_id, command, last, total), data]
     view, parts = memoryview(data), list[bytes | memoryview]()
-    total = len(view)
     full = data_header(context_id, command, False, size)  # of all but the last
     for at in range(0, total - size, size):
         parts += (full, view[at : at + size])
@@ -156,8 +179,12 @@ def decode(data: bytes) -> dict[Tag, int | str]:
         at += 8
         if group != 0 or at + length > size:
             raise ProtocolError(f"element ({group:04X},{element:04X}) of {length} bytes in a command set")
-        if (tag := _KNOWN.get(element)) is not None:
-            command[tag] = _value(tag, data[at : at + length])
+        if (tag := _NUMBERS.get(element)) is not None:
+            if length != 2:
+                raise ProtocolError(f"command element (0000,{tag:04X}) of {length} bytes instead of 2")
+            command[tag] = data[at] | data[at + 1] << 8
+        elif (tag := _STRINGS.get(element)) is not None:
+            command[tag] = _text(tag, data[at : at + length])
         at += length
     number(command, Tag.COMMAND_FIELD)
     number(command, Tag.DATA_SET_TYPE)
@@ -169,21 +196,16 @@ def printable(words: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in words[:LONGEST_SHOWN])
 
 
-def _value(tag: Tag, raw: bytes) -> int | str:
+def _text(tag: Tag, raw: bytes) -> str:
     if tag in _TEXT:
         return printable(raw.decode("ascii", "replace").strip(" \0"))
-    if tag in _UID:
-        try:
-            return raw.decode("ascii").strip(" \0")
-        except UnicodeDecodeError as error:
-            raise ProtocolError(f"command element (0000,{tag:04X}) is no UID") from error
-    if len(raw) != 2:
-        raise ProtocolError(f"command element (0000,{tag:04X}) of {len(raw)} bytes instead of 2")
-    return int.from_bytes(raw, "little")
+    try:
+        return raw.decode("ascii").strip(" \0")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"command element (0000,{tag:04X}) is no UID") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A whole message: the command, and the data set's bytes in the context's transfer syntax, if there is one."""
 
     context_id: int
@@ -201,7 +223,9 @@ class Message:
     @property
     def answers(self) -> int | None:
         """Message ID of the request this is a response to; None for a request."""
-        return number(self.command, Tag.MESSAGE_ID_BEING_RESPONDED_TO) if self.field & RESPONSE else None
+        command = self.command
+        is_response = number(command, Tag.COMMAND_FIELD) & RESPONSE
+        return number(command, Tag.MESSAGE_ID_BEING_RESPONDED_TO) if is_response else None
 
     @property
     def comment(self) -> str:
@@ -230,11 +254,14 @@ class Assembler:
         if len(self._parts) + len(pdv.data) > limit:
             raise ProtocolError(f"a {'command' if pdv.command else 'data'} set of more than {limit} bytes")
         self._context_id = pdv.context_id
-        self._parts += pdv.data
-        if not pdv.last:
-            return None
-        whole = bytes(self._parts)
-        self._parts.clear()
+        if pdv.last and not self._parts:
+            whole = pdv.data
+        else:
+            self._parts += pdv.data
+            if not pdv.last:
+                return None
+            whole = bytes(self._parts)
+            self._parts.clear()
         if self._command is not None:
             return self._done(Message(pdv.context_id, self._command, whole))
         self._command = decode(whole)

@@ -6,7 +6,7 @@ belongs to :mod:`gateway.transfer.requestor`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,7 +72,6 @@ TABLE: dict[tuple[State, Event], State] = {
 _ARRIVALS: dict[type, Event] = {
     pdu.AssociateAccept: Event.ACCEPT,
     pdu.AssociateReject: Event.REJECT,
-    pdu.Data: Event.DATA,
     pdu.ReleaseRequest: Event.RELEASE_RQ,
     pdu.ReleaseReply: Event.RELEASE_RP,
     pdu.Abort: Event.ABORTED,
@@ -132,7 +131,7 @@ class Association:
         """
         try:
             for arrived in self._reader.feed(data):
-                if self.over:
+                if self.state is State.CLOSED:
                     break
                 yield from self._arrived(arrived)
         except ProtocolError:
@@ -140,13 +139,14 @@ class Association:
             self.state = State.CLOSED
             raise
 
-    def _arrived(self, arrived: pdu.Pdu) -> list[Happening]:
+    def _arrived(self, arrived: pdu.Pdu) -> Sequence[Happening]:
+        if isinstance(arrived, pdu.Data):
+            self._move(Event.DATA)
+            return arrived.pdvs
         if isinstance(arrived, pdu.AssociateRequest):
             raise ProtocolError("A-ASSOCIATE-RQ from the side that was called")
         collided = self.state is State.RELEASING
         self._move(_ARRIVALS[type(arrived)])
-        if isinstance(arrived, pdu.Data):
-            return list(arrived.pdvs)
         if isinstance(arrived, pdu.ReleaseRequest):
             self.out += pdu.encode(pdu.ReleaseReply())
             if collided:

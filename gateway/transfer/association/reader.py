@@ -34,6 +34,8 @@ from gateway.transfer.association.pdu import (
 
 TLS_RECORDS = range(0x14, 0x18)  # what a TLS server answers to a plain request begins so
 HEADER = 6  # type, reserved, 32-bit length
+_HEADER = struct.Struct(">BBI")
+_FRAGMENT = struct.Struct(">IBB")  # length, context, control
 LARGEST_ASSOCIATE = 1 << 18  # bytes: 128 contexts with many syntaxes need less than 64 KiB
 UNRECOGNIZED_PDU = 1  # reason in A-ABORT
 LARGEST = {1: LARGEST_ASSOCIATE, 2: LARGEST_ASSOCIATE, 3: 4, 4: LARGEST_DATA, 5: 4, 6: 4, 7: 4}
@@ -77,9 +79,14 @@ class Reader:
 
     def feed(self, data: bytes) -> Iterator[Pdu]:
         """The PDUs that ``data`` completes. Raises ProtocolError at the first that cannot be one."""
+        if not self._buffer and len(data) > HEADER:
+            kind, _, length = _HEADER.unpack_from(data)
+            if len(data) == HEADER + length and length <= self._largest.get(kind, -1):
+                yield decode(kind, data[HEADER:])  # an answer mostly comes so: one PDU in one piece, copied once
+                return
         self._buffer += data
         while len(self._buffer) >= HEADER:
-            kind, _, length = struct.unpack_from(">BBI", self._buffer)
+            kind, _, length = _HEADER.unpack_from(self._buffer)
             if kind not in self._largest:
                 raise ProtocolError(f"unknown PDU type {kind:02X}H{_guess(self._buffer)}", UNRECOGNIZED_PDU)
             if length > self._largest[kind]:
@@ -234,7 +241,7 @@ def _pdvs(body: bytes) -> Iterator[Pdv]:
     while at < len(body):
         if at + 6 > len(body):
             raise ProtocolError("P-DATA-TF ends within the header of a fragment")
-        length, context_id, control = struct.unpack_from(">IBB", body, at)
+        length, context_id, control = _FRAGMENT.unpack_from(body, at)
         if length < 2 or at + 4 + length > len(body):
             raise ProtocolError(f"a fragment in P-DATA-TF says {length} bytes, {len(body) - at - 4} are there")
         yield Pdv(context_id, bool(control & 1), bool(control & 2), body[at + 6 : at + 4 + length])

@@ -37,13 +37,11 @@ class SecureConnection(Connection):
         return self._tls.getpeercert(binary_form=True) or b""
 
     def receive(self) -> bytes | None:
-        self._acknowledge_quickly()
+        self._listened = True
         try:
-            data = self._tls.recv(RECEIVED)
+            return self._tls.recv(RECEIVED)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
-        self._acknowledge_quickly()
-        return data
 
     def close(self, last_words: bytes = b"") -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -23,7 +23,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from gateway.errors import Held, Misuse
-from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer import part10
 from gateway.transfer.lossless import LOSSLESS_PIXELS, OTHERWISE_ENCODED
 from gateway.transfer.transcoding import LARGEST

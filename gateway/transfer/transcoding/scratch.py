@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import Held, Misuse, Retry, in_words
-from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.model import InstanceRef
 from gateway.transfer import part10
 from gateway.transfer.media.dicomdir.elements import encode

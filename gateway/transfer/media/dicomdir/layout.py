@@ -38,7 +38,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer.media.dicomdir.elements import ITEM_HEAD, ITEM_TAIL, SEQUENCE_TAIL, UNDEFINED, encode
 from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
 from gateway.transfer.media.dicomdir.structure import DIRECTORY_CLASS
