@@ -29,7 +29,7 @@ class Two(Box):
 
     def __init__(self, settings: Settings, first: Pacs, other: Pacs) -> None:
         super().__init__(settings, first, retention=0.0)
-        self.now = CLOCK.monotonic()
+        self.now = float(int(CLOCK.monotonic()))  # whole seconds: their sums and differences are exact
         clock = Clock("always", monotonic=lambda: self.now)
         for courier, pacs in zip(self.couriers, (first, other), strict=True):
             courier._send, courier.asking._request, courier._probe = pacs.send, pacs.request, probe(pacs)

@@ -112,6 +112,7 @@ def test_what_was_said_of_an_instance_before_it_was_lost_does_not_count_for_its_
     assert stage.box.delivery(stage.victim)["state"] == "QUEUED"
     stage.later(A_MINUTE)
     stage.courier._send_due(lambda: None)
+    stage.courier._note_taken()
     stage.pacs.deliver(before)
     assert stage.box.delivery(stage.victim)["state"] == "STORED"  # until it is asked for again
     behave(stage)
