@@ -126,14 +126,28 @@ class Ris:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A PACS that gets every instance."""
+    """A PACS that gets every instance: by DICOM (ae_title, host, port), or by DICOMweb (url)."""
 
     name: str = setting(..., fields.name(), "its name on this box")
-    ae_title: str = setting(..., fields.ae_title(), "its AE title")
-    host: str = setting(..., fields.text(255, r"\S+"), "its host name or address")
+    ae_title: str = setting("", fields.ae_title(optional=True), "its AE title; needed unless there is a url")
+    host: str = setting("", fields.text(255, r"\S*"), "its host name or address; needed unless there is a url")
     port: int = setting(104, fields.whole(1, 65535), "its port")
+    url: str = setting("", fields.url(), "where its DICOMweb services begin (STOW-RS at URL/studies)")
+    plain_http: bool = setting(False, fields.yes_no(), "an http:// url, which anybody on the way can read, is meant so")
+    token: str = setting(
+        "",
+        fields.file(),
+        "file with the bearer token for url, read for each request: replace it to renew the token; needs https",
+    )
     policy: str = setting(
-        "commitment", fields.choice("commitment", "stored"), "what frees the box: a commitment, or the C-STORE answer"
+        "commitment",
+        fields.choice("commitment", "verified", "stored"),
+        'what frees the box: a commitment; "verified" (url only): it was asked and has it; or the answer to the store',
+    )
+    verified_by: str = setting(
+        "index",
+        fields.choice("index", "metadata", "bytes"),
+        'policy "verified": it finds the instance (QIDO-RS), reads it (WADO-RS metadata), or gives back what was sent',
     )
     commitment_ae_title: str = setting(
         "", fields.text(16), "AE title that is asked for commitment, if another than ae_title"

@@ -121,7 +121,8 @@ class Pacs:
         transaction: str,
         instances: Sequence[InstanceRef],
         on_report: Callable[[Report], None],
-        _: float,
+        _linger: float,
+        _beat: Callable[[], None] = lambda: None,
     ) -> Outcome:
         self.asked.append((transaction, tuple(i.sop_instance_uid for i in instances)))
         if self.away:
@@ -153,7 +154,8 @@ class Box:
         self.rewrap = wrap_again
         self.remake = lambda uid: remake(settings, self.ledger, clock, wrap, uid)
         self.couriers = [
-            Courier(settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request) for d in settings.destinations
+            Courier(settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request, getattr(pacs, "look", None))
+            for d in settings.destinations
         ]
 
     def take_in(self) -> None:

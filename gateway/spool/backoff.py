@@ -22,10 +22,10 @@ class Pause:
         self._failures = 0
         self._until = 0.0
 
-    def failed(self) -> float:
-        """One more failure in a row; returns the seconds to wait."""
+    def failed(self, asked: float = 0.0) -> float:
+        """One more failure in a row; returns the seconds to wait: what the peer ``asked`` for, within the most."""
         self._failures += 1
-        seconds = wait(self._failures, self._first, self._most)
+        seconds = max(wait(self._failures, self._first, self._most), min(asked, self._most))
         self._until = self._monotonic() + seconds
         return seconds
 

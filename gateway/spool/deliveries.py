@@ -24,7 +24,7 @@ _DUE = """
     ORDER BY d.attempts, d.queued_at LIMIT ?
 """
 TO_SEND = _DUE.format(open="d.state = 'QUEUED'")
-TO_ASK = _DUE.format(open="d.state = 'STORED' AND d.policy = 'commitment'")
+TO_ASK = _DUE.format(open="d.state = 'STORED' AND d.policy IN ('commitment', 'verified')")
 
 ANY_SIZE = 1 << 62  # bytes
 FAR_AHEAD = 3600.0  # seconds: what is dated so far in the future shows a clock that was set back
@@ -41,6 +41,7 @@ class Due:
     exam: str
     device: str
     attempts: int
+    policy: str
 
 
 def due(
@@ -61,7 +62,7 @@ def due(
     return [
         Due(
             InstanceRef(r["class"], r["instance"], r["syntax"], str(data / r["path"]), r["size"]),
-            *(r["sha256"], r["acquisition"], r["exam"], r["device"], r["attempts"]),
+            *(r["sha256"], r["acquisition"], r["exam"], r["device"], r["attempts"], r["policy"]),
         )
         for r in rows
     ]

@@ -36,9 +36,9 @@ class Wanted:
 def of_import(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
     """Where that has to go which a medium brought back: to each PACS, which may have it; not to a medium again."""
     return tuple(
-        Wanted(w.destination, w.policy, may_be_there=w.policy == "commitment")
+        Wanted(w.destination, w.policy, may_be_there=w.policy in ("commitment", "verified"))
         for w in wanted
-        if w.policy in ("commitment", "stored")
+        if w.policy in ("commitment", "verified", "stored")
     )
 
 

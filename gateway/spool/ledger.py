@@ -23,7 +23,7 @@ from gateway.errors import Fatal, Retry
 from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
-VERSION = 2
+VERSION = 3
 # Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -63,8 +63,6 @@ CREATE TABLE deliveries (
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
     WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL;
-CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
-    WHERE state = 'STORED' AND policy = 'commitment' AND held IS NULL AND waived IS NULL;
 CREATE INDEX deliveries_held ON deliveries (destination) WHERE held IS NOT NULL AND waived IS NULL;
 CREATE INDEX deliveries_by_transaction ON deliveries (transaction_uid) WHERE transaction_uid IS NOT NULL;
 CREATE INDEX deliveries_superseded ON deliveries (superseded_by) WHERE superseded_by IS NOT NULL;
@@ -89,9 +87,17 @@ CREATE INDEX instances_to_check ON instances (checked_at) WHERE state = 'SPOOLED
 CREATE INDEX acquisitions_open ON acquisitions (state) WHERE state <> 'WRAPPED';
 CREATE INDEX deliveries_counted ON deliveries (destination, state, held, queued_at) WHERE waived IS NULL;
 """
-SCHEMA += _INDEXES_2
+# Since 3: those are asked for as well that are to be verified.
+_INDEXES_3 = """
+CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
+    WHERE state = 'STORED' AND policy IN ('commitment', 'verified') AND held IS NULL AND waived IS NULL;
+"""
+SCHEMA += _INDEXES_2 + _INDEXES_3
 # What brings a ledger of an older format to the next one.
-MIGRATIONS = {1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}"}
+MIGRATIONS = {
+    1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}",
+    2: f"DROP INDEX deliveries_to_ask;{_INDEXES_3}",
+}
 
 
 class Ledger:

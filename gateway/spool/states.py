@@ -30,6 +30,7 @@ class Delivery(StrEnum):
     STORED = "STORED"
     REQUESTED = "REQUESTED"
     COMMITTED = "COMMITTED"
+    VERIFIED = "VERIFIED"  # it was asked, and has it; it has promised nothing
 
 
 class Step(StrEnum):
@@ -61,6 +62,7 @@ DELIVERY: Table[Delivery] = {
     (Delivery.REQUESTED, "unanswered"): Delivery.STORED,  # timed out, refused or left out: a new transaction UID
     (Delivery.REQUESTED, "committed"): Delivery.COMMITTED,
     (Delivery.STORED, "committed"): Delivery.COMMITTED,  # the report of a transaction we had given up
+    (Delivery.REQUESTED, "verified"): Delivery.VERIFIED,
     (Delivery.REQUESTED, "missing"): Delivery.QUEUED,  # 0112H: the peer does not have it (any more), or never had it
 }
 
@@ -85,7 +87,8 @@ def advance(table: Table[S], state: S, event: str) -> S:
 # What each policy asks of a delivery before the box may forget the instance. "copy" never frees the box.
 FREES: Mapping[str, frozenset[Delivery]] = {
     "commitment": frozenset({Delivery.COMMITTED}),
-    "stored": frozenset({Delivery.STORED, Delivery.REQUESTED, Delivery.COMMITTED}),
+    "verified": frozenset({Delivery.VERIFIED, Delivery.COMMITTED}),
+    "stored": frozenset({Delivery.STORED, Delivery.REQUESTED, Delivery.COMMITTED, Delivery.VERIFIED}),
     "media-verified": frozenset({Delivery.STORED}),  # transfer.media re-reads and compares before it says stored
     "copy": frozenset(),
 }

@@ -62,6 +62,12 @@ def give_up(
             _again(c, uid, destination, event, now, later, held, words=why)
 
 
+def unfinished(ledger: Ledger, destination: str) -> list[str]:
+    """Transaction UIDs that no report has answered, the oldest first."""
+    sql = "SELECT uid FROM transactions WHERE destination = ? AND finished IS NULL ORDER BY requested_at"
+    return [r["uid"] for r in ledger.query(sql, destination)]
+
+
 def overdue(ledger: Ledger, destination: str, now: float, patience: float) -> list[str]:
     """Transaction UIDs whose report is overdue, or whose date only a clock jump explains."""
     rows = ledger.query(
@@ -81,11 +87,13 @@ def report(
     failed: Mapping[str, Failure],
     now: float,
     later: Later,
+    verified_by: str = "",
 ) -> bool:
     """Take a report, from whichever association it came; False if the transaction is unknown.
 
     A report that comes late or twice is welcome as far as it says "committed"; its failures then mean nothing,
-    because another transaction asks again. An instance in neither list, or in both, is not committed.
+    because another transaction asks again. An instance in neither list, or in both, is not committed. What was
+    ``verified_by`` something was not committed either: it is called so.
     """
     with ledger.change() as c:
         row = c.execute("SELECT * FROM transactions WHERE uid = ?", (transaction_uid,)).fetchone()
@@ -93,7 +101,7 @@ def report(
             return False
         destination, first = row["destination"], row["finished"] is None
         for uid in sorted(committed - failed.keys()):
-            _commit(c, uid, destination, now)
+            _take(c, uid, destination, verified_by, now)
         if first:
             _finish(c, transaction_uid, "reported")
             for uid in _still_asked(c, transaction_uid):
@@ -101,15 +109,16 @@ def report(
     return True
 
 
-def _commit(c: sqlite3.Connection, uid: str, destination: str, now: float) -> None:
+def _take(c: sqlite3.Connection, uid: str, destination: str, verified_by: str, now: float) -> None:
+    event, words = ("verified", f"verified by {verified_by}") if verified_by else ("committed", "committed")
     row = c.execute(
         "SELECT state FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
     ).fetchone()
-    if row is None or not may(DELIVERY, Delivery(row["state"]), "committed"):
-        if row is None or Delivery(row["state"]) is not Delivery.COMMITTED:
-            log.warning("%s committed to instance %s, which it was not asked for; ignored", destination, uid)
+    if row is None or not may(DELIVERY, Delivery(row["state"]), event):
+        if row is None or Delivery(row["state"]) not in (Delivery.COMMITTED, Delivery.VERIFIED):
+            log.warning("%s answered for instance %s, which it was not asked for; ignored", destination, uid)
         return
-    happen(c, uid, destination, "committed", now, held=None, code="", words="committed")
+    happen(c, uid, destination, event, now, held=None, code="", words=words)
     settle(c, uid)
 
 

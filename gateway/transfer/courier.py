@@ -8,21 +8,20 @@ refusal concerns one instance and is held; a peer that does not answer is left a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 from gateway.clock import Clock
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.identifiers import new_uid
-from gateway.model import InstanceRef
 from gateway.settings import Destination, Settings
 from gateway.spool import backoff, deliveries, transactions, unharmed
 from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
-from gateway.transfer import commitment, peers, reports, store
+from gateway.transfer import peers, reports, transports
 from gateway.transfer.event_report import Answer, OnReport, Report
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
-from gateway.transfer.sending import Progress
+from gateway.transfer.transports import Look, Request, Send
 
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
@@ -30,8 +29,6 @@ _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked
 _LINGER = 2.0  # seconds in which a report may come on the association of its request
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
-Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
-Request = Callable[[Peer, str, Sequence[InstanceRef], OnReport, float], Outcome]
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
 
@@ -45,16 +42,19 @@ class Courier:
         ledger: Ledger,
         clock: Clock,
         rewrap: Rewrap,
-        send: Send = store.send,
-        request: Request = commitment.request,
+        send: Send | None = None,
+        request: Request | None = None,
+        look: Look | None = None,
     ) -> None:
         self._settings = settings
         self.destination = destination
         self._ledger = ledger
         self._clock = clock
         self._rewrap = rewrap
-        self._send = send
-        self._request = request
+        usual = transports.transport(bool(destination.url))
+        self._send = send or usual.send
+        self._request = request or usual.request
+        self._look = look if send else usual.look
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
         self._started = False
         self.words = "not tried yet"  # for people: how it went the last time
@@ -64,6 +64,7 @@ class Courier:
         """Do what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
+        self._look_after()
         self._ask_again()
         more = self._send_due(beat)
         more = self._ask_due(beat) or more
@@ -154,7 +155,7 @@ class Courier:
         """Whether the peer as a whole is to be left alone for a while; said once per change."""
         words = "answers" if worked or broken is None else broken.words
         if not worked and broken is not None:
-            seconds = self.pause.failed()
+            seconds = self.pause.failed(broken.wait)
             if self.words != words:
                 log.warning(
                     "%s: %s; tried again in %.0f s, then at longer intervals", self.destination.name, words, seconds
@@ -165,20 +166,40 @@ class Courier:
                 log.info("%s answers again", self.destination.name)
         self.answers, self.words = worked or broken is None, words
 
+    def _look_after(self) -> None:
+        """Ask a peer that does not call back what became of its requests; what it does not know is asked again."""
+        if self._look is None:
+            return
+        name, peer = self.destination.name, peers.commitment(self._settings.box, self.destination)
+        for transaction in transactions.unfinished(self._ledger, name):
+            try:
+                known = self._look(peer, transaction, self._taker(peer))
+            except Failed as failed:
+                self._judge(False, failed.outcome)
+                return
+            if not known:
+                words = "the peer does not know the request; asked again"
+                transactions.give_up(self._ledger, transaction, words, self._clock.wall(), _at_once)
+
+    def _taker(self, peer: Peer) -> OnReport:
+        def take(report: Report) -> Answer:
+            return reports.take(self._ledger, self._settings, self._clock, report, peer.title)
+
+        return take
+
     def _ask_again(self) -> None:
         """Give up the requests that no report has answered in time.
 
         At the start that is all of them: nobody knows whether they were sent, or whether the report came while the
-        box was down. A report that comes yet is taken all the same.
+        box was down. A report that comes yet is taken all the same. (A peer that is looked after has said it by now.)
         """
         name = self.destination.name
-        patience = self.destination.commitment_timeout if self._started else 0
-        words = (
-            f"no commitment report within {patience} s; asked again" if self._started else "asked again after a restart"
-        )
+        waits = self._started or self._look is not None
+        patience = self.destination.commitment_timeout if waits else 0
+        words = f"no commitment report within {patience} s; asked again" if waits else "asked again after a restart"
         for transaction in transactions.overdue(self._ledger, name, self._clock.wall(), patience):
-            later = self._later if self._started else _at_once
-            in_vain = self._started
+            later = self._later if waits else _at_once
+            in_vain = waits
             transactions.give_up(self._ledger, transaction, words, self._clock.wall(), later, in_vain=in_vain)
             log.warning("%s: %s (transaction %s)", name, words, transaction)
         self._started = True
@@ -193,18 +214,17 @@ class Courier:
         if not batch:
             exam = found[0].exam
             more, found = more or any(d.exam != exam for d in found), [d for d in found if d.exam == exam]
+        policy = found[0].policy
+        more, found = more or any(d.policy != policy for d in found), [d for d in found if d.policy == policy]
         name, transaction = self.destination.name, new_uid()
         transactions.ask(
             self._ledger, transaction, name, [d.instance.sop_instance_uid for d in found], self._clock.wall()
         )
         beat()
-        peer = peers.commitment(self._settings.box, self.destination)
-
-        def take(report: Report) -> Answer:
-            return reports.take(self._ledger, self._settings, self._clock, report, peer.ae_title)
-
+        peer = peers.commitment(self._settings.box, self.destination, policy)
+        instances = [d.instance for d in found]
         try:
-            outcome = self._request(peer, transaction, [d.instance for d in found], take, _LINGER)
+            outcome = self._request(peer, transaction, instances, self._taker(peer), _LINGER, beat)
         except GatewayError as error:
             outcome = Outcome("hold" if isinstance(error, Held) else "retry", "", str(error))
         beat()

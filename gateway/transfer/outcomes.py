@@ -26,6 +26,7 @@ class Outcome:
     kind: Kind
     code: str
     words: str
+    wait: float = 0.0  # seconds for which the peer asks to be left alone
 
     @property
     def good(self) -> bool:

@@ -1,4 +1,4 @@
-"""A peer as people write it: a name from the configuration, or AET@HOST:PORT."""
+"""A peer as people write it: a name from the configuration, AET@HOST:PORT, or the URL of DICOMweb services."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def peer(args: argparse.Namespace, address: str | None) -> Peer:
     if address and "@" in address:
         aet, host, port = parse(address)
         return peers.destination(_box(args), Destination(name=aet, ae_title=aet, host=host, port=port))
+    if address and address.startswith(("https://", "http://")):  # whoever writes http:// means it
+        return peers.destination(_box(args), Destination(name="server", url=address.rstrip("/"), policy="verified"))
     settings = configuration.load(args.config, adapters=False)
     return _configured(settings, address)
 

@@ -10,7 +10,9 @@ from gateway.verbs import address, tell
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("peer", nargs="?", metavar="PEER", help="AET@HOST:PORT, or a name from the configuration")
+    parser.add_argument(
+        "peer", nargs="?", metavar="PEER", help="AET@HOST:PORT, a URL, or a name from the configuration"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

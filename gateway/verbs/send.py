@@ -9,14 +9,19 @@ from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.transfer import part10, store
+from gateway.transfer import part10
+from gateway.transfer.transports import transport
 from gateway.verbs import address, tell
 
 DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: the DICOMDIR, which describes and is not sent
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", metavar="PEER", help="AET@HOST:PORT, or a destination's name from the configuration")
+    parser.add_argument(
+        "--to",
+        metavar="PEER",
+        help="AET@HOST:PORT, the URL of DICOMweb services, or a destination's name from the configuration",
+    )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
@@ -27,9 +32,9 @@ def run(args: argparse.Namespace) -> int:
     instances, skipped = _instances(args.paths)
     progress, began = tell.Progress(), time.monotonic()
     outcomes = []
-    for instance, outcome in store.send(peer, instances):
+    for instance, outcome in transport(peer.web is not None).send(peer, instances, None):
         outcomes.append((instance, outcome))
-        progress.show(f"{len(outcomes)} of {len(instances)} to {peer.ae_title}")
+        progress.show(f"{len(outcomes)} of {len(instances)} to {peer.title}")
     bad = [(i, o) for i, o in outcomes if o.kind not in ("done", "warned")]
     seconds = time.monotonic() - began
     sent = len(outcomes) - len(bad)
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        progress.done(f"{sent} of {len(instances)} sent to {peer.ae_title} in {seconds:.2f} s")
+        progress.done(f"{sent} of {len(instances)} sent to {peer.title} in {seconds:.2f} s")
         for path in skipped:
             tell.note(f"  {path}: no DICOM file, skipped")
         for instance, outcome in bad:
