@@ -119,10 +119,6 @@ class Line:
         stream = Stream(connection, self._inbox, self.peer.timeout, most)
         try:
             answer, closing = self._read(stream, request.method, take, most, early)
-        except OSError as error:
-            if kept and stream.silent and not early and not isinstance(error, TimeoutError):
-                raise _Stale from error
-            raise self._broken(error, "while its answer is awaited") from error
         except http.client.IncompleteRead as error:
             raise self._lost("in the middle of its answer") from error
         except (http.client.HTTPException, ValueError, zlib.error) as error:
@@ -133,6 +129,10 @@ class Line:
             words = f"{self.peer} answers with something that is not HTTP ({_short(repr(error))})"
             hint = "is the port right, and does it want https?" if self.peer.security is None else "is the port right?"
             raise Failed(Outcome("retry", "protocol", f"{words}; {hint}")) from error
+        except OSError as error:
+            if kept and stream.silent and not early and not isinstance(error, TimeoutError):
+                raise _Stale from error
+            raise self._broken(error, "while its answer is awaited") from error
         if early or closing or self._inbox:
             self.close()
         return answer

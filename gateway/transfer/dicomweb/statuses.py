@@ -58,6 +58,12 @@ STATUSES: dict[int, Meaning] = {
     507: Meaning("retry", "server", "it has no room left; tell its administrator"),
     511: Meaning("retry", "server", "the network wants a log-in before it lets anything through"),
 }
+# A page for people: not the archive says so but what stands before it, and mostly of all requests alike.
+_PROXY_400 = Meaning(
+    "retry",
+    "instance",
+    "a proxy in between calls the request malformed; does it want https, or this box's certificate?",
+)
 _REDIRECTS = (300, 301, 302, 303, 305, 307, 308)
 _LONGEST_WAIT = 86400.0  # seconds that a server may ask for; the destination's retry_most is the limit
 
@@ -69,8 +75,10 @@ STORE: tuple[Row, ...] = (
 _CLASS_NOT_SUPPORTED = 0x0122
 
 
-def meaning(status: int) -> Meaning:
+def meaning(status: int, headers: Message) -> Meaning:
     """What a status means that is not 2xx; by its hundred, if it is not in the table."""
+    if status == 400 and headers.get_content_type() == "text/html":
+        return _PROXY_400
     if status in STATUSES:
         return STATUSES[status]
     if status in _REDIRECTS:
@@ -82,7 +90,7 @@ def meaning(status: int) -> Meaning:
 
 def outcome(peer: Peer, status: int, headers: Message) -> Outcome:
     """The outcome of a status that is not 2xx. What the server says itself is not quoted: it may name a patient."""
-    found = meaning(status)
+    found = meaning(status, headers)
     words = found.words
     if status in _REDIRECTS:
         words += f"; set url to where the service is ({_where(headers)})"

@@ -104,7 +104,7 @@ def _store(
     answer = server.ask(peer, "POST", "/studies", headers, upload.length, upload.blocks)
     if 200 <= answer.status < 300:
         return _accepted(server, peer, batch, answer)
-    meaning = statuses.meaning(answer.status)
+    meaning = statuses.meaning(answer.status, answer.headers)
     if meaning.about == "server":
         raise refused(peer, answer)
     if meaning.about == "size":

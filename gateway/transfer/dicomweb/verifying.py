@@ -6,15 +6,13 @@ with what was sent, in constant memory. None of them is a commitment: the server
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from email.message import Message
 from typing import Any
 
 from gateway.model import InstanceRef
-from gateway.transfer import part10
-from gateway.transfer.dicomweb import multipart, payload
+from gateway.transfer.dicomweb import comparing, multipart, payload
 from gateway.transfer.dicomweb.line import MOST, Answer
 from gateway.transfer.dicomweb.server import Server, refused, web_of
 from gateway.transfer.event_report import OnReport, Report
@@ -147,7 +145,7 @@ def _metadata(server: Server, peer: Peer, one: InstanceRef, place: str) -> Outco
 
 
 def _bytes(server: Server, peer: Peer, one: InstanceRef, place: str, beat: Beat) -> Outcome | None:
-    verdict: list[str] = []
+    verdict: list[Outcome] = []
 
     def take(_status: int, headers: Message, read: Callable[[], bytes]) -> None:
         def next_bytes() -> bytes:
@@ -156,51 +154,28 @@ def _bytes(server: Server, peer: Peer, one: InstanceRef, place: str, beat: Beat)
 
         single = headers.get_content_type() == "application/dicom"
         parts = iter(next_bytes, b"") if single else multipart.only_part(headers, next_bytes)
-        verdict.append(_difference(parts, one))
+        try:
+            differs = comparing.difference(parts, one)
+        except comparing.Unreadable as error:
+            verdict.append(Outcome("hold", "file-unreadable", f"{error}; check the disk, the file is kept as it is"))
+        except ValueError as error:
+            raise _protocol(peer, f"does not give back an instance ({error})") from error
+        else:
+            verdict.append(_compared(peer, differs))
 
     answer = server.ask(peer, "GET", place, {"Accept": _WHOLE}, take=take, most=one.size + MOST)
     if answer.status in (404, 410):
         return None
     if not verdict:
         raise refused(peer, answer)
-    if not verdict[0]:
+    return verdict[0]
+
+
+def _compared(peer: Peer, differs: str) -> Outcome:
+    if not differs:
         return Outcome("done", "", "done")
-    words = f'{peer} gives back {verdict[0]} than it was sent; compare them, or set verified_by = "metadata"'
+    words = f'{peer} gives back {differs} than it was sent; compare them, or set verified_by = "metadata"'
     return Outcome("hold", "other-bytes", words)
-
-
-def _difference(parts: Iterator[bytes], one: InstanceRef) -> str:
-    """In what the file in ``parts`` differs from the one that was sent, its header aside; "" if in nothing.
-
-    Raises ValueError if it is no DICOM file, OSError if ours cannot be read.
-    """
-    head = b""
-    header = None
-    for part in parts:
-        head += part
-        header = part10.parse(head, len(head) + 1) if len(head) >= part10.USUAL_HEADER else None
-        if header is not None or len(head) > part10.LARGEST_HEADER:
-            break
-    if header is None:
-        header = part10.parse(head, len(head))
-    if header is None or header.identity != (one.sop_class_uid, one.sop_instance_uid, one.transfer_syntax_uid):
-        return "another instance, or another transfer syntax,"
-    descriptor = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        at = part10.read(descriptor, one.path).offset
-        size = os.fstat(descriptor).st_size
-        for data in _chain(head[header.offset :], parts):
-            if os.pread(descriptor, len(data), at) != data:
-                return "another data set"
-            at += len(data)
-        return "" if at == size else "a shorter data set"
-    finally:
-        os.close(descriptor)
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _protocol(peer: Peer, words: str) -> Failed:
