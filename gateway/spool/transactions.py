@@ -134,7 +134,7 @@ def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, n
         event, held, later = "missing", None, _at_once
     _again(c, uid, destination, event, now, later, held, code=failure.code, words=failure.words)
     level = logging.ERROR if held else logging.WARNING
-    log.log(level, "%s does not commit to instance %s: %s", destination, uid, failure.words)
+    log.log(level, "%s does not answer for instance %s: %s", destination, uid, failure.words)
 
 
 def _at_once(_attempts: int) -> float:

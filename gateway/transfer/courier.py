@@ -64,7 +64,8 @@ class Courier:
         """Do what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
-        self._look_after()
+        if not self._look_after(beat):
+            return _IDLE
         self._ask_again()
         more = self._send_due(beat)
         more = self._ask_due(beat) or more
@@ -166,20 +167,25 @@ class Courier:
                 log.info("%s answers again", self.destination.name)
         self.answers, self.words = worked or broken is None, words
 
-    def _look_after(self) -> None:
-        """Ask a peer that does not call back what became of its requests; what it does not know is asked again."""
-        if self._look is None:
-            return
-        name, peer = self.destination.name, peers.commitment(self._settings.box, self.destination)
-        for transaction in transactions.unfinished(self._ledger, name):
+    def _look_after(self, beat: Callable[[], None]) -> bool:
+        """Ask a peer that does not call back what became of its requests; what it does not know is asked again.
+
+        False if it cannot be asked now.
+        """
+        if (look := self._look) is None:
+            return True
+        peer = peers.commitment(self._settings.box, self.destination, self.destination.policy)
+        for transaction in transactions.unfinished(self._ledger, self.destination.name):
+            beat()
             try:
-                known = self._look(peer, transaction, self._taker(peer))
+                known = look(peer, transaction, self._taker(peer))
             except Failed as failed:
                 self._judge(False, failed.outcome)
-                return
+                return False
             if not known:
                 words = "the peer does not know the request; asked again"
                 transactions.give_up(self._ledger, transaction, words, self._clock.wall(), _at_once)
+        return True
 
     def _taker(self, peer: Peer) -> OnReport:
         def take(report: Report) -> Answer:
