@@ -134,11 +134,7 @@ class Destination:
     port: int = setting(104, fields.whole(1, 65535), "its port")
     url: str = setting("", fields.url(), "where its DICOMweb services begin (STOW-RS at URL/studies)")
     plain_http: bool = setting(False, fields.yes_no(), "an http:// url, which anybody on the way can read, is meant so")
-    token: str = setting(
-        "",
-        fields.file(),
-        "file with the bearer token for url, read for each request: replace it to renew the token; needs https",
-    )
+    token: str = setting("", fields.file(), "file with its bearer token, read for each request, so that it may change")
     policy: str = setting(
         "commitment",
         fields.choice("commitment", "verified", "stored"),
@@ -164,6 +160,11 @@ class Destination:
     associations: int = setting(1, fields.whole(1, 4), "associations beside each other: for a slow link or a slow PACS")
     operations: int = setting(
         8, fields.whole(1, 32), "instances on their way on one association, if the PACS grants it; 1 = do not ask"
+    )
+    refused_syntax: str = setting(
+        "transcode",
+        fields.choice("transcode", "hold"),
+        "what has a transfer syntax that it refuses: send it in one that it takes, if that is without loss, or hold it",
     )
     tls: bool = setting(False, fields.yes_no(), "TLS 1.2 or 1.3 (BCP 195); a PACS that cannot is not called")
     ca: str = setting("", fields.file(), "who signed its certificate (PEM); empty: whom this system trusts")

@@ -121,8 +121,7 @@ class Pacs:
         transaction: str,
         instances: Sequence[InstanceRef],
         on_report: Callable[[Report], None],
-        _linger: float,
-        _beat: Callable[[], None] = lambda: None,
+        *_: object,
     ) -> Outcome:
         self.asked.append((transaction, tuple(i.sop_instance_uid for i in instances)))
         if self.away:

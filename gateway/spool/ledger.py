@@ -59,7 +59,9 @@ CREATE TABLE deliveries (
     state TEXT NOT NULL, held TEXT, waived TEXT, superseded_by TEXT, transaction_uid TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
     code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', sent_sha256 TEXT,
-    queued_at REAL NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (instance, destination)
+    queued_at REAL NOT NULL, changed_at REAL NOT NULL,
+    sent_syntax TEXT, -- the transfer syntax it was sent in, if another than its own; sent_sha256 is of that file then
+    PRIMARY KEY (instance, destination)
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
     WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL;
@@ -96,7 +98,7 @@ SCHEMA += _INDEXES_2 + _INDEXES_3
 # What brings a ledger of an older format to the next one.
 MIGRATIONS = {
     1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}",
-    2: f"DROP INDEX deliveries_to_ask;{_INDEXES_3}",
+    2: f"ALTER TABLE deliveries ADD COLUMN sent_syntax TEXT;DROP INDEX deliveries_to_ask;{_INDEXES_3}",
 }
 
 

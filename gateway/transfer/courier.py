@@ -12,21 +12,18 @@ from collections.abc import Callable
 
 from gateway.clock import Clock
 from gateway.errors import Fatal, GatewayError, Held
-from gateway.identifiers import new_uid
 from gateway.settings import Destination, Settings
-from gateway.spool import backoff, deliveries, transactions, unharmed
+from gateway.spool import backoff, deliveries, unharmed
 from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
-from gateway.transfer import peers, reports, transports
-from gateway.transfer.event_report import Answer, OnReport, Report
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.transports import Look, Request, Send
+from gateway.transfer import peers
+from gateway.transfer.asking import Asking
+from gateway.transfer.outcomes import Outcome
+from gateway.transfer.transports import Look, Request, Send, transport
 
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
 _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked for at once
-_LINGER = 2.0  # seconds in which a report may come on the association of its request
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
@@ -51,12 +48,11 @@ class Courier:
         self._ledger = ledger
         self._clock = clock
         self._rewrap = rewrap
-        usual = transports.transport(bool(destination.url))
+        usual = transport(bool(destination.url))
         self._send = send or usual.send
-        self._request = request or usual.request
-        self._look = look if send else usual.look
+        look = look if send else usual.look
+        self.asking = Asking(settings, destination, ledger, clock, request or usual.request, look)
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
-        self._started = False
         self.words = "not tried yet"  # for people: how it went the last time
         self.answers: bool | None = None
 
@@ -64,9 +60,10 @@ class Courier:
         """Do what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
-        if not self._look_after(beat):
+        if (unanswered := self.asking.look_after(beat)) is not None:
+            self._judge(False, unanswered)
             return _IDLE
-        self._ask_again()
+        self.asking.again()
         more = self._send_due(beat)
         more = self._ask_due(beat) or more
         return 0.0 if more and not self.pause.left() else _IDLE
@@ -108,7 +105,9 @@ class Courier:
         if outcome.good:
             if outcome.kind == "warned":
                 log.warning("instance %s: %s", uid, outcome.words)
-            deliveries.stored(self._ledger, uid, name, sha256, outcome.code, outcome.words, self._clock.wall())
+            sent, now = outcome.sent_sha256 or sha256, self._clock.wall()
+            syntax = outcome.sent_syntax or None
+            deliveries.stored(self._ledger, uid, name, sent, outcome.code, outcome.words, now, syntax)
             return
         if outcome.code == "class-refused" and self._may_rewrap(one):
             self._send_instead(one, outcome, beat)
@@ -167,49 +166,6 @@ class Courier:
                 log.info("%s answers again", self.destination.name)
         self.answers, self.words = worked or broken is None, words
 
-    def _look_after(self, beat: Callable[[], None]) -> bool:
-        """Ask a peer that does not call back what became of its requests; what it does not know is asked again.
-
-        False if it cannot be asked now.
-        """
-        if (look := self._look) is None:
-            return True
-        peer = peers.commitment(self._settings.box, self.destination, self.destination.policy)
-        for transaction in transactions.unfinished(self._ledger, self.destination.name):
-            beat()
-            try:
-                known = look(peer, transaction, self._taker(peer))
-            except Failed as failed:
-                self._judge(False, failed.outcome)
-                return False
-            if not known:
-                words = "the peer does not know the request; asked again"
-                transactions.give_up(self._ledger, transaction, words, self._clock.wall(), _at_once)
-        return True
-
-    def _taker(self, peer: Peer) -> OnReport:
-        def take(report: Report) -> Answer:
-            return reports.take(self._ledger, self._settings, self._clock, report, peer.title)
-
-        return take
-
-    def _ask_again(self) -> None:
-        """Give up the requests that no report has answered in time.
-
-        At the start that is all of them: nobody knows whether they were sent, or whether the report came while the
-        box was down. A report that comes yet is taken all the same. (A peer that is looked after has said it by now.)
-        """
-        name = self.destination.name
-        waits = self._started or self._look is not None
-        patience = self.destination.commitment_timeout if waits else 0
-        words = f"no commitment report within {patience} s; asked again" if waits else "asked again after a restart"
-        for transaction in transactions.overdue(self._ledger, name, self._clock.wall(), patience):
-            later = self._later if waits else _at_once
-            in_vain = waits
-            transactions.give_up(self._ledger, transaction, words, self._clock.wall(), later, in_vain=in_vain)
-            log.warning("%s: %s (transaction %s)", name, words, transaction)
-        self._started = True
-
     def _ask_due(self, beat: Callable[[], None]) -> bool:
         """Ask for the commitment of one batch of what is stored; True if there may be more."""
         batch = self.destination.commitment_batch
@@ -222,26 +178,4 @@ class Courier:
             more, found = more or any(d.exam != exam for d in found), [d for d in found if d.exam == exam]
         policy = found[0].policy
         more, found = more or any(d.policy != policy for d in found), [d for d in found if d.policy == policy]
-        name, transaction = self.destination.name, new_uid()
-        transactions.ask(
-            self._ledger, transaction, name, [d.instance.sop_instance_uid for d in found], self._clock.wall()
-        )
-        beat()
-        peer = peers.commitment(self._settings.box, self.destination, policy)
-        instances = [d.instance for d in found]
-        try:
-            outcome = self._request(peer, transaction, instances, self._taker(peer), _LINGER, beat)
-        except GatewayError as error:
-            outcome = Outcome("hold" if isinstance(error, Held) else "retry", "", str(error))
-        beat()
-        if not outcome.good:
-            # A refused N-ACTION uses up its Transaction UID too (PS3.4 J.3.2).
-            held = outcome.words if outcome.kind == "hold" else None
-            transactions.give_up(self._ledger, transaction, outcome.words, self._clock.wall(), self._later, held)
-            level = logging.ERROR if held else logging.WARNING
-            log.log(level, "%s did not take the commitment request: %s", name, outcome.words)
-        return more and outcome.good
-
-
-def _at_once(_attempts: int) -> float:
-    return 0.0
+        return self.asking.ask(found, beat) and more

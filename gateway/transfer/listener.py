@@ -135,7 +135,7 @@ class Listener:
         for connection, call in list(self._calls.items()):
             if call.ready:
                 self._guarded(call, call.step)
-            elif call.deadline <= self._now():
+            if call.deadline <= self._now() and not call.over:  # who talks without end has no more time than the silent
                 self._guarded(call, call.expire)
             self._settle(connection, call)
         for words in self._repetitions.unsaid(self._now()):

@@ -50,6 +50,7 @@ class Peer:
     operations: int = 1  # open at a time on each, where the peer grants it (asynchronous operations window)
     security: Security | None = None  # TLS
     identity: Identity | None = None  # user identity (PS3.7 D.3.3.7)
+    scratch: str = ""  # folder for what is transcoded where it refuses a transfer syntax; "" = nothing is
     web: Web | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +96,8 @@ def _peer(box: Box, to: Destination, title: str, policy: str) -> Peer:
     if to.url:
         return _web(box, to, policy, security)
     most = (to.associations, to.operations)
-    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity)
+    scratch = str(box.data) if to.refused_syntax == "transcode" else ""
+    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity, scratch)
 
 
 def _web(box: Box, to: Destination, policy: str, security: Security | None) -> Peer:

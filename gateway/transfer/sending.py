@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.transfer import outcomes
+from gateway.transfer import fallback, outcomes
 from gateway.transfer.association.dimse import Message
 from gateway.transfer.association.negotiation import Pair
 from gateway.transfer.instance_file import BLOCK, InstanceFile
@@ -129,7 +129,7 @@ class Sender:
         requestor, pair = self._requestor, (instance.sop_class_uid, instance.transfer_syntax_uid)
         context_id = requestor.context(*pair)
         if context_id is None:
-            self._refused = instance, requestor.refusal(*pair)
+            self._refused = instance, fallback.refusal(requestor, instance)
             return
         try:
             self._next = InstanceFile(instance, self._block)

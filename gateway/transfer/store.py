@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from gateway.model import InstanceRef
+from gateway.transfer import fallback
 from gateway.transfer.association.negotiation import MOST_CONTEXTS, Pair
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
@@ -22,10 +23,18 @@ def send(peer: Peer, instances: Sequence[InstanceRef], progress: Progress | None
 
     ``peer.associations`` serve them all (further ones only beyond 128 kinds of class and transfer syntax). What was on
     its way when one breaks is "retry" with the cause; when the last one has broken, so are all that were not tried.
-    On a single association with no window, outcomes come in the order of ``instances``. Raises nothing.
+    On a single association with no window, outcomes come in the order of ``instances``; behind them those of what the
+    peer takes in another transfer syntax only (:mod:`.fallback`). Raises nothing.
     """
     for pairs, part in _parts(instances):
-        yield from _send(peer, pairs, part, progress)
+        refused = []
+        for instance, outcome in _send(peer, fallback.proposed(pairs) if peer.scratch else pairs, part, progress):
+            if outcome.instead and peer.scratch:
+                refused.append((instance, outcome))
+            else:
+                yield instance, outcome
+        if refused:
+            yield from fallback.send(peer, refused, progress, _send)
 
 
 def _parts(instances: Sequence[InstanceRef]) -> Iterator[tuple[list[Pair], list[InstanceRef]]]:

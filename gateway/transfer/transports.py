@@ -13,9 +13,8 @@ from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.sending import Progress
 
-Beat = Callable[[], None]
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
-Request = Callable[[Peer, str, Sequence[InstanceRef], OnReport, float, Beat], Outcome]
+Request = Callable[[Peer, str, Sequence[InstanceRef], OnReport, float, Callable[[], bool]], Outcome]
 Look = Callable[[Peer, str, OnReport], bool]
 
 
@@ -30,13 +29,7 @@ class Transport(NamedTuple):
     look: Look | None = None
 
 
-def _request(
-    peer: Peer, transaction_uid: str, instances: Sequence[InstanceRef], on_report: OnReport, linger: float, _beat: Beat
-) -> Outcome:
-    return commitment.request(peer, transaction_uid, instances, on_report, linger)
-
-
-DICOM = Transport(store.send, _request)
+DICOM = Transport(store.send, commitment.request)
 
 
 def transport(web: bool) -> Transport:

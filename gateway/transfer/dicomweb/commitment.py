@@ -27,15 +27,16 @@ def request(
     instances: Sequence[InstanceRef],
     on_report: OnReport,
     linger: float,
-    beat: Callable[[], None],
+    elsewhere: Callable[[], bool],
 ) -> Outcome:
     """Ask ``peer`` to commit ``instances``, or, by its policy, whether it has them; what it says goes to ``on_report``.
 
-    The outcome is that of the request; what takes longer is asked for by :func:`look`. Raises what ``on_report`` does.
+    The outcome is that of the request; what takes longer is asked for by :func:`look`. ``elsewhere`` is called now and
+    then, so that nobody takes a long check for a hang. Raises what ``on_report`` does.
     """
     try:
         if web_of(peer).policy == "verified":
-            return verifying.verify(server, peer, transaction_uid, instances, on_report, linger, beat)
+            return verifying.verify(server, peer, transaction_uid, instances, on_report, linger, elsewhere)
         body = _body(instances)
         headers = {"Content-Type": JSON, "Content-Length": str(len(body))}
         answer = server.ask(peer, "POST", _path(transaction_uid), headers, len(body), lambda: (body,))

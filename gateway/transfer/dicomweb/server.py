@@ -73,11 +73,12 @@ class Server:
             batch.append(waiting.popleft())
         return batch
 
-    def worked(self) -> None:
-        self._instances = min(2 * self._instances, _INSTANCES)
+    def went_well(self) -> None:
+        """Nothing broke off from the first instance to the last."""
+        self._instances = _INSTANCES
 
     def broke_off(self) -> None:
-        """One of those in the request may be why: each goes by itself, until some went well."""
+        """One of those in the request may be why: each goes by itself, until it is known which."""
         self._instances = 1
 
     def too_large(self, size: int) -> None:

@@ -57,6 +57,8 @@ def send(
         if found and in_vain >= _IN_VAIN:
             yield from ((one, found[-1][1]) for one in work.rest([]))
             break
+    else:
+        server.went_well()
     seconds = time.monotonic() - began
     log.info("%s: %d of %d instances stored in %.1f s", peer, good, len(instances), seconds)
 
@@ -103,7 +105,7 @@ def _store(
     headers = {"Content-Type": upload.content_type, "Content-Length": str(upload.length)}
     answer = server.ask(peer, "POST", "/studies", headers, upload.length, upload.blocks)
     if 200 <= answer.status < 300:
-        return _accepted(server, peer, batch, answer)
+        return _accepted(peer, batch, answer)
     meaning = statuses.meaning(answer.status, answer.headers)
     if meaning.about == "server":
         raise refused(peer, answer)
@@ -117,9 +119,7 @@ def _store(
     return found, rest
 
 
-def _accepted(
-    server: Server, peer: Peer, batch: list[InstanceRef], answer: Answer
-) -> tuple[list[Told], list[InstanceRef]]:
+def _accepted(peer: Peer, batch: list[InstanceRef], answer: Answer) -> tuple[list[Told], list[InstanceRef]]:
     if answer.early:
         words = f"{peer} answered HTTP {answer.status} before it had got everything; look into its log"
         raise Failed(Outcome("retry", "protocol", words))
@@ -130,7 +130,6 @@ def _accepted(
         except payload.Unintelligible as error:
             words = f"{peer} answered HTTP {answer.status} with {error}; is url where its DICOMweb services begin?"
             raise Failed(Outcome("retry", "no-dicomweb", words)) from error
-    server.worked()
     if not told.taken and not told.failed and not told.others:
         return [(one, _unconfirmed(peer, answer.status)) for one in batch], []
     found, unclear = [], []

@@ -27,7 +27,7 @@ _AGAIN = 0.25  # seconds between two looks
 _WHOLE = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _MOST_SOUGHT = 10_000
 
-Beat = Callable[[], None]
+Beat = Callable[[], bool]
 
 
 def verify(

@@ -96,8 +96,9 @@ class Call:
                     self._changed(before, now)
                     return
         except ProtocolError as error:
-            self._breach(error)
-        self.busy = False
+            self._breach(error)  # what follows is for the machine to judge, however the wire had cut it
+        else:
+            self.busy = False
         self._changed(before, now)
 
     def lost(self, words: str, now: float, code: str = "lost") -> None:
@@ -178,7 +179,8 @@ class Call:
         self._fragment = (min(theirs or ours, ours) - 6) & ~1  # even (PS3.8 annex D); six bytes are its header
         self._machine.accept(pdu.AssociateAccept(asked.called, asked.calling, agreed.results, agreed.user))
         if not agreed.accepted:
-            wanted = ", ".join(CLASSES.get(c.abstract_syntax, c.abstract_syntax) for c in asked.contexts[:3])
+            uids = [c.abstract_syntax for c in asked.contexts[:3]]
+            wanted = ", ".join(CLASSES.get(uid, dimse.printable(uid)) for uid in uids)
             self.story.note(f"wants {wanted}, which this box does not take")
 
     def _arrived(self, fragment: pdu.Pdv) -> bool:

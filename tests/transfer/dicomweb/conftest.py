@@ -67,7 +67,7 @@ class Site:
 @pytest.fixture(autouse=True)
 def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive of the tests has all it will have at once."""
-    monkeypatch.setattr("gateway.transfer.courier._LINGER", 0.0)
+    monkeypatch.setattr("gateway.transfer.lingering.MOMENT", 0.0)
 
 
 @pytest.fixture

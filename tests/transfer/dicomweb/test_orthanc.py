@@ -90,7 +90,7 @@ peer, one, by = peers.destination(Box(), to), part10.instance(Path({one.path!r})
 print([o.kind for _, o in by.send(peer, [one], None)])
 heard = []
 if {by == "bytes"}:
-    by.request(peer, "2.25.1", [one], heard.append, 0.0, lambda: None)
+    by.request(peer, "2.25.1", [one], heard.append, 0.0, lambda: False)
     assert heard[0].committed == {{one.sop_instance_uid}}, heard
 print(re.search("VmHWM: *(.*) kB", Path("/proc/self/status").read_text().replace("\\t", " "))[1])
 """
@@ -144,7 +144,7 @@ class _Real(Pacs):
 def test_orthanc_has_no_commitment_over_http_and_that_is_said_with_what_to_do(web: Orthanc, ecg: Ecg) -> None:
     by, peer, one = transport(True), peers.destination(Named(), to(web)), ecg()
     assert [o.kind for _, o in by.send(peer, [one], None)] == ["done"]
-    outcome = by.request(peer, "2.25.1", [one], lambda _: None, 0.0, lambda: None)
+    outcome = by.request(peer, "2.25.1", [one], lambda _: None, 0.0, lambda: False)
     assert outcome.kind == "retry" and 'no storage commitment over HTTP; policy = "verified"' in outcome.words
 
 
@@ -168,7 +168,7 @@ def test_instances_reach_orthanc_through_mutual_tls(
         assert sent(to, instances) == ["done"] * 51
         heard = list[str]()
         peer = peers.destination(Named(), to)
-        transport(True).request(peer, "2.25.1", instances, lambda r: heard.extend(r.committed), 0.0, lambda: None)
+        transport(True).request(peer, "2.25.1", instances, lambda r: heard.extend(r.committed), 0.0, lambda: False)
         assert set(heard) == {i.sop_instance_uid for i in instances}
 
 

@@ -184,7 +184,7 @@ def test_a_server_that_cannot_be_asked_is_asked_later(site: Make, by: str, chang
 def test_after_a_power_cut_while_it_was_verified_it_is_asked_again(site: Make) -> None:
     there = site(2)
     with pytest.MonkeyPatch.context() as cut:
-        cut.setattr(there.box.couriers[0], "_request", dies)
+        cut.setattr(there.box.couriers[0].asking, "_request", dies)
         with pytest.raises(KeyboardInterrupt):
             there.deliver()
     assert there.states == {"REQUESTED"}
