@@ -28,6 +28,13 @@ _SLOWEST = 10_000  # bytes a second: what comes slower is no progress
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1\d\d[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n")
 _BEGINS_INTERIM = re.compile(rb"HTTP/1\.[01] 1")
 _LONGEST_INTERIM = 4096
+# What is wrong with an answer, by http.client's exception. The server's own bytes may say anything: not quoted.
+_NOT_HTTP = {
+    "BadStatusLine": "no status line",
+    "UnknownProtocol": "another protocol",
+    "LineTooLong": "a line without an end",
+    "HTTPException": "headers without an end",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,8 @@ class Line:
                 if kept and not early:
                     raise _Stale from error
                 raise self._lost("instead of an answer") from error
-            words = f"{self.peer} answers with something that is not HTTP ({_short(repr(error))})"
+            wrong = _NOT_HTTP.get(type(error).__name__, "a length or a coding that there is not")
+            words = f"{self.peer} answers with something that is not HTTP ({wrong})"
             hint = "is the port right, and does it want https?" if self.peer.security is None else "is the port right?"
             raise Failed(Outcome("retry", "protocol", f"{words}; {hint}")) from error
         except OSError as error:
@@ -222,7 +230,3 @@ def _perhaps_interim(data: bytearray) -> bool:
     if len(data) < len(b"HTTP/1.1 1"):
         return any(start.startswith(data) for start in (b"HTTP/1.1 1", b"HTTP/1.0 1"))
     return bool(_BEGINS_INTERIM.match(data)) and len(data) < _LONGEST_INTERIM
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:80] + "..."

@@ -120,6 +120,8 @@ def test_the_token_stands_in_no_log_and_no_words_even_if_the_server_says_it_back
         answer(401, FIRST, "text/plain"),
         answer(302, further=f"Location: https://example.org/?token={FIRST}\r\n"),
         answer(200, f'{{"00081199": "{FIRST}"}}'),
+        f"HTTP/1.1 {FIRST}\r\n\r\n".encode(),
+        answer(200, "{}", further=f"Content-Encoding: {FIRST}\r\n"),
         f"HTTP/1.1 999 {FIRST}\r\nContent-Length: 0\r\n\r\n".encode(),
     )
     for said in echoes:
