@@ -1,14 +1,15 @@
 """``python -m tests.fuzz.association [N] [SEED] [FIRST]``: what speaks with peers, fuzzed; its last line sums up.
 
 reception   callers of the box, against the pure core that serves them (half of N)
-requestor   peers that the box calls, against the core that sends, echoes and asks for commitment (half of N)
+requestor   peers that the box calls, against the core that sends, echoes and asks for commitment (nearly half of N)
+worklist    a RIS that the box calls, with data sets (a twentieth of N)
 listener    callers through real sockets on loopback (beside, N / 100)
 
-crash   anything but what the protocol provides for comes out: an exception, or what one of the three holds is not so
+crash   anything but what the protocol provides for comes out: an exception, or what one of the four holds is not so
 hang    an input takes five seconds of the processor, or a PACS does not get through
 memory  what is held of a peer is bounded at every step, or it is a crash; no process grows by more than 16 MiB
 
-The same N, SEED and FIRST make the same inputs; ``1 SEED NUMBER`` repeats one.
+The same N, SEED and FIRST make the same inputs.
 """
 
 from __future__ import annotations
@@ -16,21 +17,20 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.fuzz import listener, reception, requestor
+from tests.fuzz import listener, reception, requestor, worklist
 from tests.fuzz.running import quiet, spread
 
-CORES = {"reception": reception.one, "requestor": requestor.one}
-THROUGH_SOCKETS = 100  # inputs to the cores for one through sockets
+CORES = {"reception": (reception.one, 0.5), "requestor": (requestor.one, 0.45), "worklist": (worklist.one, 0.05)}
+THROUGH_SOCKETS = 0.01  # of N
 MOST_GROWN = 16 << 10  # KiB
 
 
 def main(inputs: int = 10_000, seed: int = 1, first: int = 0) -> int:
     print(f"seed {seed}", flush=True)
     began = time.monotonic()
-    halves = ((inputs + 1) // 2, max(1, inputs // 2))
-    found = [spread(name, one, n, seed, first) for (name, one), n in zip(CORES.items(), halves, strict=True)]
+    found = [spread(name, one, max(1, round(inputs * share)), seed, first) for name, (one, share) in CORES.items()]
     with quiet():
-        found.append(listener.run(max(1, inputs // THROUGH_SOCKETS), seed, first))
+        found.append(listener.run(max(1, round(inputs * THROUGH_SOCKETS)), seed, first))
     for counts in found:
         print(counts)
     crashes, hangs = sum(c.crashes for c in found), sum(c.hangs for c in found)

@@ -82,8 +82,8 @@ def stranger(chance: random.Random, address: tuple[str, int], staying: deque[soc
     try:
         for piece in cut(chance, stream(chance, REQUESTS, MESSAGES)):
             caller.sendall(piece)
-            if listens and chance.random() < 0.3:
-                caller.settimeout(0.01)
+            if listens and chance.random() < 0.03:
+                caller.settimeout(0.005)
                 with contextlib.suppress(TimeoutError):
                     caller.recv(1 << 14)
                 caller.settimeout(2)
@@ -104,7 +104,7 @@ def stranger(chance: random.Random, address: tuple[str, int], staying: deque[soc
 
 def pacs(address: tuple[str, int], transaction_uid: str) -> int:
     """The status its report is answered with. Raises OSError if it does not get through."""
-    reader, assembler = Reader(), dimse.Assembler()
+    reader, assembler, said = Reader(), dimse.Assembler(), None
     report = event_report(5, 1, information(transaction_uid, 3, 0, explicit=True))
     asked = pdu.AssociateRequest("GATEWAY", "HOSPITAL", CONTEXTS, USERS[1])
     with socket.create_connection(address, timeout=PATIENCE, source_address=("127.0.0.1", 0)) as line:
@@ -117,7 +117,7 @@ def pacs(address: tuple[str, int], transaction_uid: str) -> int:
                     if (answer := assembler.feed(fragment)) is not None:
                         line.sendall(pdu.encode(pdu.ReleaseRequest()))
                         return answer.status
-    raise ConnectionError("the PACS was not answered")
+    raise ConnectionError(f"the PACS was not answered: {said}")
 
 
 def run(inputs: int, seed: int, first: int = 0) -> Counts:

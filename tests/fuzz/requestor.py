@@ -35,7 +35,7 @@ _ECHO = [(uid, syntax) for uid in CLASSES for syntax in SYNTAXES]
 _STORE = [(CLASS, EXPLICIT)]
 
 
-def _accept(pairs: Sequence[tuple[str, str]], user: pdu.UserInformation, result: int = 0) -> pdu.AssociateAccept:
+def accept(pairs: Sequence[tuple[str, str]], user: pdu.UserInformation, result: int = 0) -> pdu.AssociateAccept:
     results = tuple(pdu.ContextResult(2 * i + 1, result, syntax) for i, (_, syntax) in enumerate(pairs))
     return pdu.AssociateAccept("PACS", "GATEWAY", results, user)
 
@@ -48,8 +48,8 @@ def _answer(field: int, status: int, number: int = 1, **more: int | str) -> list
 
 OPENINGS = {
     len(pairs): (
-        *(sample(_accept(pairs, user)) for user in USERS * 2),
-        sample(_accept(pairs, USERS[1], result=3)),
+        *(sample(accept(pairs, user)) for user in USERS * 2),
+        sample(accept(pairs, USERS[1], result=3)),
     )
     for pairs in (_PUSH, _ECHO, _STORE)
 }

@@ -19,8 +19,9 @@ from types import FrameType
 
 One = Callable[[random.Random], None]
 MOST_SECONDS = 5.0  # of the processor, for one input; a usual one takes less than a thousandth
-PART = 5_000  # inputs that a process does in one go
+PART = 5_000  # inputs that a process does in one go at most
 SHOWN = 5  # failures told with their traceback
+TOLD_EVERY = 30.0  # seconds
 
 
 class Hang(BaseException):
@@ -103,8 +104,10 @@ def _part(name: str, one: One, inputs: int, seed: int, first: int) -> tuple[Coun
 
 def spread(name: str, one: One, inputs: int, seed: int, first: int = 0) -> Counts:
     """The same on all processors."""
-    parts = [(name, one, min(PART, first + inputs - at), seed, at) for at in range(first, first + inputs, PART)]
+    part = max(1, min(PART, inputs // (4 * (os.cpu_count() or 1))))
+    parts = [(name, one, min(part, first + inputs - at), seed, at) for at in range(first, first + inputs, part)]
     total, began = Counts(name), time.monotonic()
+    said = began
     early, peak = dict[int, int](), dict[int, int]()  # KiB by process
     with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver")) as pool:
         for number, (counts, process, size) in enumerate(pool.map(_part, *zip(*parts, strict=True)), 1):
@@ -115,7 +118,8 @@ def spread(name: str, one: One, inputs: int, seed: int, first: int = 0) -> Count
             if number <= len(parts) / 10 or process not in early:
                 early[process] = size
             total.grown = max(peak[p] - early[p] for p in peak)
-            if number % 10 == 0:
+            if time.monotonic() - said > TOLD_EVERY:
+                said = time.monotonic()
                 rate = total.inputs / (time.monotonic() - began)
                 print(f"{total}, {rate:.0f} a second, {size >> 10} MiB", file=sys.stderr, flush=True)
     return total

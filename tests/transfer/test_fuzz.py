@@ -14,9 +14,9 @@ from gateway.transfer.association.pdu import Pdv
 from gateway.transfer.reception.call import Call
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.fuzz import listener, reception, requestor, running
+from tests.fuzz import listener, reception, requestor, running, worklist
 
-CORES = {"reception": reception.one, "requestor": requestor.one}
+CORES = {"reception": reception.one, "requestor": requestor.one, "worklist": worklist.one}
 
 
 @pytest.mark.parametrize("name", CORES)
