@@ -93,7 +93,17 @@ def _destinations(tables: Any, where: Source) -> tuple[Destination, ...]:
     return found
 
 
-_DICOM_ONLY = ("ae_title", "host", "port", "commitment_ae_title", "associations", "operations", "tls", "user")
+_DICOM_ONLY = (
+    "ae_title",
+    "host",
+    "port",
+    "commitment_ae_title",
+    "associations",
+    "operations",
+    "refused_syntax",
+    "tls",
+    "user",
+)
 _WEB_ONLY = ("plain_http", "token", "verified_by")
 
 

@@ -194,3 +194,14 @@ def test_after_a_power_cut_while_it_was_verified_it_is_asked_again(site: Make) -
 
 def dies(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_what_came_back_on_a_medium_is_asked_for_first_and_sent_only_where_it_lacks(site: Make) -> None:
+    there = site(2)
+    known, unknown = (r["instance"] for r in there.rows())
+    path = there.box.ledger.query("SELECT path FROM instances WHERE uid = ?", known)[0]["path"]
+    there.there.keep([(there.box.settings.box.data / path).read_bytes()])
+    with there.box.ledger.change() as c:
+        c.execute("UPDATE deliveries SET state = 'STORED', sent_sha256 = NULL")
+    there.deliver(3)
+    assert there.states == {"VERIFIED"} and there.there.stores == [known, unknown]
