@@ -61,6 +61,7 @@ def request(
             requestor.send(context[0], command, elements.action(transaction_uid, asked.values(), context[1]))
             response = requestor.response(message_id)
             outcome = outcomes.of_status(outcomes.COMMON, response.status, peer, response.comment)
+            log.info("%s is asked to commit to %d instances: %s", peer, len(asked), outcome.words)
             if outcome.good:
                 _linger(requestor, linger, lambda: transaction_uid in reported or elsewhere())
             return outcome

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _AT_A_TIME = 64 << 20  # bytes of instances that are made anew before they are sent; a larger one goes alone
+_MOST_AT_A_TIME = 64  # of them: each is an open file
 
 Told = tuple[InstanceRef, Outcome]
 Progress = Callable[[InstanceRef, int], None]
@@ -63,7 +64,7 @@ def refusal(requestor: Requestor, instance: InstanceRef) -> Outcome:
 def send(peer: Peer, refused: Sequence[Told], progress: Progress | None, send_some: Send) -> Iterator[Told]:
     """Transcode each of the ``refused`` instances as their outcomes say, send them, and yield what came of each.
 
-    On the disk lie at most 64 MiB of them at a time, or one.
+    On the disk lie at most 64 of them at a time, and 64 MiB, or a single larger one.
     """
     from gateway.transfer.transcoding.scratch import transcoded  # noqa: PLC0415 - pydicom, only where it is needed
 
@@ -90,7 +91,7 @@ def _some(refused: Sequence[Told]) -> Iterator[list[Told]]:
     size = 0
     for told in refused:
         size += told[0].size
-        if some and size > _AT_A_TIME:
+        if some and (size > _AT_A_TIME or len(some) == _MOST_AT_A_TIME):
             yield some
             some, size = [], told[0].size
         some.append(told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 
 from gateway.model import InstanceRef
@@ -53,19 +52,14 @@ def _parts(instances: Sequence[InstanceRef]) -> Iterator[tuple[list[Pair], list[
 
 
 def _send(peer: Peer, pairs: list[Pair], instances: list[InstanceRef], progress: Progress | None) -> Iterator[Told]:
-    began, good = time.monotonic(), 0
     waiting = Waiting(instances)
     try:
         while len(waiting):
-            for instance, outcome in _sending(peer, pairs, waiting, progress):
-                good += outcome.good
-                yield instance, outcome
+            yield from _sending(peer, pairs, waiting, progress)
     except Failed as failed:
         log.warning("%s", failed.outcome.words)
         while (rest := waiting.take()) is not None:
             yield rest, failed.outcome
-    seconds = time.monotonic() - began
-    log.info("%s: %d of %d instances stored in %.1f s", peer, good, len(instances), seconds)
 
 
 def _sending(peer: Peer, pairs: list[Pair], waiting: Waiting, progress: Progress | None) -> Iterator[Told]:

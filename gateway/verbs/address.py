@@ -23,9 +23,9 @@ _FORM = re.compile(r"(?P<aet>[^@]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^:@\s]+):(?
 
 # Settings of a destination that are options of a command too, checked and explained by the same table.
 TLS = ("tls", "ca", "certificate", "key", "certificate_name")
-WHO = ("user", "passcode", "timeout")
+WHO = ("user", "passcode", "token", "timeout")
 STORING = ("associations", "operations", "refused_syntax")
-_FILES = ("ca", "certificate", "key", "passcode")
+_FILES = ("ca", "certificate", "key", "passcode", "token")
 _SETTINGS = {field.name: field for field in dataclasses.fields(Destination)}
 
 
@@ -48,6 +48,11 @@ def parse(text: str) -> tuple[str, str, int]:
     if found is None or not 0 < int(found["port"]) < 65536:
         raise Misuse(f"{text!r} is no peer address", "write it as AET@HOST:PORT, for example PACS@192.0.2.10:104")
     return found["aet"], found["host"].strip("[]"), int(found["port"])
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be a name from the configuration; anything else is an address."""
+    return re.fullmatch(r"[A-Za-z0-9_-]+", text) is not None
 
 
 def peer(args: argparse.Namespace, address: str | None) -> Peer:
@@ -112,6 +117,8 @@ def _with(to: Destination, given: dict[str, Any]) -> Destination:
     for key, needed in (("key", "certificate"), ("passcode", "user"), ("passcode", "tls")):
         if getattr(made, key) and not getattr(made, needed):
             raise Misuse(f"--{key} needs --{needed}", "add it, or leave this out")
+    if made.token and not made.url.startswith("https:"):
+        raise Misuse("--token needs an https:// URL", "add it, or leave this out")
     return made
 
 

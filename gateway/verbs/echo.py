@@ -88,11 +88,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _one(args: argparse.Namespace) -> Asked:
     peer = address.peer(args, args.peer)
-    known = (
-        []
-        if "@" in args.peer or "://" in args.peer
-        else [a for a in _asked(address.configured(args)) if a.name == peer.name]
-    )
+    asked = _asked(address.configured(args)) if address.is_name(args.peer) else ()
+    known = [one for one in asked if one.name == peer.name]
     what, judge = (known[0].what, known[0].judge) if known else ("", _anybody)
     return Asked(what, peer.name, lambda: peer, judge)
 

@@ -90,7 +90,7 @@ class Line:
         sending, out = self._sending, self._done + sum(self._within.values())
         rate = out / max(now - self._began, 1e-3)
         left = f", {tell.age((self._total - out) / rate)} left" if rate and out < self._total else ""
-        of = f"{len(sending.outcomes)} of {len(sending.found.instances)} to {sending.peer.title}"
+        of = f"{len(sending.outcomes)} of {len(sending.found.instances)} to {sending.peer}"
         self._progress.show(f"{of}: {out / _MB:.1f} MB, {rate / _MB:.1f} MB/s{left}")
 
 
@@ -99,7 +99,7 @@ def in_words(sending: Sending) -> str:
     size, seconds = sending.bytes / _MB, sending.seconds
     rate = f", {size / seconds:.1f} MB/s" if seconds > 0 and size else ""
     count = f"{len(sending.good)} of {len(sending.found.instances)}"
-    return f"{count} sent to {sending.peer.title} in {seconds:.2f} s: {size:.1f} MB{rate}"
+    return f"{count} sent to {sending.peer} in {seconds:.2f} s: {size:.1f} MB{rate}"
 
 
 def details(sending: Sending) -> None:

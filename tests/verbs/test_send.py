@@ -73,7 +73,10 @@ def test_a_folder_is_sent_whole_and_the_summary_says_how_many_how_much_and_of_wh
     (tmp_path / "exams" / "notes.txt").write_text("no DICOM")
     code, said = send(*to(hospital.port), tmp_path / "exams")
     assert code == 0
-    assert "3 of 3 sent to HOSPITAL in " in said and f": {sum(i.size for i in made) / 1e6:.1f} MB" in said
+    assert (
+        f"3 of 3 sent to HOSPITAL at 127.0.0.1:{hospital.port} in " in said
+        and f": {sum(i.size for i in made) / 1e6:.1f} MB" in said
+    )
     assert "3 12-Lead ECG (Explicit VR Little Endian): sent\n" in said
     assert "1 no DICOM, skipped: " in said and "notes.txt" in said
     assert all(hospital.file(i.sop_instance_uid) for i in made)
@@ -245,7 +248,7 @@ def test_who_stops_it_learns_what_the_peer_has_by_now(tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert "1 of 2 sent to HOSPITAL" in said and said.endswith("gateway: stopped\n")
+    assert "1 of 2 sent to HOSPITAL at " in said and said.endswith("gateway: stopped\n")
 
 
 def test_a_whole_address_needs_neither_configuration_nor_adapters(tmp_path: Path) -> None:
@@ -258,3 +261,18 @@ def test_a_whole_address_needs_neither_configuration_nor_adapters(tmp_path: Path
         command = [sys.executable, "-c", code, "--config", str(tmp_path / "none"), "send", *to(port), path]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.strip() == "0 []"
+
+
+def test_a_destination_is_named_by_its_name_and_called_as_configured_unless_an_option_says_otherwise(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], implicit_only: int
+) -> None:
+    to_pacs = f'[[destination]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {implicit_only}\n'
+    config.write_text(config.read_text() + to_pacs + 'refused_syntax = "hold"\n')
+    made = write_ecg(tmp_path / "exams")
+    base = ["--config", str(config), "send", made.path]
+    assert cli.main(base) == 1, "the only one that is configured"
+    assert cli.main([*base, "--to", "pacs"]) == 1
+    assert cli.main([*base, "--to", "pacs", "--refused-syntax", "transcode"]) == 0
+    assert "1 of 1 sent to PACS at " in capsys.readouterr().err
+    assert cli.main([*base, "--to", "nobody"]) == 2
+    assert "no destination 'nobody' is configured; configured: pacs" in capsys.readouterr().err

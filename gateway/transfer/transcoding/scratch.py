@@ -24,7 +24,7 @@ from gateway.model import InstanceRef
 from gateway.transfer import part10
 from gateway.transfer.media.dicomdir.elements import encode
 from gateway.transfer.names import EXPLICIT, IMPLICIT
-from gateway.transfer.transcoding import LARGEST, explicit, implicit
+from gateway.transfer.transcoding import LARGEST, implicit
 
 _SPARE = 64 << 20  # bytes that stay free, at least
 _BLOCK = 1 << 20
@@ -52,12 +52,12 @@ def transcoded(instance: InstanceRef, syntax: str, folder: Path, beat: Beat = la
         with contextlib.ExitStack() as files:
             made = files.enter_context(_file(folder))
             if syntax == EXPLICIT:
-                explicit.to_explicit_little_endian(Path(instance.path), made, beat=beat)
+                _explicit(Path(instance.path), made, beat)
             elif instance.transfer_syntax_uid == EXPLICIT:
                 _implicit(Path(instance.path), instance, made, beat)
             else:
                 with _file(folder) as between:
-                    explicit.to_explicit_little_endian(Path(instance.path), between, beat=beat)
+                    _explicit(Path(instance.path), between, beat)
                     _implicit(_reached(between), instance, made, beat)
             digest = _sha256(made, beat)
             path, size = str(_reached(made)), os.fstat(made.fileno()).st_size
@@ -87,6 +87,12 @@ def _room_for(instance: InstanceRef, syntax: str, folder: Path) -> None:
             f"it needs {needed >> 20}",
             "make room on the disk",
         )
+
+
+def _explicit(source: Path, target: BinaryIO, beat: Beat) -> None:
+    from gateway.transfer.transcoding import explicit  # noqa: PLC0415 - numpy and decoders, only where they are needed
+
+    explicit.to_explicit_little_endian(source, target, beat=beat)
 
 
 def _implicit(source: Path, instance: InstanceRef, target: BinaryIO, beat: Beat) -> None:

@@ -11,6 +11,7 @@ import pytest
 from archive import Archive, answer, archive
 from authority import Authority
 
+from gateway.cli import main
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
 from gateway.settings import Box, Destination
@@ -141,3 +142,18 @@ def test_the_token_may_come_as_a_credential_of_systemd(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(token.parent))
     peer = peers.destination(Box(), destination(there, hospital, "token"))
     assert [o.kind for _, o in transport(True).send(peer, [ecg()], None)] == ["done"]
+
+
+def test_a_command_takes_a_token_too_but_never_without_tls(
+    there: Archive, hospital: Authority, token: Path, ecg: Ecg, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, one = f"https://127.0.0.1:{there.port}/web", ecg()
+    how = ["--ca", hospital.ca, "--token", str(token)]
+    assert main(["--config", str(config), "echo", url, *how]) == 0
+    assert "TLSv1.3" in capsys.readouterr().out
+    assert main(["--config", str(config), "send", "--to", url, *how, one.path]) == 0
+    assert main(["--config", str(config), "echo", url, "--ca", hospital.ca]) == 3
+    assert "does not accept this box's token" in capsys.readouterr().err
+    for plain in (url.replace("https", "http"), f"PACS@127.0.0.1:{there.port}"):
+        assert main(["--config", str(config), "echo", plain, "--token", str(token)]) == 2
+        assert "--token needs an https:// URL" in capsys.readouterr().err

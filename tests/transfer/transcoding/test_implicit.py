@@ -162,6 +162,26 @@ def test_what_would_mean_something_else_or_is_damaged_is_held(
         converted(path, tmp_path)
 
 
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_data_set_is_held_or_comes_out_as_what_it_is(tmp_path: Path, data: st.DataObject) -> None:
+    """Bytes changed, cut off or put in anywhere: nothing but Held, and what went through pydicom reads alike."""
+    if not (original := tmp_path / "original.dcm").exists():
+        explicit_file(original, data_set(TWELVE_LEAD))
+    whole = bytearray(original.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(400, len(whole) - 1))
+        whole[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    path = tmp_path / "damaged.dcm"
+    path.write_bytes(whole[: data.draw(st.integers(len(whole) // 2, len(whole)))])
+    try:
+        made = converted(path, tmp_path)
+    except Held as error:
+        assert error.message
+    else:
+        assert sorted(read_implicit(made).keys()) == [t for t in sorted(pydicom.dcmread(path).keys()) if t.element]
+
+
 def test_text_under_another_text_vr_and_an_unknown_one_go_through(tmp_path: Path) -> None:
     path = tmp_path / "explicit.dcm"
     path.write_bytes(raw((0x00100010, b"LO", b"Doe^Jane"), (0x00280010, b"UN", b"\1\0"), (0x00290010, b"UN", b"ME")))
