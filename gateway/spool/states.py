@@ -63,6 +63,8 @@ DELIVERY: Table[Delivery] = {
     (Delivery.REQUESTED, "committed"): Delivery.COMMITTED,
     (Delivery.STORED, "committed"): Delivery.COMMITTED,  # the report of a transaction we had given up
     (Delivery.REQUESTED, "verified"): Delivery.VERIFIED,
+    (Delivery.STORED, "unanswered"): Delivery.STORED,  # the same, which refuses it for good: held
+    (Delivery.STORED, "missing"): Delivery.QUEUED,  # the same, which says that it does not have it
     (Delivery.REQUESTED, "missing"): Delivery.QUEUED,  # 0112H: the peer does not have it (any more), or never had it
 }
 

@@ -36,6 +36,8 @@ delivery REQUESTED -missing-> QUEUED
 delivery REQUESTED -committed-> COMMITTED
 delivery STORED -committed-> COMMITTED
 delivery REQUESTED -verified-> VERIFIED
+delivery STORED -unanswered-> STORED
+delivery STORED -missing-> QUEUED
 step QUEUED -created-> IN PROGRESS
 step IN PROGRESS -finished-> DONE
 """
