@@ -82,8 +82,50 @@ def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Itera
 
 def _destinations(tables: Any, where: Source, devices: tuple[Device, ...]) -> tuple[Destination, ...]:
     found = tuple(_entries("destination", Destination, tables, where))
+    for i, to in enumerate(found):
+        _reached(to, i, frozenset(tables[i]), where)
     destination.refuse(found, [d.name for d in devices], where)
     return found
+
+
+_DICOM_ONLY = (
+    "ae_title",
+    "host",
+    "port",
+    "commitment_ae_title",
+    "associations",
+    "operations",
+    "refused_syntax",
+    "tls",
+    "user",
+)
+_WEB_ONLY = ("plain_http", "token", "verified_by")
+
+
+def _reached(to: Destination, i: int, keys: frozenset[str], where: Source) -> None:
+    """By DICOM or by DICOMweb, and nothing is set that only the other one knows."""
+
+    def wrong(key: str, what: str, fix: str) -> Misuse:
+        return where.wrong(("destination", i, key), what, fix)
+
+    if not to.url:
+        if lacking := [key for key in ("ae_title", "host") if not getattr(to, key)]:
+            what = "lacks the key " + " and ".join(map(repr, lacking))
+            raise where.wrong(("destination", i), what, "name ae_title and host, or the url of its DICOMweb services")
+        if needless := [key for key in _WEB_ONLY if key in keys]:
+            raise wrong(needless[0], "is for DICOMweb", "add a url, or take it out")
+        if to.policy == "verified":
+            raise wrong("policy", 'may be "verified" only with a url', 'over DICOM, ask for "commitment"')
+        return
+    if needless := [key for key in _DICOM_ONLY if key in keys]:
+        raise wrong(needless[0], "is for DICOM, and this destination has a url", "take one of them out")
+    if to.url.startswith("http:"):
+        if not to.plain_http:
+            raise wrong("url", "is not protected", "write https://, or add plain_http = true if that is meant")
+        if to.token:
+            raise wrong("token", "would be sent where anybody can read it", "write https:// in url, or take it out")
+    if "verified_by" in keys and to.policy != "verified":
+        raise wrong("verified_by", 'needs policy = "verified"', "add it, or take this out")
 
 
 def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, ...], dict[str, Any]]:

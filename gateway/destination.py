@@ -22,9 +22,12 @@ class Destination:
     """A PACS that gets every instance, or only what all its ``only_`` rules allow; or that stands in for another."""
 
     name: str = setting(..., fields.name(), "its name on this box")
-    ae_title: str = setting(..., fields.ae_title(), "its AE title")
-    host: str = setting(..., fields.text(255, r"\S+"), "its host name or address")
+    ae_title: str = setting("", fields.ae_title(optional=True), "its AE title; needed unless there is a url")
+    host: str = setting("", fields.text(255, r"\S*"), "its host name or address; needed unless there is a url")
     port: int = setting(104, fields.whole(1, 65535), "its port")
+    url: str = setting("", fields.url(), "where its DICOMweb services begin (STOW-RS at URL/studies)")
+    plain_http: bool = setting(False, fields.yes_no(), "an http:// url, which anybody on the way can read, is meant so")
+    token: str = setting("", fields.file(), "file with its bearer token, read for each request, so that it may change")
     only_classes: tuple[str, ...] = setting(
         (), fields.many(fields.sop_class()), "it gets only instances of these SOP classes; empty: of any"
     )
@@ -47,7 +50,14 @@ class Destination:
         "emergency; test = recordings of devices with test = true, which are in none of the others; empty: all",
     )
     policy: str = setting(
-        "commitment", fields.choice("commitment", "stored"), "what frees the box: a commitment, or the C-STORE answer"
+        "commitment",
+        fields.choice("commitment", "verified", "stored"),
+        'what frees the box: a commitment; "verified" (url only): it was asked and has it; or the answer to the store',
+    )
+    verified_by: str = setting(
+        "index",
+        fields.choice("index", "metadata", "bytes"),
+        'policy "verified": it finds the instance (QIDO-RS), reads it (WADO-RS metadata), or gives back what was sent',
     )
     commitment_ae_title: str = setting(
         "", fields.text(16), "AE title that is asked for commitment, if another than ae_title"
@@ -113,7 +123,7 @@ def _tls(to: Destination) -> list[Objection]:
     needs = [
         (key, "needs TLS", "add tls = true, or take it out")
         for key in ("ca", "certificate", "key", "certificate_name", "passcode")
-        if getattr(to, key) and not to.tls
+        if getattr(to, key) and not to.tls and not to.url.startswith("https:")
     ]
     return needs + [
         (key, f"needs the key {needed!r}", "add it, or take this out")

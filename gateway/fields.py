@@ -124,11 +124,31 @@ def file() -> Check:
     return text(255, r"(/[^\x00-\x1f]*|[A-Za-z0-9_.-]*)", "an absolute path, or the name of a systemd credential")
 
 
-def ae_title() -> Check:
-    """PS3.5 table 6.2-1, VR AE: 1 to 16 characters, no backslash or control, not only spaces."""
+URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[1-9]\d{0,4}))?"
+    r"(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)"
+)
+
+
+def url() -> Check:
+    """Where a web service begins; no user, no query: a secret would stand in the configuration. "" is none."""
+
+    def read(value: Any) -> str:
+        found = URL.fullmatch(_typed(str, value))
+        if value and (len(value) > 1024 or found is None or int(found["port"] or 1) > 65535):
+            raise ValueError
+        return str(value).rstrip("/")
+
+    return Check('"https://HOST:PORT/PATH", no user or query in it', read)
+
+
+def ae_title(optional: bool = False) -> Check:
+    """PS3.5 table 6.2-1, VR AE: 1 to 16 characters, no backslash or control, not only spaces; "" if ``optional``."""
 
     def read(value: Any) -> str:
         title = str(_typed(str, value)).strip(" ")
+        if optional and not value:
+            return ""
         if not 1 <= len(title) <= 16 or not re.fullmatch(r"[ -\[\]-~]+", title):
             raise ValueError
         return title

@@ -57,8 +57,8 @@ def test_an_empty_file_is_a_box_with_defaults() -> None:
         ("port = 104", "port = 65536", 17, "[[destination]] no. 1 key 'port' may not be 65536", "from 1 to 65535"),
         ("port = 104", "port = true", 17, "key 'port' may not be True", "a whole number"),
         ("port = 104", 'port = "104"', 17, "key 'port' may not be '104'", "a whole number"),
-        ("port = 104", 'policy = "hope"', 17, "key 'policy' may not be 'hope'", '"commitment", "stored"'),
-        ('host = "pacs.hospital.example"\n', "", 13, "[[destination]] no. 1 lacks the key 'host'", "it takes text"),
+        ("port = 104", 'policy = "hope"', 17, "key 'policy' may not be 'hope'", '"commitment", "verified", "stored"'),
+        ('host = "pacs.hospital.example"\n', "", 13, "[[destination]] no. 1 lacks the key 'host'", "or the url"),
         ('name = "ecg2"', 'name = "ecg1"', 10, "[[device]] no. 2 key 'name' is 'ecg1' a second time", "own name"),
         ('name = "ecg2"', 'name = "ecg 2"', 10, "[[device]] no. 2 key 'name' may not be", "letters, digits"),
         ("[[destination]]", "[destination]", 13, "[destination] is not a list", "two brackets: [[destination]]"),
@@ -136,6 +136,42 @@ def test_a_key_of_the_same_name_in_another_section_is_not_taken_for_it() -> None
     text = '[listener]\nport = 1\n[console]\nhost = "127.0.0.1"\nport = -1\n'
     with pytest.raises(Misuse, match=r"line 5: \[console\] key 'port'"):
         configuration.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('url = "http://pacs/dicom-web"', "key 'url' is not protected; write https://, or add plain_http = true"),
+        ('url = "https://me:secret@pacs/dicom-web"', "key 'url' may not be"),
+        ('url = "https://pacs/dicom-web?key=secret"', "key 'url' may not be"),
+        ('url = "https://pacs:70000/dicom-web"', "key 'url' may not be"),
+        ('url = "ftp://pacs/dicom-web"', "key 'url' may not be"),
+        ('url = "https://pacs"\nae_title = "PACS"', "key 'ae_title' is for DICOM, and this destination has a url"),
+        ('url = "https://pacs"\ntls = true', "key 'tls' is for DICOM, and this destination has a url"),
+        ('url = "https://pacs"\nkey = "/k.pem"', "key 'key' needs the key 'certificate'"),
+        ('url = "https://pacs"\nverified_by = "bytes"', "key 'verified_by' needs policy = \"verified\""),
+        (
+            'url = "http://pacs"\nplain_http = true\ntoken = "/t"',
+            "key 'token' would be sent where anybody can read it; write https://",
+        ),
+        ('url = "http://pacs"\nplain_http = true\nca = "/ca.pem"', "key 'ca' needs TLS"),
+        ('ae_title = "P"\nhost = "p"\ntoken = "/t"', "key 'token' is for DICOMweb; add a url, or take it out"),
+        ('ae_title = "P"\nhost = "p"\npolicy = "verified"', "key 'policy' may be \"verified\" only with a url"),
+        ('policy = "stored"', "lacks the key 'ae_title' and 'host'; name ae_title and host, or the url"),
+    ],
+)
+def test_a_destination_is_reached_by_dicom_or_by_dicomweb_and_no_setting_is_without_effect(
+    lines: str, words: str
+) -> None:
+    with pytest.raises(Misuse) as refused:
+        configuration.parse(f'[[destination]]\nname = "web"\n{lines}\n', "gateway.toml")
+    assert words in str(refused.value) and "secret" not in refused.value.fix
+
+
+def test_a_dicomweb_destination_needs_no_more_than_its_url() -> None:
+    found = configuration.parse('[[destination]]\nname = "web"\nurl = "https://pacs.example:8443/dicom-web/"\n')
+    assert found.destinations[0].url == "https://pacs.example:8443/dicom-web"
+    assert found.destinations[0].policy == "commitment"
 
 
 def test_numbers_are_bounded_and_never_not_a_number() -> None:

@@ -22,10 +22,13 @@ class Pause:
         self._failures = 0
         self._until = 0.0
 
-    def failed(self, grows: bool = True) -> float:
-        """One more failure in a row; returns the seconds to wait, no longer than the last time unless it ``grows``."""
+    def failed(self, grows: bool = True, asked: float = 0.0) -> float:
+        """One more failure in a row; returns the seconds to wait, no longer than the last time unless it ``grows``.
+
+        What the peer ``asked`` for is kept to, within the most.
+        """
         self._failures = max(self._failures + grows, 1)
-        seconds = wait(self._failures, self._first, self._most)
+        seconds = max(wait(self._failures, self._first, self._most), min(asked, self._most))
         self._until = self._monotonic() + seconds
         return seconds
 

@@ -26,7 +26,7 @@ DUE = """
 """
 _LEAST_TRIED = "d.attempts, d.queued_at"
 TO_SEND = DUE.format(open="d.state = 'QUEUED' AND d.taken_by IS NULL", order=_LEAST_TRIED)
-TO_ASK = DUE.format(open="d.state = 'STORED' AND d.policy = 'commitment'", order=_LEAST_TRIED)
+TO_ASK = DUE.format(open="d.state = 'STORED' AND d.policy IN ('commitment', 'verified')", order=_LEAST_TRIED)
 
 ANY_SIZE = 1 << 62  # bytes
 
@@ -41,6 +41,7 @@ class Due:
     exam: str
     device: str
     attempts: int
+    policy: str
 
 
 def due(
@@ -65,7 +66,7 @@ def found(data: Path, rows: list[sqlite3.Row]) -> list[Due]:
     return [
         Due(
             InstanceRef(r["class"], r["instance"], r["syntax"], str(data / r["path"]), r["size"]),
-            *(r["sha256"], r["acquisition"], r["exam"], r["device"], r["attempts"]),
+            *(r["sha256"], r["acquisition"], r["exam"], r["device"], r["attempts"], r["policy"]),
         )
         for r in rows
     ]

@@ -43,7 +43,9 @@ Choose = Callable[[Described], Iterable[Wanted]]
 def of_import(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
     """Where that has to go which a medium brought back: to each PACS, which may have it; not to a medium again."""
     return tuple(
-        replace(w, may_be_there=w.policy == "commitment") for w in wanted if w.policy in ("commitment", "stored")
+        replace(w, may_be_there=w.policy in ("commitment", "verified"))
+        for w in wanted
+        if w.policy in ("commitment", "verified", "stored")
     )
 
 

@@ -67,8 +67,6 @@ CREATE TABLE deliveries (
     stands_in_for TEXT, -- the destination that was down, in whose place this one gets it
     PRIMARY KEY (instance, destination)
 ) WITHOUT ROWID;
-CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
-    WHERE state = 'STORED' AND policy = 'commitment' AND held IS NULL AND waived IS NULL;
 CREATE INDEX deliveries_held ON deliveries (destination) WHERE held IS NOT NULL AND waived IS NULL;
 CREATE INDEX deliveries_by_transaction ON deliveries (transaction_uid) WHERE transaction_uid IS NOT NULL;
 CREATE INDEX deliveries_superseded ON deliveries (superseded_by) WHERE superseded_by IS NOT NULL;
@@ -101,6 +99,8 @@ CREATE INDEX deliveries_first ON deliveries (destination, rank, queued_at)
     WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL AND taken_by IS NULL AND rank < 2;
 CREATE INDEX deliveries_taken ON deliveries (destination, taken_by) WHERE taken_by IS NOT NULL;
 CREATE INDEX deliveries_standing_in ON deliveries (destination, state) WHERE stands_in_for IS NOT NULL;
+CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
+    WHERE state = 'STORED' AND policy IN ('commitment', 'verified') AND held IS NULL AND waived IS NULL;
 CREATE INDEX instances_unrouted ON instances (uid) WHERE unrouted AND state = 'SPOOLED';
 """
 SCHEMA += _INDEXES_2 + _INDEXES_4
@@ -110,6 +110,7 @@ ALTER TABLE deliveries ADD COLUMN rank INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE deliveries ADD COLUMN taken_by TEXT;
 ALTER TABLE deliveries ADD COLUMN stands_in_for TEXT;
 DROP INDEX deliveries_to_send;
+DROP INDEX deliveries_to_ask;
 UPDATE instances SET unrouted = 1 WHERE state = 'SPOOLED' AND folder = acquisition
     AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = uid AND d.policy <> 'copy');
 """

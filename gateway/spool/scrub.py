@@ -99,8 +99,8 @@ class Scrubber:
     def _where_else(self, row: sqlite3.Row) -> str:
         """Who may still have it whole, and what a person can do."""
         rows = self._ledger.query(
-            "SELECT destination FROM deliveries WHERE instance = ? AND (sent_sha256 IS NOT NULL OR state = 'COMMITTED')"
-            " ORDER BY destination",
+            "SELECT destination FROM deliveries WHERE instance = ? AND (sent_sha256 IS NOT NULL"
+            " OR state IN ('COMMITTED', 'VERIFIED')) ORDER BY destination",
             row["uid"],
         )
         if rows:

@@ -30,6 +30,7 @@ class Delivery(StrEnum):
     STORED = "STORED"
     REQUESTED = "REQUESTED"
     COMMITTED = "COMMITTED"
+    VERIFIED = "VERIFIED"  # it was asked, and has it; it has promised nothing
 
 
 class Step(StrEnum):
@@ -69,6 +70,7 @@ DELIVERY: Table[Delivery] = {
     (Delivery.REQUESTED, "unanswered"): Delivery.STORED,  # timed out, refused or left out: a new transaction UID
     (Delivery.REQUESTED, "committed"): Delivery.COMMITTED,
     (Delivery.STORED, "committed"): Delivery.COMMITTED,  # the report of a transaction we had given up
+    (Delivery.REQUESTED, "verified"): Delivery.VERIFIED,
     (Delivery.STORED, "unanswered"): Delivery.STORED,  # the same, which refuses it for good: held
     (Delivery.STORED, "missing"): Delivery.QUEUED,  # the same, which says that it does not have it
     (Delivery.REQUESTED, "missing"): Delivery.QUEUED,  # 0112H: the peer does not have it (any more), or never had it
@@ -95,7 +97,8 @@ def advance(table: Table[S], state: S, event: str) -> S:
 # What each policy asks of a delivery before the box may forget the instance. "copy" never frees the box.
 FREES: Mapping[str, frozenset[Delivery]] = {
     "commitment": frozenset({Delivery.COMMITTED}),
-    "stored": frozenset({Delivery.STORED, Delivery.REQUESTED, Delivery.COMMITTED}),
+    "verified": frozenset({Delivery.VERIFIED, Delivery.COMMITTED}),
+    "stored": frozenset({Delivery.STORED, Delivery.REQUESTED, Delivery.COMMITTED, Delivery.VERIFIED}),
     "media-verified": frozenset({Delivery.STORED}),  # transfer.media re-reads and compares before it says stored
     "copy": frozenset(),
 }

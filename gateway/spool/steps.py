@@ -115,7 +115,7 @@ def undecided(ledger: Ledger, exam: str, sop_class_uid: str, devices: Iterable[s
     found = ledger.query(
         "SELECT 1 FROM instances i JOIN deliveries d ON d.instance = i.uid WHERE i.exam = ? AND i.class = ?"  # noqa: S608
         f" AND i.device IN ({marks}) AND i.corrupt IS NULL AND d.state = 'QUEUED' AND d.held IS NULL"
-        " AND d.waived IS NULL AND d.taken_by IS NULL AND d.policy IN ('commitment', 'stored') LIMIT 1",
+        " AND d.waived IS NULL AND d.taken_by IS NULL AND d.policy IN ('commitment', 'verified', 'stored') LIMIT 1",
         *(exam, sop_class_uid, *names),
     )
     return bool(found)

@@ -39,8 +39,8 @@ _STUCK = """
     SELECT d.destination, count(*) AS number, max(d.attempts) AS attempts, min(d.queued_at) AS oldest, d.words
     FROM instances i JOIN deliveries d ON d.instance = i.uid
     WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND i.corrupt IS NULL AND d.held IS NULL AND d.waived IS NULL
-      AND d.taken_by IS NULL AND d.policy <> 'copy'
-      AND (d.state = 'QUEUED' OR d.policy = 'commitment' AND d.state <> 'COMMITTED')
+      AND d.taken_by IS NULL AND d.policy <> 'copy' AND (d.state = 'QUEUED'
+      OR d.policy IN ('commitment', 'verified') AND d.state NOT IN ('COMMITTED', 'VERIFIED'))
       AND (d.attempts >= ? OR d.state <> 'QUEUED' AND d.attempts >= ? OR d.queued_at < ?)
     GROUP BY d.destination ORDER BY d.destination
 """

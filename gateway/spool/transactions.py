@@ -65,6 +65,12 @@ def give_up(
             _again(c, uid, destination, event, now, later, held, words=why)
 
 
+def unfinished(ledger: Ledger, destination: str) -> list[str]:
+    """Transaction UIDs that no report has answered, the oldest first."""
+    sql = "SELECT uid FROM transactions WHERE destination = ? AND finished IS NULL ORDER BY requested_at"
+    return [r["uid"] for r in ledger.query(sql, destination)]
+
+
 def overdue(ledger: Ledger, destination: str, now: float, patience: float) -> list[str]:
     """Transaction UIDs whose report is overdue, or whose date only a clock jump explains."""
     rows = ledger.query(
@@ -89,12 +95,13 @@ def report(
     failed: Mapping[str, Failure],
     now: float,
     later: Later,
+    verified_by: str = "",
 ) -> bool:
     """Take a report, from whichever association it came; False if the transaction is unknown.
 
     A report that comes late is as good as another, except that nobody need ask again because of it: another transaction
     does already. Of one that comes twice only "committed" counts. An instance in neither list, or in both, is not
-    committed.
+    committed. What was ``verified_by`` something was not committed either: it is called so.
     """
     with ledger.change() as c:
         row = c.execute("SELECT * FROM transactions WHERE uid = ?", (transaction_uid,)).fetchone()
@@ -102,7 +109,7 @@ def report(
             return False
         destination, before = row["destination"], row["finished"]
         for uid in sorted(committed - failed.keys()):
-            _commit(c, uid, destination, now)
+            _take(c, uid, destination, verified_by, now)
         if before is None:
             for uid in _still_asked(c, transaction_uid):
                 _fail(c, uid, destination, failed.get(uid, _LEFT_OUT), now, later)
@@ -114,13 +121,14 @@ def report(
     return True
 
 
-def _commit(c: sqlite3.Connection, uid: str, destination: str, now: float) -> None:
-    if not _may_concern(c, uid, destination, "committed"):
+def _take(c: sqlite3.Connection, uid: str, destination: str, verified_by: str, now: float) -> None:
+    event, words = ("verified", f"verified by {verified_by}") if verified_by else ("committed", "committed")
+    if not _may_concern(c, uid, destination, event):
         row = c.execute(_DELIVERY, (uid, destination)).fetchone()
-        if row is None or Delivery(row["state"]) is not Delivery.COMMITTED:
-            log.warning("%s committed to instance %s, which it was not asked for; ignored", destination, uid)
+        if row is None or Delivery(row["state"]) not in (Delivery.COMMITTED, Delivery.VERIFIED):
+            log.warning("%s answered for instance %s, which it was not asked for; ignored", destination, uid)
         return
-    happen(c, uid, destination, "committed", now, held=None, code="", words="committed")
+    happen(c, uid, destination, event, now, held=None, code="", words=words)
     settle(c, uid)
 
 
@@ -144,7 +152,7 @@ def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, n
         event, held, later = "missing", None, _at_once
     _again(c, uid, destination, event, now, later, held, code=failure.code, words=failure.words)
     level = logging.ERROR if held else logging.WARNING
-    log.log(level, "%s does not commit to instance %s: %s", destination, uid, failure.words)
+    log.log(level, "%s does not answer for instance %s: %s", destination, uid, failure.words)
 
 
 def _at_once(_attempts: int) -> float:

@@ -31,15 +31,16 @@ class Caution:
         """An association broke with instances on their way."""
         self._turns = _TURNS
 
-    def failed(self, instances: Collection[str]) -> float:
+    def failed(self, instances: Collection[str], asked: float = 0.0) -> float:
         """Nothing worked; returns the seconds to leave the peer alone.
 
         ``instances``: SOP Instance UIDs of those that it got to see, and did not store; none, if it did not get so far.
+        ``asked``: the seconds for which the peer itself asks to be left alone.
         """
         known = bool(instances) and self._failed.issuperset(instances)
         if len(self._failed) < _REMEMBERED:
             self._failed.update(instances)
-        return self._pause.failed(grows=not known)
+        return self._pause.failed(grows=not known, asked=asked)
 
     def worked(self, whole: bool) -> None:
         """Something did; ``whole``: and nothing broke."""

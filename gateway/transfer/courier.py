@@ -8,7 +8,7 @@ refusal concerns one instance and is held; a peer that does not answer is left a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from gateway.clock import Clock
 from gateway.destination import Destination
@@ -18,13 +18,12 @@ from gateway.settings import Settings
 from gateway.spool import backoff, deliveries, lanes, unharmed
 from gateway.spool.deliveries import TO_ASK, Due
 from gateway.spool.ledger import Ledger
-from gateway.transfer import commitment, echo, peers, store
-from gateway.transfer.asking import Asking, Request
+from gateway.transfer import peers
+from gateway.transfer.asking import Asking
 from gateway.transfer.caution import Caution
 from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.sending import Progress
 from gateway.transfer.throttle import Throttle
+from gateway.transfer.transports import Look, Probe, Request, Send, transport
 
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
@@ -34,8 +33,6 @@ _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked
 _TOGETHER = 0.5  # seconds of answers that go into the ledger with one sync, which takes longer than to send ten of them
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
-Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
-Probe = Callable[[Peer], Outcome]
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
 
@@ -49,18 +46,21 @@ class Courier:
         ledger: Ledger,
         clock: Clock,
         rewrap: Rewrap,
-        send: Send = store.send,
-        request: Request = commitment.request,
-        probe: Probe = echo.probe,
+        send: Send | None = None,
+        request: Request | None = None,
+        probe: Probe | None = None,
+        look: Look | None = None,
     ) -> None:
         self._settings = settings
         self.destination = destination
         self._ledger = ledger
         self._clock = clock
         self._rewrap = rewrap
-        self._send = send
-        self.asking = Asking(settings, destination, ledger, clock, request)
-        self._probe = probe
+        usual = transport(bool(destination.url))
+        self._send = send or usual.send
+        self._probe = probe or usual.probe
+        look = look if send else usual.look
+        self.asking = Asking(settings, destination, ledger, clock, request or usual.request, look)
         rate = destination.bandwidth * 1000  # bytes per second
         self._throttle = Throttle(rate) if rate else None
         self._batch_bytes = min(_BATCH_BYTES, int(rate * _BATCH_TIME) or _BATCH_BYTES)
@@ -75,6 +75,9 @@ class Courier:
         """Do what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
+        if (unanswered := self.asking.look_after(beat)) is not None:
+            self._judge(False, unanswered, {})
+            return _IDLE
         self.asking.again()
         try:
             more = self._send_due(lambda: self._alive(beat))
@@ -210,7 +213,7 @@ class Courier:
             self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
         if not worked and broken is not None:
-            seconds = self._caution.failed(failed)
+            seconds = self._caution.failed(failed, broken.wait)
             if self.words != words:
                 log.warning("%s: %s; tried again in %.0f s, then at longer intervals", name, words, seconds)
         else:
@@ -231,4 +234,6 @@ class Courier:
         if not batch:
             exam = found[0].exam
             more, found = more or any(d.exam != exam for d in found), [d for d in found if d.exam == exam]
+        policy = found[0].policy
+        more, found = more or any(d.policy != policy for d in found), [d for d in found if d.policy == policy]
         return self.asking.ask(found, beat) and more

@@ -52,8 +52,16 @@ def probe(peer: Peer) -> Outcome:
 
 
 def echo(peer: Peer) -> Echo:
-    """Propose all that the box can do, and C-ECHO. Raises Failed (Retry) or Held with the reason in words."""
+    """Propose all that the box can do, and C-ECHO; DICOMweb services are searched (QIDO-RS).
+
+    Raises Failed (Retry) or Held with the reason in words.
+    """
     began = time.monotonic()
+    if peer.web is not None:
+        from gateway.transfer.dicomweb import asking  # noqa: PLC0415  as in transports: few have such a peer
+
+        tls = asking.ask(peer)
+        return Echo(peer, time.monotonic() - began, {}, tls)
     with Requestor(peer, [(uid, syntax) for uid in CLASSES for syntax in SYNTAXES]) as requestor:
         granted = requestor.accepted()
         accepted = {uid: tuple(s for u, s in granted if u == uid) for uid in CLASSES}

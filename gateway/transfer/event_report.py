@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from gateway.transfer import elements
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Message, Tag
 from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.elements import Elements
+from gateway.transfer.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +21,17 @@ SUCCESS, PROCESSING_FAILURE, NO_SUCH_EVENT, INVALID_ARGUMENT, NOT_AUTHORIZED = 0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the peer answers for: SOP Instance UIDs it committed, and Failure Reason by UID of those it did not."""
+    """What the peer answers for: SOP Instance UIDs it committed, and Failure Reason by UID of those it did not.
+
+    ``verified_by`` is not empty where nothing was promised, but found out in this way. ``because`` says more of
+    failures than their reason does.
+    """
 
     transaction_uid: str
     committed: frozenset[str]
     failed: dict[str, int]
+    verified_by: str = ""
+    because: Mapping[str, Outcome] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Outcome:
     instead: str = ""  # refused: the transfer syntax in which the peer takes it, and into which it can be brought
     sent_syntax: str = ""  # taken: the transfer syntax it was sent in, if another than its own
     sent_sha256: str = ""  # taken: of the file that was sent, if another than its own
+    wait: float = 0.0  # not taken now: seconds for which the peer asks to be left alone
 
     @property
     def good(self) -> bool:

@@ -38,19 +38,23 @@ def take(ledger: Ledger, settings: Settings, clock: Clock, report: Report, calle
     peer = peers.commitment(settings.box, destination)
     failed = {}
     for uid, reason in report.failed.items():
-        outcome = outcomes.of_status(outcomes.COMMITMENT, reason, peer)
+        outcome = report.because.get(uid) or outcomes.of_status(outcomes.COMMITMENT, reason, peer)
         event = "missing" if reason == _NO_SUCH_INSTANCE else _EVENT[outcome.kind]
         failed[uid] = Failure(event, outcome.code, outcome.words)
 
     def later(attempts: int) -> float:
         return clock.wall() + backoff.wait(attempts, destination.retry_first, destination.retry_most)
 
-    transactions.report(ledger, report.transaction_uid, report.committed, failed, clock.wall(), later)
+    by = report.verified_by
+    transactions.report(ledger, report.transaction_uid, report.committed, failed, clock.wall(), later, by)
     level = logging.INFO if rows[0]["finished"] is None else logging.DEBUG  # the same again is no news
-    log.log(level, "%s has committed to %d instances, not to %d", caller, len(report.committed), len(failed))
+    what = f"has (verified by {by})" if by else "has committed to"
+    log.log(level, "%s %s %d instances, not %d", caller, what, len(report.committed), len(failed))
     return Answer(SUCCESS)
 
 
 def may_report(settings: Settings, destination: Destination, caller: str) -> bool:
     """Whether the AE title ``caller`` may say what ``destination`` commits itself to."""
+    if destination.url:
+        return caller == destination.url
     return caller in (destination.ae_title, destination.commitment_ae_title, *settings.listener.peers)

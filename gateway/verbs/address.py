@@ -1,4 +1,4 @@
-"""A peer as people write it: a name from the configuration, or AET@HOST:PORT, and how it is called otherwise than set.
+"""A peer as people write it: a name from the configuration, AET@HOST:PORT or a URL, and how it is called otherwise.
 
 The configuration is loaded only where it is needed: a command with a whole address shall start at once.
 """
@@ -24,9 +24,9 @@ _FORM = re.compile(r"(?P<aet>[^@]{1,16})@(?P<host>\[[0-9a-fA-F:]+\]|[^:@\s]+):(?
 
 # Settings of a destination that are options of a command too, checked and explained by the same table.
 TLS = ("tls", "ca", "certificate", "key", "certificate_name")
-WHO = ("user", "passcode", "timeout")
+WHO = ("user", "passcode", "token", "timeout")
 STORING = ("associations", "operations", "refused_syntax")
-_FILES = ("ca", "certificate", "key", "passcode")
+_FILES = ("ca", "certificate", "key", "passcode", "token")
 _SETTINGS = {field.name: field for field in dataclasses.fields(Destination)}
 
 
@@ -62,6 +62,9 @@ def peer(args: argparse.Namespace, address: str | None) -> Peer:
     if address and "@" in address:
         aet, host, port = parse(address)
         to = Destination(name=aet, ae_title=aet, host=host, port=port)
+        return peers.destination(_box(args), _with(to, given))
+    if address and address.startswith(("https://", "http://")):  # whoever writes http:// means it
+        to = Destination(name="server", url=address.rstrip("/"), policy="verified")
         return peers.destination(_box(args), _with(to, given))
     settings = configured(args)
     for ris in settings.ris:
@@ -115,6 +118,8 @@ def _with(to: Destination, given: dict[str, Any]) -> Destination:
     for key, needed in (("key", "certificate"), ("passcode", "user"), ("passcode", "tls")):
         if getattr(made, key) and not getattr(made, needed):
             raise Misuse(f"--{key} needs --{needed}", "add it, or leave this out")
+    if made.token and not made.url.startswith("https:"):
+        raise Misuse("--token needs an https:// URL", "add it, or leave this out")
     return made
 
 

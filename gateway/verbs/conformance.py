@@ -24,6 +24,10 @@ _OTHER_ROLES = (
     ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7)"),
     ("SCU", "Storage Commitment Push Model: N-ACTION; N-EVENT-REPORT on the same or a new association (RAD-10)"),
     ("SCU and SCP", "Verification"),
+    (
+        "user agent",
+        "DICOMweb (PS3.18): STOW-RS (10.5), storage commitment (13), QIDO-RS (10.6) and WADO-RS (10.4) to verify it",
+    ),
     ("FSC, FSU", "Removable media: file-set with DICOMDIR, Explicit VR Little Endian (PS3.10, PS3.11)"),
 )
 

@@ -268,6 +268,7 @@ def _steps(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 _FINAL = {
     "commitment": ("COMMITTED",),
+    "verified": ("VERIFIED", "COMMITTED"),
     "stored": ("STORED", "COMMITTED"),
     "copy": ("STORED",),
     "media-verified": ("STORED",),

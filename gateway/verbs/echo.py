@@ -66,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "peer",
         nargs="?",
         metavar="PEER",
-        help="AET@HOST:PORT, or a name from the configuration; without one, every destination and RIS",
+        help="AET@HOST:PORT, a URL (DICOMweb), or a configured name; without one, every destination and RIS",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     address.options(parser, *address.TLS, *address.WHO)

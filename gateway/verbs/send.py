@@ -8,8 +8,9 @@ import os
 import time
 from pathlib import Path
 
-from gateway.transfer import fallback, store
+from gateway.transfer import fallback
 from gateway.transfer.peers import Peer
+from gateway.transfer.transports import transport
 from gateway.verbs import address, sent, sources, tell
 
 _AFTERWARDS = """\
@@ -30,7 +31,7 @@ as with dcmsend (DCMTK):
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _AFTERWARDS
-    parser.add_argument("--to", metavar="PEER", help="AET@HOST:PORT, or a destination's name from the configuration")
+    parser.add_argument("--to", metavar="PEER", help="AET@HOST:PORT, a URL (DICOMweb), or a destination's name")
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR", help="Part 10 files, folders, a DICOMDIR")
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent and proposed, and call nobody")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -65,7 +66,8 @@ def _peer(args: argparse.Namespace) -> Peer:
 def _send(sending: sent.Sending, quiet: bool) -> None:
     line, began = sent.Line(sending), time.monotonic()
     try:
-        for instance, outcome in store.send(sending.peer, sending.found.instances, line.within if line.live else None):
+        send, progress = transport(sending.peer.web is not None).send, line.within if line.live else None
+        for instance, outcome in send(sending.peer, sending.found.instances, progress):
             sending.outcomes.append((instance, outcome))
             line.told(instance)
     finally:

@@ -70,7 +70,7 @@ def _device(answer: dict[str, Any] | None) -> tuple[str, str, str, str, str]:
 
 
 def _counts(one: dict[str, Any]) -> str:
-    states = ("QUEUED", "STORED", "REQUESTED", "COMMITTED")
+    states = ("QUEUED", "STORED", "REQUESTED", "COMMITTED", "VERIFIED")
     shown = [f"{one[state]} {state.lower()}" for state in states if one.get(state)]
     return ", ".join(shown) or "nothing yet"
 
