@@ -26,7 +26,7 @@ from gateway.places import Places
 from gateway.step import Item, value
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 _LONGEST_OPEN = 86400.0  # seconds; the longest exam_idle: what was not written for so long is open no more
 _said: set[Path] = set()  # damaged files that the log names already
 _closed: dict[Path, tuple[int, int]] = {}  # files of closed exams as they were (time, inode): not read again and again
@@ -45,11 +45,20 @@ def _only_one(here: Places) -> Iterator[None]:
 
 
 def open_exam(
-    here: Places, clock: Clock, devices: tuple[str, ...], how: Attributed, item: Item, operator: str = ""
+    here: Places,
+    clock: Clock,
+    devices: tuple[str, ...],
+    how: Attributed,
+    item: Item,
+    source: str = "",
+    more: tuple[Item, ...] = (),
+    *,
+    operator: str = "",
 ) -> Exam:
     """Open an exam on ``devices`` for the patient in ``item`` (DICOM JSON) and keep it.
 
-    Raises Held if one of the devices is in an open exam: two patients on one device is never right.
+    ``source``: the RIS whose item it is; ``more``: further items of the same patient (group case). Raises Held if one
+    of the devices is in an open exam: two patients on one device is never right.
     """
     now = clock.now()
     with _only_one(here):
@@ -62,10 +71,10 @@ def open_exam(
         exam = Exam(
             exam=new_exam_id(now.wall),
             step_uid=new_uid(),
-            study_uid=value(item, "0020000D") or new_uid(),
+            study_uid=study_of((item, *more)) or new_uid(),
             devices=devices,
             opened=now,
-            attribution=Attribution(how, item, now),
+            attribution=Attribution(how, item, now, source, more),
             operator=operator,
         )
         _keep(here, exam)
@@ -83,14 +92,28 @@ def close_exam(here: Places, clock: Clock, exam: str, status: str = "COMPLETED",
     return closed
 
 
-def attribute(here: Places, clock: Clock, exam: str, how: Attributed, item: Item) -> Exam:
+def study_of(items: tuple[Item, ...]) -> str:
+    """The Study Instance UID that all items agree on, or "": then the exam has a new one (IHE group case)."""
+    found = {value(item, "0020000D") for item in items}
+    return found.pop() if len(found) == 1 else ""
+
+
+def attribute(
+    here: Places,
+    clock: Clock,
+    exam: str,
+    how: Attributed,
+    item: Item,
+    source: str = "",
+    more: tuple[Item, ...] = (),
+) -> Exam:
     """Give an exam that belongs to nobody yet to a patient. Another patient's exam is refused (Held)."""
     with _only_one(here):
         found = load(here, exam)
         if found.attribution.how is not Attributed.NOBODY:
             raise Held(f"exam {exam} is attributed already", "a correction is a step of its own")
-        study_uid = value(item, "0020000D") or found.study_uid
-        attribution = Attribution(how, item, clock.now())
+        study_uid = study_of((item, *more)) or found.study_uid
+        attribution = Attribution(how, item, clock.now(), source, more)
         given = dataclasses.replace(found, study_uid=study_uid, attribution=attribution)
         _keep(here, given)
     return given

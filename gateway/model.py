@@ -114,6 +114,13 @@ class Attribution:
     how: Attributed
     item: dict[str, Any]
     at: Instant
+    source: str = ""  # name of the RIS whose item it is
+    more: tuple[dict[str, Any], ...] = ()  # further items that one exam is for (group case), of the same patient
+
+    @property
+    def items(self) -> tuple[dict[str, Any], ...]:
+        """All worklist items, the first one first."""
+        return (self.item, *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,7 @@ class Exam:
     attribution: Attribution
     closed: Closing | None = None
     operator: str = ""
-    version: int = 1
+    version: int = 2  # 1 had no source and no more than one item
 
 
 @dataclass(frozen=True, slots=True)

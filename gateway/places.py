@@ -7,7 +7,8 @@ DATA/acquisitions/ID/records                  what the device said
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
-DATA/worklist/NAME.json                       the last answer of the RIS called NAME
+DATA/worklist/NAME.json                       the last answer of the RIS called NAME, for this station and day
+DATA/worklist/NAME.asked.json                 its last answer to a question for one patient
 DATA/ledger.sqlite                            progress only: may be deleted
 DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
 DATA/audit.jsonl                              what persons decided

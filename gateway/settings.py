@@ -121,6 +121,9 @@ class Ris:
     )
     poll: int = setting(60, fields.whole(5, 86400, "seconds"), "how often the worklist is refreshed")
     most: int = setting(500, fields.whole(1, 10000), "at most so many worklist items are taken")
+    longest: float = setting(
+        120.0, fields.number(1, 3600, "seconds"), "a worklist that takes longer is cancelled; the last one stays"
+    )
     timeout: float = setting(15.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
 
 

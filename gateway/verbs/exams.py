@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import time
+from collections.abc import Sequence
 
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
@@ -23,7 +24,7 @@ _AGAIN = 0.5  # seconds
 def start_exam(
     settings: Settings,
     devices: tuple[str, ...],
-    step_id: str | None = None,
+    steps: str | Sequence[str] | None = None,
     patient: dict[str, str] | None = None,
     emergency: bool = False,
     operator: str = "",
@@ -35,8 +36,8 @@ def start_exam(
     """
     for device in devices:
         settings.device(device)
-    how, item = identity.identify(settings.places, step_id, patient, emergency, seen)
-    return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, how, item, operator)
+    named = identity.identify(settings.places, steps, patient, emergency, seen)
+    return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, *named, operator=operator)
 
 
 def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Exam:
@@ -91,7 +92,7 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
         settings.device(device)
     named = identity.from_arguments(settings.places, args) or identity.identify(settings.places)
     clock = Clock(settings.clock.trust)
-    return _say(exam.open_exam(settings.places, clock, tuple(args.devices), *named, args.operator), args.json)
+    return _say(exam.open_exam(settings.places, clock, tuple(args.devices), *named, operator=args.operator), args.json)
 
 
 def _stop(settings: Settings, args: argparse.Namespace) -> int:

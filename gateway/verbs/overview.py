@@ -18,7 +18,8 @@ from gateway import exam, local
 from gateway.errors import GatewayError, Retry
 from gateway.model import Exam
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, Worklist, cached_worklists
+from gateway.step import ScheduledStep
+from gateway.worklists import Worklist, cached_worklists, choices
 
 PATIENCE = 2.0  # seconds that one process has to answer
 LAST_EXAMS = 20
@@ -127,8 +128,8 @@ def worklist(settings: Settings) -> Patients:
         found.extend(cached_worklists(settings.places.worklist))
     except GatewayError as error:
         problem = str(error)
-    steps = sorted(((w.source, s) for w in found for s in w.steps), key=lambda pair: pair[1].start)
-    return Patients(tuple(steps), {w.source: w.fetched for w in found}, problem)
+    steps = sorted(((s.source, s) for s in choices(found, time.time())), key=lambda pair: pair[1].start)
+    return Patients(tuple(steps), {w.source: w.fetched for w in found if not w.asked}, problem)
 
 
 def _ask(settings: Settings, process: str) -> dict[str, Any] | None:

@@ -55,9 +55,9 @@ NEEDED_IN_A_DAY = {
     "spool.marks._change: unlink, names": "was released, and is held again",
     "spool.marks._change: write_json, data": "cannot be read",
     "spool.marks._change: write_json, names": "is forgotten",
-    "step.keep_worklist: make_folder, names": "the worklist is gone",
-    "step.keep_worklist: write_json, data": "the worklist cannot be read",
-    "step.keep_worklist: write_json, names": "the worklist is gone",
+    "worklists.keep_worklist: make_folder, names": "the worklist is gone",
+    "worklists.keep_worklist: new_file, data": "the worklist cannot be read",
+    "worklists.keep_worklist: new_file, names": "the worklist is gone",
 }
 NEEDED = {
     "whole": NEEDED_IN_A_DAY,
@@ -173,7 +173,7 @@ DURABLE |= {"unlink", "write_at", "write_file", "write_json"}
 def places() -> set[str]:
     """Every function in the path of data, from the device to the purge, that asks fsops for something durable."""
     found = set()
-    shared = [GATEWAY / f"{name}.py" for name in ("exam", "interrupted", "records", "step")]
+    shared = [GATEWAY / f"{name}.py" for name in ("exam", "interrupted", "records", "worklists")]
     for path in [
         *shared,
         *(p for part in ("acquire", "dicom", "spool") for p in sorted((GATEWAY / part).glob("*.py"))),

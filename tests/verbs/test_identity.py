@@ -9,8 +9,9 @@ import pytest
 from gateway.errors import Held, Misuse
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, Worklist, keep_worklist
+from gateway.step import ScheduledStep
 from gateway.verbs import identity
+from gateway.worklists import Worklist, keep_worklist
 
 
 def item(step_id: str, patient_id: str = "P1", name: str = "Doe^Jane", study: str = "1.2.3") -> dict[str, Any]:
@@ -28,7 +29,7 @@ def cache(settings: Settings, *items: dict[str, Any], source: str = "ris") -> No
 
 def test_a_step_is_found_by_its_id(settings: Settings) -> None:
     cache(settings, item("A"), item("B", "P2"))
-    how, found = identity.identify(settings.places, "B")
+    how, found, *_ = identity.identify(settings.places, "B")
     assert (how, ScheduledStep(found).patient_id) == (Attributed.SCHEDULED, "P2")
 
 
@@ -79,14 +80,14 @@ def test_an_entered_identity_that_dicom_cannot_say_is_refused(settings: Settings
 
 def test_an_entered_name_keeps_its_ideographic_and_phonetic_groups(settings: Settings) -> None:
     patient = {"patient_id": "1", "patient_name": "Yamada^Tarou=山田^太郎=やまだ^たろう"}
-    _, found = identity.identify(settings.places, patient=patient)
+    _, found, *_ = identity.identify(settings.places, patient=patient)
     assert found["00100010"]["Value"] == [
         {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
     ]
 
 
 def test_an_emergency_gets_an_identity_that_cannot_be_taken_for_a_patient(settings: Settings) -> None:
-    how, found = identity.identify(settings.places, emergency=True)
+    how, found, *_ = identity.identify(settings.places, emergency=True)
     assert how is Attributed.EMERGENCY
     assert ScheduledStep(found).patient_id.startswith("EMERGENCY-")
 
@@ -108,3 +109,36 @@ def test_a_step_that_is_another_patients_by_now_is_refused(settings: Settings, s
 def test_nobody_named_is_refused(settings: Settings) -> None:
     with pytest.raises(Misuse, match="needs a patient"):
         identity.identify(settings.places)
+
+
+def test_one_step_id_in_two_ris_is_told_apart_by_the_ris(settings: Settings) -> None:
+    cache(settings, item("A", "P1"), source="one")
+    cache(settings, item("A", "P2"), source="two")
+    with pytest.raises(Held, match="--ris one or --ris two"):
+        identity.identify(settings.places, "A")
+    chosen = identity.identify(settings.places, "A", ris="two")
+    assert (chosen.source, ScheduledStep(chosen.item).patient_id) == ("two", "P2")
+    with pytest.raises(Misuse, match="of three has no step"):
+        identity.identify(settings.places, "A", ris="three")
+
+
+def test_a_step_that_two_ris_have_alike_is_one(settings: Settings) -> None:
+    for source in ("one", "two"):
+        cache(settings, item("A", "P1"), source=source)
+    assert identity.identify(settings.places, "A").source in ("one", "two")
+
+
+def test_several_steps_of_one_patient_make_one_exam(settings: Settings) -> None:
+    cache(settings, item("A"), item("B", study="4.5.6"), item("C", "P2"))
+    chosen = identity.identify(settings.places, ["A", "B", "A"])
+    assert [ScheduledStep(i).step_id for i in (chosen.item, *chosen.more)] == ["A", "B"]
+    with pytest.raises(Held, match="not of one patient"):
+        identity.identify(settings.places, ["A", "C"])
+
+
+def test_what_a_scanner_read_chooses_the_one_step_that_it_fits(settings: Settings) -> None:
+    cache(settings, item("A", "P1"), item("B", "P2"), item("C", "P2"))
+    assert ScheduledStep(identity.scanned(settings.places, "P1").item).step_id == "A"
+    for barcode in ("P2", "P3", "P"):
+        with pytest.raises(Held, match="scheduled step"):
+            identity.scanned(settings.places, barcode)
