@@ -81,6 +81,7 @@ def time_of(instant: Instant) -> str:
 def attribution_digest(exam: Exam) -> str:
     """Changes if and only if the instance's header would belong to somebody or something else."""
     what = [to_json(exam.attribution.item), exam.attribution.how, exam.study_uid, exam.step_uid]
+    what += to_json(exam.attribution.more)  # none for most: their digest is what it was before there could be more
     return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -147,8 +148,9 @@ def _study(head: Dataset, exam: Exam) -> None:
 
 def study_id(exam: Exam) -> str:
     """Requested Procedure ID, so that all exams of one study agree; else the exam's own id."""
-    found = mapping.item(exam).get("RequestedProcedureID") if mapping.scheduled(exam) else None
-    return str(found)[:LONGEST_SH] if found else exam.exam
+    found = {one.get("RequestedProcedureID") for one in mapping.items(exam)} if mapping.scheduled(exam) else {None}
+    agreed = found.pop() if len(found) == 1 else None
+    return str(agreed)[:LONGEST_SH] if agreed else exam.exam
 
 
 def protocol_name(exam: Exam, iod: Iod) -> str:

@@ -27,6 +27,10 @@ PATIENT_FIELDS = {
 }
 
 
+# What several steps of one exam must agree on: Patient ID and its issuer, name, birth date, sex.
+PATIENT = ("00100020", "00100021", "00100010", "00100030", "00100040")
+
+
 class Identity(NamedTuple):
     """Whose an exam is: the arguments of exam.open_exam and exam.attribute that say so."""
 
@@ -108,7 +112,7 @@ def scheduled(
             )
     for step in found:
         _complete(step)
-    if len({(s.source, s.patient_id, value(s.item, "00100021")) for s in found}) > 1:
+    if len({(s.source, *(value(s.item, tag) for tag in PATIENT)) for s in found}) > 1:
         raise Held("these steps are not of one patient", "an exam is of one patient: start one for each")
     return Identity(Attributed.SCHEDULED, found[0].item, found[0].source, tuple(s.item for s in found[1:]))
 
