@@ -81,6 +81,15 @@ def open_exam(
     return exam
 
 
+def keep_new(here: Places, made: Exam) -> Exam:
+    """Keep an exam that somebody else has made up; one of that id that is there already stays, and is returned."""
+    with _only_one(here):
+        if here.exam(made.exam).exists():
+            return load(here, made.exam)
+        _keep(here, made)
+    return made
+
+
 def close_exam(here: Places, clock: Clock, exam: str, status: str = "COMPLETED", reason: Code | None = None) -> Exam:
     """Close an exam; one that is closed already stays as it was closed."""
     with _only_one(here):
@@ -117,6 +126,26 @@ def attribute(
         given = dataclasses.replace(found, study_uid=study_uid, attribution=attribution)
         _keep(here, given)
     return given
+
+
+def note_change(here: Places, exam: str, what: tuple[str, ...], at: float) -> bool:
+    """Note which attributes the RIS changed of the exam's step while it was open; False if that is known already."""
+    before = changed(here, exam)
+    after = tuple(dict.fromkeys((*before, *what)))
+    if after == before:
+        return False
+    fsops.write_json(here.exam(exam).with_name(places.CHANGED), {"version": 1, "what": list(after), "at": at})
+    return True
+
+
+def changed(here: Places, exam: str) -> tuple[str, ...]:
+    """What :func:`note_change` noted. A file that cannot be read is a change too: that is the safe side."""
+    try:
+        return tuple(map(str, json.loads(here.exam(exam).with_name(places.CHANGED).read_bytes())["what"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ("something",)
 
 
 def load(here: Places, exam: str) -> Exam:

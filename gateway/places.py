@@ -4,6 +4,9 @@ DATA/exams/EXAM/exam.json                     the performed procedure step
 DATA/exams/EXAM/dated.json                    what the clock was off when it began, if it was (spool.dating)
 DATA/acquisitions/ID/facts.json               what must be known to wrap it
 DATA/acquisitions/ID/records                  what the device said
+DATA/exams/EXAM/changed.json                  what the RIS changed of its step while it was open
+DATA/acquisitions/ID/identified.json          whom the device said that it measures
+DATA/acquisitions/ID/confirmed.json           that a person looked, and whose it is all the same (spool.doubts)
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
@@ -26,6 +29,8 @@ from pathlib import Path
 FACTS = "facts.json"
 RECORDS = "records"
 HELD = "held.json"
+IDENTIFIED = "identified.json"
+CHANGED = "changed.json"
 EXAM = "exam.json"
 
 

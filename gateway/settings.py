@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from gateway import fields
 from gateway.errors import Misuse
 from gateway.fields import setting
+from gateway.matching import IDENTIFIERS
 from gateway.places import Places
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
@@ -98,6 +99,12 @@ class Device:
         10.0,
         fields.number(0, 10080, "minutes"),
         "how long a recording is, if nobody says so: it begins only if there is room for that and its instance",
+    )
+    match: tuple[str, ...] = setting(
+        ("patient_id", "accession_number", "order_number", "step_id", "barcode"),
+        fields.many(fields.choice(*IDENTIFIERS)),
+        "what the device itself says of patient or order decides whose a recording is that nobody chose a patient for, "
+        "if it fits exactly one scheduled step by one of these; empty: it is held",
     )
     test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
 

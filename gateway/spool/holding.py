@@ -24,6 +24,7 @@ CLOCK = "clock"
 REFUSED = "refused"
 DEFECT = "defect"
 PERSON = "person"
+DOUBT = "doubt"  # spool.doubts
 ENDS_BY_ITSELF = frozenset({UNATTRIBUTED, CLOCK})
 
 

@@ -22,7 +22,7 @@ from gateway.errors import Fatal, Held, Retry, in_words
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
 from gateway.settings import Device, Settings
-from gateway.spool import dating, holding, instances, layout, leftovers
+from gateway.spool import dating, doubts, holding, instances, layout, leftovers, recognized
 from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
@@ -122,6 +122,10 @@ class Intake:
                 return False
             if held is not None and held.kind == holding.UNATTRIBUTED:
                 self._go_on(name, folder, found_exam)  # it counts for its exam, also while it waits for the clock
+            if words := doubts.about(self._here, folder, found_exam):
+                fix = f"if it is that patient's: gateway queue release {name}; else gateway exam attribute {name} ..."
+                self._hold(name, folder, holding.DOUBT, words, fix)
+                return False
             if not self._clock_allows(name, folder, facts):
                 return False
             if held is not None:
@@ -187,6 +191,11 @@ class Intake:
         try:
             exam_id = holding.exam_of(folder, facts)
             found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
+            if found is None and facts.exam is None and exam_id in (None, recognized.exam_id(facts)):
+                found, why = recognized.recognize(self._settings, self._clock, folder, facts)
+                words = why or words
+                if found is not None:
+                    instances.attribute(self._ledger, name, found.exam)
         except Held as error:
             words = f"nobody can say whose it is: {error}"
         if found is not None and found.attribution.how is not Attributed.NOBODY:

@@ -11,7 +11,8 @@ from gateway.errors import GatewayError
 from gateway.settings import Ris, Settings
 from gateway.spool import backoff
 from gateway.transfer import peers, worklist
-from gateway.worklists import Worklist, keep_worklist
+from gateway.transfer.step_changes import StepChanges
+from gateway.worklists import Worklist, keep_worklist, steps_of
 
 log = logging.getLogger(__name__)
 _IDLE = 5.0  # seconds
@@ -32,6 +33,7 @@ class WorklistPoller:
         self.answers: bool | None = None
         self.fetched: float | None = None  # wall clock
         self.items = 0
+        self._changes = StepChanges(settings.places, ris.name)
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> float:
         """Ask if it is time; returns the seconds after which to look again."""
@@ -52,6 +54,8 @@ class WorklistPoller:
         """Fetch the worklist now and keep it; returns the number of items. Raises what the RIS's silence means."""
         beat()
         self.items, self.fetched = fetch(self._settings, self.ris, self._clock.wall(), beat=beat)
+        steps = steps_of(self._settings.places.worklist, self.ris.name)
+        self._changes.look(steps, self.items < self.ris.most, self.fetched)
         if self.answers is False:
             log.info("%s answers again", self.ris.name)
         self.pause.worked()

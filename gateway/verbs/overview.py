@@ -200,6 +200,15 @@ def _exams(settings: Settings) -> tuple[tuple[ExamLine, ...], list[Finding]]:
         for e in readable
         if exam.interrupted(e)
     ]
+    findings += [
+        Finding(
+            Light.LOOK,
+            f"The RIS changed {' and '.join(what)} of the step of exam {e.exam}: what is recorded in it is held",
+            f"gateway exam stop {e.exam}, and choose anew; then: gateway queue list",
+        )
+        for e in readable
+        if e.closed is None and (what := exam.changed(settings.places, e.exam))
+    ]
     return tuple(_line(e) for e in reversed(readable[-LAST_EXAMS:])), findings
 
 

@@ -98,13 +98,16 @@ REPEATED = {
 # Places in the path of data that the day does not meet.
 NOT_MET = {
     "acquire.admission.only_capture": "a lock in the runtime folder, which no reboot survives",
+    "acquire.recorder.Recorder.identify": "what a device says is asked about in tests/spool/test_identified.py",
     "acquire.standing.resumed": "removes what nobody was told of; what comes back is swept again",
     "dicom.writing._File.__init__": "opens what close() makes durable, which is named above",
     "dicom.writing._File.put": "syncs in between, so that the last one, which counts, is short",
     "dicom.writing.write": "removes files of a wrapping that failed: nobody was told of them",
+    "exam.note_change": "the next answer of the RIS says it again",
     "exam.sweep": "removes what nobody was told of; what comes back is swept again",
     "records.Writer.sync": "stands for its callers, which are named above",
     "spool.ballast.Ballast.throw_overboard": "there is nothing in it; what comes back is room that is kept again",
+    "spool.doubts.confirm": "comes before the release that follows from it; lost alone, the person is asked again",
     "spool.imports.Imports._make_whole": "a damaged instance given back: what is lost of that, its hash tells again",
     "spool.imports._sweep": "removes what nobody was told of; what comes back is swept again",
     "spool.imports.claimed": "the folder is there already",
