@@ -217,10 +217,12 @@ class StepReporter:
 
     def _postpone(self, exam_id: str, row: sqlite3.Row, outcome: Outcome) -> None:
         """A DIMSE status (four digits) concerns this step only; anything else the RIS as a whole."""
-        self._later(exam_id, row, outcome.words)
         if len(outcome.code) == 4 and outcome.code.isalnum():
+            self._later(exam_id, row, outcome.words)
             log.warning("exam %s: %s; tried again later", exam_id, outcome.words)
             return
+        # The step itself rests no longer than its RIS: the oldest is told first when that answers again.
+        steps.postpone_step(self._ledger, exam_id, self.ris.name, 0.0, outcome.words, self._clock.wall())
         seconds = self.pause.failed()
         if self.words != outcome.words:
             log.warning(

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
 from gateway.clock import Clock
+from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
-from gateway.model import Exam, to_json
+from gateway.model import Code, Exam, to_json
 from gateway.places import FACTS
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
@@ -40,8 +41,10 @@ def start_exam(
     return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, *named, operator=operator)
 
 
-def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Exam:
+def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED", reason: Code | None = None) -> Exam:
     """Stop what its devices still record in it, then close the exam; one that is closed already stays as it is.
+
+    ``reason``: why a DISCONTINUED one was broken off (CID 9300); if nobody says so, it is unspecified.
 
     A capture that is there and does not answer raises Retry, and the exam stays open: it may still be recording.
     """
@@ -50,7 +53,8 @@ def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Ex
     if found.closed is not None:
         return found
     _stop_devices(settings, found)
-    closed = exam.close_exam(here, Clock(settings.clock.trust), exam_id, status)
+    why = (reason or reasons.UNSPECIFIED) if status == "DISCONTINUED" else None
+    closed = exam.close_exam(here, Clock(settings.clock.trust), exam_id, status, why)
     _stop_devices(settings, found)  # a foot switch may have been quicker than the closing
     return closed
 
@@ -72,6 +76,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     stop = what.add_parser("stop", help="close an exam")
     stop.add_argument("exam", nargs="?", help="its id; may be left out when just one is open")
     stop.add_argument("--discontinued", action="store_true", help="it was broken off")
+    stop.add_argument("--reason", choices=reasons.TABLE, help="why it was broken off; says --discontinued too")
     what.add_parser("list", help="all exams, the newest last")
     show = what.add_parser("show", help="one exam, whole")
     attribute = what.add_parser("attribute", help="give a recording (or exam) that belongs to nobody yet to a patient")
@@ -96,8 +101,9 @@ def _start(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _stop(settings: Settings, args: argparse.Namespace) -> int:
-    status = "DISCONTINUED" if args.discontinued else "COMPLETED"
-    return _say(stop_exam(settings, args.exam or _only_open(settings), status), args.json)
+    why = reasons.reason(args.reason) if args.reason else None
+    status = "DISCONTINUED" if args.discontinued or why else "COMPLETED"
+    return _say(stop_exam(settings, args.exam or _only_open(settings), status, why), args.json)
 
 
 def _only_open(settings: Settings) -> str:
@@ -121,7 +127,7 @@ def _attribute(settings: Settings, args: argparse.Namespace) -> int:
     try:
         _give(settings, args.exam, found.exam)
     except (Held, Misuse):
-        exam.close_exam(here, clock, found.exam, "DISCONTINUED")
+        exam.close_exam(here, clock, found.exam, "DISCONTINUED", reasons.UNSPECIFIED)
         raise
     return _say(exam.close_exam(here, clock, found.exam), args.json)
 
