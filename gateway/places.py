@@ -14,6 +14,7 @@ DATA/worklist/NAME.json                       the last answer of the RIS called 
 DATA/worklist/NAME.asked.json                 its last answer to a question for one patient
 DATA/ledger.sqlite                            progress only: may be deleted
 DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
+DATA/unidentified.json                        how many were numbered whom nobody could name (gateway.unidentified)
 DATA/audit.jsonl                              what persons decided
 DATA/media/UID/facts.json, SHA256.TXT         a file-set that the box filled: which, and what is on it
 RUNTIME/NAME.sock                             the local sockets of the processes

@@ -14,6 +14,7 @@ from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.unidentified import Emergency
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
 
@@ -256,6 +257,7 @@ ONE: dict[str, type] = {
     "media": Media,
     "spool": Spool,
     "console": Console,
+    "emergency": Emergency,
 }
 MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
 
@@ -274,6 +276,7 @@ class Settings:
     ris: tuple[Ris, ...]
     destinations: tuple[Destination, ...]
     options: dict[str, Any]
+    emergency: Emergency = Emergency()
 
     @property
     def places(self) -> Places:

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     settings.device(args.device)
     if not 0 < args.seconds <= 7 * 86400:
         raise Misuse(f"--seconds {args.seconds:g} makes no recording", "more than 0, at most a week")
-    named = identity.from_arguments(settings.places, args)
+    named = identity.from_arguments(settings, args)
     if named is not None:
         clock = Clock(settings.clock.trust)
         exam_id = exam.open_exam(settings.places, clock, (args.device,), *named).exam

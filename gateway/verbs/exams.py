@@ -37,7 +37,7 @@ def start_exam(
     """
     for device in devices:
         settings.device(device)
-    named = identity.identify(settings.places, steps, patient, emergency, seen)
+    named = identity.identify(settings, steps, patient, emergency, seen)
     return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, *named, operator=operator)
 
 
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 def _start(settings: Settings, args: argparse.Namespace) -> int:
     for device in args.devices:
         settings.device(device)
-    named = identity.from_arguments(settings.places, args) or identity.identify(settings.places)
+    named = identity.from_arguments(settings, args) or identity.identify(settings)
     clock = Clock(settings.clock.trust)
     return _say(exam.open_exam(settings.places, clock, tuple(args.devices), *named, operator=args.operator), args.json)
 
@@ -115,7 +115,7 @@ def _only_open(settings: Settings) -> str:
 
 def _attribute(settings: Settings, args: argparse.Namespace) -> int:
     here, clock = settings.places, Clock(settings.clock.trust)
-    named = identity.from_arguments(here, args) or identity.identify(here)
+    named = identity.from_arguments(settings, args) or identity.identify(settings)
     if not (here.acquisition(args.exam) / FACTS).exists():
         return _say(exam.attribute(here, clock, args.exam, *named), args.json)
     # Asked first: an exam that is opened is told to the RIS, also if the recording turns out to be somebody's.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
-import secrets
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +13,9 @@ from gateway import matching
 from gateway.errors import Held, Misuse
 from gateway.model import Attributed
 from gateway.places import Places
+from gateway.settings import Settings
 from gateway.step import Item, ScheduledStep, value
+from gateway.unidentified import generate
 from gateway.worklists import cached_worklists, choices
 
 PATIENT_FIELDS = {
@@ -58,19 +59,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--emergency", action="store_true", help="no identity yet: one is generated")
 
 
-def from_arguments(here: Places, args: argparse.Namespace) -> Identity | None:
+def from_arguments(settings: Settings, args: argparse.Namespace) -> Identity | None:
     """The identity that the arguments name, or None if they name none."""
     patient = {field: found for field in PATIENT_FIELDS if (found := getattr(args, field, None))}
     ways = [bool(args.step), bool(args.barcode), bool(patient), args.emergency]
     if sum(ways) > 1:
         raise Misuse("--step, --barcode, --patient-... and --emergency exclude each other", "say one of them")
     if args.barcode:
-        return scanned(here, args.barcode)
-    return identify(here, args.step, patient or None, args.emergency, ris=args.ris) if any(ways) else None
+        return scanned(settings.places, args.barcode)
+    return identify(settings, args.step, patient or None, args.emergency, ris=args.ris) if any(ways) else None
 
 
 def identify(
-    here: Places,
+    settings: Settings,
     steps: str | Sequence[str] | None = None,
     patient: dict[str, str] | None = None,
     emergency: bool = False,
@@ -79,14 +80,11 @@ def identify(
 ) -> Identity:
     """The identity for an exam, as DICOM JSON. Raises Misuse or Held, never guesses."""
     if steps:
-        return scheduled(here, [steps] if isinstance(steps, str) else list(steps), seen, ris)
+        return scheduled(settings.places, [steps] if isinstance(steps, str) else list(steps), seen, ris)
     if patient:
         return Identity(Attributed.MANUAL, manual(patient))
     if emergency:
-        stamp = time.strftime("%Y%m%d%H%M%S")
-        unique = f"EMERGENCY-{stamp}-{secrets.token_hex(4)}"  # two emergencies in one second are two patients
-        name = {"vr": "PN", "Value": [{"Alphabetic": f"UNIDENTIFIED^{stamp}"}]}
-        return Identity(Attributed.EMERGENCY, {"00100010": name, "00100020": {"vr": "LO", "Value": [unique]}})
+        return Identity(Attributed.EMERGENCY, generate(settings.places, settings.box.ae_title, settings.emergency))
     raise Misuse(
         "an exam needs a patient",
         "name one: --step SPS_ID, --barcode, --patient-id and --patient-name, or --emergency",

@@ -157,7 +157,7 @@ def test_a_ris_that_omits_the_study_gets_the_one_that_the_box_made_in_step_and_i
     ward = AtRis(config, port)
     with Listening(tmp_path / "hospital", port, items=items) as hospital:
         WorklistPoller(ward.settings, ward.settings.ris[0], ward.clock).ask()
-        named = identity.identify(ward.settings.places, "SPS0001")
+        named = identity.identify(ward.settings, "SPS0001")
         found = exam.open_exam(ward.settings.places, ward.clock, ("ecg1",), *named)
         record(ward.settings, found.exam)
         exam.close_exam(ward.settings.places, ward.clock, found.exam)
