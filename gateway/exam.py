@@ -33,7 +33,7 @@ _closed: dict[Path, tuple[int, int]] = {}  # files of closed exams as they were 
 
 
 @contextlib.contextmanager
-def _only_one(here: Places) -> Iterator[None]:
+def only_one(here: Places) -> Iterator[None]:
     """Exams are written by several processes; one at a time."""
     fsops.make_folder(here.exams)
     descriptor = os.open(here.exams / ".lock", os.O_RDWR | os.O_CREAT, fsops.FILE_MODE)
@@ -61,7 +61,7 @@ def open_exam(
     of the devices is in an open exam: two patients on one device is never right.
     """
     now = clock.now()
-    with _only_one(here):
+    with only_one(here):
         for device in devices:
             if (busy := current(here, device)) is not None:
                 raise Held(
@@ -77,27 +77,27 @@ def open_exam(
             attribution=Attribution(how, item, now, source, more),
             operator=operator,
         )
-        _keep(here, exam)
+        keep(here, exam)
     return exam
 
 
 def keep_new(here: Places, made: Exam) -> Exam:
     """Keep an exam that somebody else has made up; one of that id that is there already stays, and is returned."""
-    with _only_one(here):
+    with only_one(here):
         if here.exam(made.exam).exists():
             return load(here, made.exam)
-        _keep(here, made)
+        keep(here, made)
     return made
 
 
 def close_exam(here: Places, clock: Clock, exam: str, status: str = "COMPLETED", reason: Code | None = None) -> Exam:
     """Close an exam; one that is closed already stays as it was closed."""
-    with _only_one(here):
+    with only_one(here):
         found = load(here, exam)
         if found.closed is not None:
             return found
         closed = dataclasses.replace(found, closed=Closing(status, clock.now(), reason))
-        _keep(here, closed)
+        keep(here, closed)
     return closed
 
 
@@ -117,14 +117,14 @@ def attribute(
     more: tuple[Item, ...] = (),
 ) -> Exam:
     """Give an exam that belongs to nobody yet to a patient. Another patient's exam is refused (Held)."""
-    with _only_one(here):
+    with only_one(here):
         found = load(here, exam)
         if found.attribution.how is not Attributed.NOBODY:
             raise Held(f"exam {exam} is attributed already", "a correction is a step of its own")
         study_uid = study_of((item, *more)) or found.study_uid
         attribution = Attribution(how, item, clock.now(), source, more)
         given = dataclasses.replace(found, study_uid=study_uid, attribution=attribution)
-        _keep(here, given)
+        keep(here, given)
     return given
 
 
@@ -190,7 +190,7 @@ def sweep(here: Places) -> None:
     """Remove what a power cut left of writing exams: temporary files, and folders that no exam.json came into."""
     if not here.exams.exists():
         return
-    with _only_one(here):
+    with only_one(here):
         for folder in here.exams.iterdir():
             left = list(folder.iterdir()) if folder.is_dir() else [folder]
             if all(path.name.startswith(f".{places.EXAM}.") for path in left):
@@ -249,7 +249,8 @@ def _could_be_open(path: Path, device: str) -> bool:
     return age < min(_LONGEST_OPEN, time.monotonic())
 
 
-def _keep(here: Places, exam: Exam) -> None:
+def keep(here: Places, exam: Exam) -> None:
+    """Write it down, durably; for whoever has :func:`only_one`. Raises Held if that cannot be."""
     path = here.exam(exam.exam)
     new = not path.parent.exists()
     try:

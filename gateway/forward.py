@@ -26,6 +26,7 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import MEDIA, Intake
 from gateway.spool.ledger import Ledger
+from gateway.spool.reattribution import Reattribution
 from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
@@ -111,6 +112,7 @@ class Forward:
             self._work(MEDIA, self.carrier.turn, _WORKING)
         handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
         handlers |= self._desk.handlers | self._imports.handlers
+        handlers["reattribute"] = Reattribution(settings, self.ledger, self._clock, wrap, check, self.ring).asked
         self._server = local.Server(settings.places.socket("forward"), handlers)
 
     def close(self) -> None:

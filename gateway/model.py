@@ -133,6 +133,17 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What an exam corrects: another one that was given to the wrong patient, or under a wrong identity."""
+
+    exam: str  # id of that exam
+    attribution: Attribution  # whose it had been taken for
+    study_uid: str
+    at: Instant
+    why: str = ""  # in a person's words
+
+
+@dataclass(frozen=True, slots=True)
 class Exam:
     """The performed procedure step, as it is kept in its folder."""
 
@@ -144,7 +155,8 @@ class Exam:
     attribution: Attribution
     closed: Closing | None = None
     operator: str = ""
-    version: int = 2  # 1 had no source and no more than one item
+    corrects: Correction | None = None
+    version: int = 2  # 1 had no source, no more than one item and no correction
 
 
 @dataclass(frozen=True, slots=True)

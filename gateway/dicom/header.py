@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from gateway import __version__
 from gateway.dicom import mapping
 from gateway.dicom.annotating import annotation_items
+from gateway.dicom.corrected import original_attributes
 from gateway.dicom.iods import Iod
 from gateway.dicom.leads import UNITS, Column, source
 from gateway.dicom.parts import Part
@@ -128,6 +129,10 @@ def header(subject: Subject, box: Box) -> Dataset:
     head.AcquisitionContextSequence = []
     if told := annotation_items(subject.scan, subject.notes, list(_uncalibrated(subject))):
         head.WaveformAnnotationSequence = told
+    if exam.corrects is not None:
+        at = local(exam.corrects.at).strftime("%Y%m%d%H%M%S.%f%z")
+        if before := original_attributes(exam, box, at):
+            head.OriginalAttributesSequence = before
     mapping.declare_character_set(head)
     return head
 

@@ -42,6 +42,11 @@ def of_import(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
     )
 
 
+def of_rejection(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
+    """Where a rejection note may go: to each PACS; on a medium it would say nothing to anybody."""
+    return tuple(w for w in wanted if w.policy in ("commitment", "stored"))
+
+
 def see(ledger: Ledger, folder: Path, exam: str, device: str, test: bool) -> Acquisition:
     """Make sure the acquisition in ``folder`` has a row; returns its state.
 
@@ -127,7 +132,7 @@ def queue_unwanted(ledger: Ledger, wanted: Sequence[Wanted], now: float) -> int:
     with ledger.change() as c:
         rows = c.execute(
             "SELECT uid, path, folder FROM instances i WHERE state = 'SPOOLED' AND NOT discarded AND"
-            " folder = acquisition AND NOT"
+            " folder NOT LIKE '%~%' AND NOT"
             " EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = i.uid AND d.policy <> 'copy')"
         ).fetchall()
         for row in rows:

@@ -27,6 +27,7 @@ from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Acquisition
+from gateway.spool.undisturbed import undisturbed
 from gateway.spool.watched import Watched, names
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ class Intake:
     def _take(self, name: str, beat: Callable[[], None]) -> bool:
         folder = self._here.acquisition(name)
         try:
-            return self._advance(name, folder, beat)
+            with undisturbed(beat):
+                return self._advance(name, folder, beat)
         except Held as error:
             self._hold(name, folder, holding.REFUSED, error.message, error.fix)
         except (Fatal, Retry, OSError):
@@ -115,7 +117,7 @@ class Intake:
             return False
         if not self._ended(name, folder, facts, beat):
             return False
-        final = layout.folder(self._here, name)
+        final = layout.folder(self._here, name, corrected=holding.corrected(folder))
         if not final.exists():
             found_exam = self._exam(name, folder, facts)
             if found_exam is None:
@@ -133,7 +135,7 @@ class Intake:
             found_exam = dating.dated(self._here, self._clock, found_exam)
             self._room_for(facts, folder)
             make(folder, final, found_exam, self._settings, self._wrap, self._check, beat=beat)
-        origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
+        origin = Origin(final.name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
         instances.add(self._ledger, origin, found, wanted(self._settings), self._clock.wall())
         self._watched.done(name)

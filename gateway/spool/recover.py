@@ -19,7 +19,7 @@ from gateway import fsops
 from gateway.clock import Clock
 from gateway.errors import Held
 from gateway.settings import Settings
-from gateway.spool import holding, imports, instances, layout, leftovers
+from gateway.spool import holding, imports, instances, layout, leftovers, offers
 from gateway.spool.deliveries import settle
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.intake import wanted
@@ -215,6 +215,7 @@ class Recovery:
             for origin, described in found:
                 instances.insert(c, origin, described, self._wanted(origin), now)
                 for one in described:
+                    offers.may_have_been(c, one[0].uid)
                     if one[0].marks:
                         settle(c, one[0].uid)
                 if layout.is_import(origin.folder):
@@ -228,8 +229,10 @@ class Recovery:
     def _wanted(self, origin: Origin) -> tuple[Wanted, ...]:
         if layout.is_import(origin.folder):
             return instances.of_import(wanted(self._settings))
+        if layout.is_rejection(origin.folder):
+            return instances.of_rejection(wanted(self._settings))
         # A further wrapping goes only where the first is refused, and that the destination will say again.
-        return wanted(self._settings) if origin.folder == origin.acquisition else ()
+        return () if layout.is_further(origin.folder) else wanted(self._settings)
 
     def _origin(self, folder: str) -> Origin:
         acquisition = layout.acquisition_of(folder)
@@ -237,4 +240,4 @@ class Recovery:
         facts = holding.facts(raw)
         if facts is None:
             return Origin(folder, acquisition, "", "", False)
-        return Origin(folder, acquisition, holding.exam_of(raw, facts) or "", facts.device, facts.test)
+        return Origin(folder, acquisition, holding.exam_of_folder(raw, facts, folder), facts.device, facts.test)

@@ -15,7 +15,7 @@ from gateway.errors import Fatal, GatewayError, Held
 from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Destination, Settings
-from gateway.spool import backoff, deliveries, transactions, unharmed
+from gateway.spool import backoff, deliveries, offers, transactions, unharmed
 from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
 from gateway.transfer import commitment, peers, reports, store
@@ -77,6 +77,8 @@ class Courier:
         """Send one batch; True if there may be more."""
         found = self._due(TO_SEND, _BATCH)
         batch = {d.instance.sop_instance_uid: (d, hashed) for d in found if (hashed := self._hash(d, beat)) is not None}
+        allowed = offers.offer(self._ledger, batch, self.destination.name) if batch else frozenset()
+        batch = {uid: one for uid, one in batch.items() if uid in allowed}
         if not batch:
             return bool(found)
         peer = peers.destination(self._settings.box, self.destination)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import time
 from collections.abc import Sequence
 
 from gateway import configuration, exam, local
@@ -12,14 +10,11 @@ from gateway.acquire.admission import captured
 from gateway.clock import Clock
 from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
-from gateway.model import Code, Exam, to_json
+from gateway.model import Attributed, Code, Exam, to_json
 from gateway.places import FACTS
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
-from gateway.verbs import identity, tell
-
-_INSIST = 30.0  # seconds; systemd starts forward again after five
-_AGAIN = 0.5  # seconds
+from gateway.verbs import giving, identity, tell
 
 
 def start_exam(
@@ -79,9 +74,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     stop.add_argument("--reason", choices=reasons.TABLE, help="why it was broken off; says --discontinued too")
     what.add_parser("list", help="all exams, the newest last")
     show = what.add_parser("show", help="one exam, whole")
-    attribute = what.add_parser("attribute", help="give a recording (or exam) that belongs to nobody yet to a patient")
+    attribute = what.add_parser("attribute", help="give a recording (or exam) to a patient, or (--correct) to another")
     show.add_argument("exam")
     attribute.add_argument("exam", metavar="RECORDING", help="its id, as gateway queue list shows it")
+    attribute.add_argument("--correct", action="store_true", help="it had been given to the wrong patient")
+    attribute.add_argument("--why", default="", metavar="TEXT", help="for the audit trail")
     identity.arguments(attribute)
     for each in what.choices.values():
         each.add_argument("--json", action="store_true", help="one JSON object")
@@ -117,37 +114,23 @@ def _attribute(settings: Settings, args: argparse.Namespace) -> int:
     here, clock = settings.places, Clock(settings.clock.trust)
     named = identity.from_arguments(settings, args) or identity.identify(settings)
     if not (here.acquisition(args.exam) / FACTS).exists():
+        found = exam.load(here, args.exam)
+        if found.attribution.how is not Attributed.NOBODY:
+            return _say(giving.correct(settings, found, giving.recordings(settings, found), named, args), args.json)
         return _say(exam.attribute(here, clock, args.exam, *named), args.json)
     # Asked first: an exam that is opened is told to the RIS, also if the recording turns out to be somebody's.
     shown = local.ask(here.socket("forward"), {"do": "queue-show", "instance": args.exam})
-    if shown["acquisition"]["exam"]:
-        raise Held(f"recording {args.exam} belongs to an exam already", "a correction is a step of its own")
+    if belongs := shown["acquisition"]["exam"]:
+        found = exam.load(here, belongs)
+        return _say(giving.correct(settings, found, [args.exam], named, args), args.json)
     # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
     found = exam.open_exam(here, clock, (), *named)
     try:
-        _give(settings, args.exam, found.exam)
+        giving.give(settings, "attribute", args.exam, found.exam, args.why)
     except (Held, Misuse):
         exam.close_exam(here, clock, found.exam, "DISCONTINUED", reasons.UNSPECIFIED)
         raise
     return _say(exam.close_exam(here, clock, found.exam), args.json)
-
-
-def _give(settings: Settings, recording: str, exam_id: str) -> None:
-    """Ask forward until it answers: one that was stopped in the middle may have taken it, and says so when asked again.
-
-    Raises Retry if nobody knows in the end; the exam is left open then, for its RIS must not hear that it was empty.
-    """
-    order = {"do": "attribute", "instance": recording, "to": exam_id, "who": getpass.getuser()}
-    deadline = time.monotonic() + _INSIST
-    while True:
-        try:
-            local.ask(settings.places.socket("forward"), order, timeout=60)
-            return
-        except Retry as error:
-            if time.monotonic() > deadline:
-                fix = f"when it runs: gateway queue attribute {recording} --to {exam_id}; gateway exam stop {exam_id}"
-                raise Retry(f"{error.message}: whether exam {exam_id} has the recording is not known", fix) from error
-        time.sleep(_AGAIN)
 
 
 def _list(settings: Settings, args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import Held, Retry
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.verbs import exams, replay
+from gateway.verbs import exams, giving, replay
 from gateway.verbs.exams import start_exam, stop_exam
 
 PATIENT = {"patient_id": "P1", "patient_name": "Doe^Jane"}
@@ -126,7 +126,7 @@ def test_a_damaged_exam_is_named_and_hides_no_other_from_the_list(
 @pytest.fixture
 def forward(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """A forward that answers what the test lays ready: an answer, or the error of one that is killed."""
-    monkeypatch.setattr(exams, "_AGAIN", 0.0)
+    monkeypatch.setattr(giving, "_AGAIN", 0.0)
     answers: list[Any] = []
 
     def attribute(_request: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_an_exam_is_not_reported_as_empty_while_nobody_knows_whether_it_has_the_
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(exams, "_INSIST", -1.0)
+    monkeypatch.setattr(giving, "_INSIST", -1.0)
     forward += [Retry("the process went away in mid-answer")]
     assert give(settings, config) == 3
     (found,) = exam.exams(settings.places)
