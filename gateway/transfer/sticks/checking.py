@@ -13,7 +13,9 @@ what had no name was never said to be on the stick. Those of others, which lay t
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import fsops
@@ -43,6 +45,18 @@ def was_cut(stick: Stick, dev: Path = DEV) -> bool:
     return len(sector) > at and bool(sector[at] & _DIRTY)
 
 
+def mend(stick: Stick, area: Path, dev: Path = DEV) -> tuple[int, str]:
+    """Check a volume that was cut, before it is mounted for the gateway.
+
+    Returns how many nameless pieces were removed, and "" if all is in order now, else what went wrong.
+    """
+    before = _pieces(stick, area, dev)
+    if said := check(stick, dev):
+        return 0, said
+    # Whose they are is not known if it could not be read before: then they stay.
+    return (0, "") if before is None else _remove(stick, area, dev, before)
+
+
 def check(stick: Stick, dev: Path = DEV) -> str:
     """fsck.fat on a volume that was cut; returns "" if all is in order now, else what went wrong.
 
@@ -62,29 +76,35 @@ def pieces(root: Path) -> frozenset[str]:
     return frozenset(p.name for p in root.iterdir() if _PIECE.fullmatch(p.name))
 
 
-def pieces_before(stick: Stick, area: Path, uid: int, gid: int, dev: Path = DEV) -> frozenset[str] | None:
+def _pieces(stick: Stick, area: Path, dev: Path) -> frozenset[str] | None:
     """What lies there before the check, by a mount that changes nothing; None if the volume cannot be read yet."""
-    root = area / stick.name
     try:
-        mounting.mount(stick, area, uid, gid, dev, read_only=True)
-    except Retry:
+        with _mounted(stick, area, dev, read_only=True) as root:
+            return pieces(root)
+    except (Retry, OSError):
         return None
-    try:
-        return pieces(root)
-    except OSError:
-        return None
-    finally:
-        mounting.unmount(root, gone=False)
 
 
-def remove_pieces(root: Path, before: frozenset[str] | None) -> int:
-    """Remove what the check has saved; returns how many. Whose they are is not known without ``before``: they stay."""
+def _remove(stick: Stick, area: Path, dev: Path, before: frozenset[str]) -> tuple[int, str]:
     removed = 0
-    if before is not None:
-        with contextlib.suppress(OSError):  # a stick that fails now says so at the next write
+    try:
+        with _mounted(stick, area, dev, read_only=False) as root:
             for name in sorted(pieces(root) - before):
                 fsops.unlink(root / name)
                 removed += 1
             if removed:
                 fsops.sync_folder(root)
-    return removed
+    except (Retry, OSError) as error:
+        return removed, str(error)
+    return removed, ""
+
+
+@contextlib.contextmanager
+def _mounted(stick: Stick, area: Path, dev: Path, read_only: bool) -> Iterator[Path]:
+    """As root's own: this process may not write to files of others, and nobody else is let in meanwhile."""
+    root = area / stick.name
+    mounting.mount(stick, area, os.geteuid(), os.getegid(), dev, read_only)
+    try:
+        yield root
+    finally:
+        mounting.unmount(root, gone=False)

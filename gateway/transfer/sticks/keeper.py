@@ -89,21 +89,15 @@ class Keeper:
             mounting.unmount(self._root, gone=True)
 
     def _use(self, stick: Stick, seen: Told, uid: int, gid: int) -> None:
-        dev, before = self._system.dev, None
-        if checking.was_cut(stick, dev):
-            log.warning("%s was pulled while it was in use the last time: checking its FAT", stick)
-            before = checking.pieces_before(stick, self._area, uid, gid, dev)
-            if said := checking.check(stick, dev):
-                log.warning("%s could not be checked (%s); it is used all the same", stick, said)
+        if checking.was_cut(stick, self._system.dev):
+            self._mend(stick)
         try:
-            device = mounting.mount(stick, self._area, uid, gid, dev)
+            device = mounting.mount(stick, self._area, uid, gid, self._system.dev)
         except Retry as error:
             log.error("%s: %s", stick, error)
             told.tell(self._area, told.now(seen, State.REFUSED, str(error)), gid)
             self._until_gone()
             return
-        if count := checking.remove_pieces(self._root, before):
-            log.info("%s: %d pieces of files that were cut off are removed (they never had a name)", stick, count)
         seen = told.now(seen, State.MOUNTED, "it is mounted", device)
         told.tell(self._area, seen, gid)
         log.info("%s is mounted at %s", stick, self._root)
@@ -115,6 +109,14 @@ class Keeper:
                 log.info("%s is unmounted: it may be taken out", stick)
                 told.tell(self._area, told.now(seen, State.OUT, "it may be taken out"), gid)
                 self._until_gone()
+
+    def _mend(self, stick: Stick) -> None:
+        log.warning("%s was pulled while it was in use the last time: checking its FAT", stick)
+        count, said = checking.mend(stick, self._area, self._system.dev)
+        if count:
+            log.info("%s: %d pieces of files that were cut off are removed (they never had a name)", stick, count)
+        if said:
+            log.warning("%s could not be checked (%s); it is used all the same", stick, said)
 
     def _allowed(self, seen: Told, uid: int) -> bool:
         while self._goes_on():
