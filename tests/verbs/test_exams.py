@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,23 @@ def test_a_refused_attribution_leaves_a_discontinued_exam(
     (found,) = exam.exams(settings.places)
     assert found.closed is not None
     assert found.closed.status == "DISCONTINUED"
+
+
+@pytest.mark.parametrize("round_", range(10))
+def test_of_two_patients_chosen_at_once_on_one_device_one_is_refused(settings: Settings, round_: int) -> None:
+    gate, made, refused = threading.Barrier(2), list[str](), list[Held]()
+
+    def choose(patient_id: str) -> None:
+        gate.wait()
+        try:
+            made.append(start_exam(settings, ("ecg1",), patient=PATIENT | {"patient_id": patient_id}).exam)
+        except Held as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=choose, args=(name,)) for name in ("A", "B")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(made), len(refused)) == (1, 1)
+    assert [e.exam for e in exam.exams(settings.places)] == made
