@@ -104,8 +104,7 @@ class Device:
     match: tuple[str, ...] = setting(
         ("patient_id", "accession_number", "order_number", "step_id", "barcode"),
         fields.many(fields.choice(*IDENTIFIERS)),
-        "what the device itself says of patient or order decides whose a recording is that nobody chose a patient for, "
-        "if it fits exactly one scheduled step by one of these; empty: it is held",
+        "a recording that nobody chose a patient for is whose the device names by one of these; empty: it is held",
     )
     test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
 
@@ -129,9 +128,7 @@ class Ris:
     )
     poll: int = setting(60, fields.whole(5, 86400, "seconds"), "how often the worklist is refreshed")
     most: int = setting(500, fields.whole(1, 10000), "at most so many worklist items are taken")
-    longest: float = setting(
-        120.0, fields.number(1, 3600, "seconds"), "a worklist that takes longer is cancelled; the last one stays"
-    )
+    longest: float = setting(120.0, fields.number(1, 3600, "seconds"), "a slower worklist is cancelled; the last stays")
     timeout: float = setting(15.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
 
 
@@ -161,6 +158,11 @@ class Destination:
     associations: int = setting(1, fields.whole(1, 4), "associations beside each other: for a slow link or a slow PACS")
     operations: int = setting(
         8, fields.whole(1, 32), "instances on their way on one association, if the PACS grants it; 1 = do not ask"
+    )
+    refused_syntax: str = setting(
+        "transcode",
+        fields.choice("transcode", "hold"),
+        "what has a transfer syntax that it refuses: send it in one that it takes, if that is without loss, or hold it",
     )
     tls: bool = setting(False, fields.yes_no(), "TLS 1.2 or 1.3 (BCP 195); a PACS that cannot is not called")
     ca: str = setting("", fields.file(), "who signed its certificate (PEM); empty: whom this system trusts")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 
 from gateway import __version__
-from gateway.dicom import iods, mapping
+from gateway.dicom import iods, mapping, rejection
 from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer.names import CLASSES
 
 _WRITTEN = "1.2.840.10008.1.2.1 Explicit VR Little Endian"
+_FALL_BACK = (
+    "Each class is proposed in the transfer syntax of the instances, and beside it, each in a context of its own, in "
+    "Explicit and Implicit VR Little Endian wherever they can be brought into these without loss (from each other, "
+    "Deflated, Big Endian, RLE and other lossless coding of pixels). An instance whose transfer syntax is refused goes "
+    "in the one that is taken, with the same SOP Instance UID. There are at most 128: of those beside, Explicit "
+    "VR is left out first."
+)
 _OTHER_ROLES = (
     ("SCU", "Modality Worklist: broad (date, modality, station) and patient-based queries (RAD-5)"),
-    ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7)"),
+    ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7); group case; PPS exception management"),
     ("SCU", "Storage Commitment Push Model: N-ACTION; N-EVENT-REPORT on the same or a new association (RAD-10)"),
     ("SCU and SCP", "Verification"),
     ("FSC, FSU", "Removable media: file-set with DICOMDIR, Explicit VR Little Endian (PS3.10, PS3.11)"),
@@ -38,10 +46,14 @@ def _statement() -> Iterator[str]:
     yield ""
     yield "## Instances it creates and stores (C-STORE SCU)"
     yield ""
+    yield from textwrap.wrap(_FALL_BACK, 120)
+    yield ""
     yield "| SOP class | UID | section of PS3.3 | transfer syntax |"
     yield "|---|---|---|---|"
     for iod in iods.TABLE.values():
         yield f"| {iod.label} | {iod.sop_class_uid} | {iod.section} | {_WRITTEN} |"
+    note = "A.35.4 (a rejection note, IHE IOCM: what was stored under a wrong patient is withdrawn)"
+    yield f"| Key Object Selection Document | {rejection.SOP_CLASS} | {note} | {_WRITTEN} |"
     yield ""
     yield "## Other roles"
     yield ""
