@@ -94,6 +94,19 @@ def test_orthanc_gives_what_its_plug_in_can_say(call: Call, pacs: Orthanc) -> No
     assert names(steps) == {p.id: p.name for p in patients.PATIENTS if p.charset in ((), ("ISO_IR 100",))}
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [({"accession": "ACC0001"}, {"PAT-0001"}), ({"patient": "PAT-0005"}, {"PAT-0005"}), ({"patient": "NOBODY"}, set())],
+)
+def test_real_ris_answer_for_one_patient(
+    asked: dict[str, str], found: set[str], tmp_path: Path, call: Call, pacs: Orthanc
+) -> None:
+    keys = worklist.about_patient(RIS, asked)
+    with wlmscpfs(tmp_path / "worklist", patients.items(day="20991231")) as port:
+        assert {s.patient_id for s in worklist.query(call(port, "RIS"), **keys)} == found
+    assert {s.patient_id for s in worklist.query(call(pacs.port, pacs.ae_title), **keys)} == found
+
+
 def test_a_worklist_without_end_is_cancelled_at_the_limit(tmp_path: Path, call: Call) -> None:
     items = patients.items(patients=patients.PATIENTS * 40)
     with Hospital(tmp_path / "hospital", items=items) as hospital:
