@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.spool import marks
 from gateway.spool.deliveries import settle
+from gateway.spool.instances import Wanted
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import Delivery
 
@@ -36,12 +37,14 @@ def may_have_been(c: sqlite3.Connection, uid: str) -> None:
     )
 
 
-def offered_to(ledger: Ledger, uid: str) -> frozenset[str]:
-    """The destinations that may have it, or that may get it yet from an offer that is under way."""
+def offered_to(ledger: Ledger, uid: str) -> frozenset[Wanted]:
+    """The PACS that may have it, or that may get it yet from an offer that is under way."""
     rows = ledger.query(
-        "SELECT destination FROM deliveries WHERE instance = ? AND (state <> ? OR code <> '')", uid, Delivery.QUEUED
+        "SELECT destination, policy FROM deliveries WHERE instance = ? AND policy IN ('commitment', 'stored')"
+        " AND (state <> ? OR code <> '')",
+        *(uid, Delivery.QUEUED),
     )
-    return frozenset(r["destination"] for r in rows)
+    return frozenset(Wanted(r["destination"], r["policy"]) for r in rows)
 
 
 def withhold(ledger: Ledger, instance: Path, words: str, now: float) -> None:

@@ -124,7 +124,7 @@ class Reattribution:
         found, now = read_again(here, final), self._clock.wall()
         notes = [
             (Origin(note.name, recording, "", facts.device, facts.test), read_again(here, note), to_whom)
-            for note, to_whom in self._rejections(final, target, old, everywhere)
+            for note, to_whom in self._rejections(final, target, old)
         ]
         words = f"withdrawn: the recording belongs to exam {target.exam}"
         for row in old:
@@ -147,14 +147,11 @@ class Reattribution:
         log.warning("recording %s: %s", recording, said)
         return said
 
-    def _rejections(
-        self, final: Path, target: Exam, old: list[sqlite3.Row], everywhere: tuple[Wanted, ...]
-    ) -> list[tuple[Path, tuple[Wanted, ...]]]:
+    def _rejections(self, final: Path, target: Exam, old: list[sqlite3.Row]) -> list[tuple[Path, list[Wanted]]]:
         """The note about what some PACS may have, and which: nothing is said to who was never offered it."""
+        there = {d.name for d in self._settings.destinations}
         offered = {r["uid"]: offers.offered_to(self._ledger, r["uid"]) for r in old}
-        to_whom = tuple(
-            w for w in instances.of_rejection(everywhere) if any(w.destination in names for names in offered.values())
-        )
+        to_whom = sorted({w for those in offered.values() for w in those if w.destination in there}, key=str)
         if not to_whom:
             return []
         note = final.with_name(layout.further(final.name, layout.REJECTION))
