@@ -7,7 +7,6 @@ import getpass
 import time
 
 from gateway import corrections, exam, local
-from gateway.acquire.recorder import of_exam
 from gateway.clock import Clock
 from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
@@ -22,6 +21,8 @@ _AGAIN = 0.5  # seconds
 
 def recordings(settings: Settings, found: Exam) -> list[str]:
     """All that belong to an exam: what forward knows of, and what it has not met yet."""
+    from gateway.acquire.recorder import of_exam  # noqa: PLC0415  it loads numpy, and few commands give anything
+
     told = local.ask(settings.places.socket("forward"), {"do": "exam", "exam": found.exam})
     known = {str(row["id"]) for row in told["acquisitions"]}
     fresh = {facts.acquisition for facts in of_exam(settings.places, found.exam)}
