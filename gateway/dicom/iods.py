@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gateway.dicom import leads, modules
 from gateway.dicom.modules import Module
+from gateway.sop_classes import WRITTEN
 
 BYTES = {"SB": 1, "UB": 1, "MB": 1, "AB": 1, "SS": 2, "US": 2, "SL": 4, "UL": 4}  # of a sample, C.10.9.1.5
 LONGEST_DATA = 0xFFFFFFFE  # bytes of one Waveform Data value (PS3.5 7.1.1), and of what holds it
@@ -94,7 +95,7 @@ _ROWS = (
     Iod(
         "twelve-lead",
         "12-Lead ECG",
-        "1.2.840.10008.5.1.4.1.1.9.1.1",
+        WRITTEN["twelve-lead"],
         "A.34.3",
         "ECG",
         _waveform_modules(),
@@ -113,7 +114,7 @@ _ROWS = (
     Iod(
         "general",
         "General ECG",
-        "1.2.840.10008.5.1.4.1.1.9.1.2",
+        WRITTEN["general"],
         "A.34.4",
         "ECG",
         _waveform_modules(),
@@ -123,7 +124,7 @@ _ROWS = (
     Iod(
         "ambulatory",
         "Ambulatory ECG",
-        "1.2.840.10008.5.1.4.1.1.9.1.3",
+        WRITTEN["ambulatory"],
         "A.34.5",
         "ECG",
         _waveform_modules(context="U"),
@@ -133,7 +134,7 @@ _ROWS = (
     Iod(
         "general-32",
         "General 32-bit ECG",
-        "1.2.840.10008.5.1.4.1.1.9.1.4",
+        WRITTEN["general-32"],
         "A.34.18",
         "ECG",
         _waveform_modules(equipment="M"),

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Set
 from pathlib import Path
 
 from gateway.spool import marks
-from gateway.spool.deliveries import settle
 from gateway.spool.instances import Wanted
 from gateway.spool.ledger import Ledger
+from gateway.spool.settling import settle
 from gateway.spool.states import Delivery
 
-_OPEN = "state = 'QUEUED' AND held IS NULL AND waived IS NULL"
+_OPEN = "state = 'QUEUED' AND held IS NULL AND waived IS NULL AND taken_by IS NULL"
 OFFERED = "offered"  # the code of a delivery whose first attempt has begun, and of which nothing more is known
 
 

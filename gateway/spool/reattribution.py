@@ -31,8 +31,9 @@ from gateway.model import Attributed, Exam, Facts
 from gateway.settings import Settings
 from gateway.spool import audit, dating, doubts, holding, instances, layout, marks, offers
 from gateway.spool.instances import Origin, Wanted
-from gateway.spool.intake import MEDIA, Check, Wrap, make, read_again, wanted
+from gateway.spool.intake import Check, Wrap, make, read_again
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import MEDIA, Router
 from gateway.spool.states import Acquisition
 from gateway.spool.undisturbed import undisturbed
 
@@ -119,9 +120,10 @@ class Reattribution:
         if not final.exists():
             whose = dating.dated(here, self._clock, target)
             make(folder, final, whose, self._settings, self._wrap, self._check)
-        everywhere = wanted(self._settings)
         origin = Origin(final.name, recording, target.exam, facts.device, facts.test)
         found, now = read_again(here, final), self._clock.wall()
+        choose = Router(self._settings).choose(origin)
+        everywhere = {w.destination for one, _ in found for w in choose(one)}
         notes = [
             (Origin(note.name, recording, "", facts.device, facts.test), read_again(here, note), to_whom)
             for note, to_whom in self._rejections(final, target, old)
@@ -130,11 +132,11 @@ class Reattribution:
         for row in old:
             marks.waive(here.data / row["path"], marks.EVERY, words)
         with self._ledger.change() as c:
-            instances.insert(c, origin, found, everywhere, now)
+            instances.insert(c, origin, found, choose, now)
             for of_note, note_found, to_whom in notes:
                 instances.insert(c, of_note, note_found, to_whom, now)
             for row in old:
-                offers.withdraw(c, row["uid"], final.name, {w.destination for w in everywhere}, words, now)
+                offers.withdraw(c, row["uid"], final.name, everywhere, words, now)
             c.execute(
                 "UPDATE acquisitions SET exam = ?, state = ?, held = NULL WHERE id = ?",
                 (target.exam, Acquisition.WRAPPED, recording),
@@ -142,7 +144,7 @@ class Reattribution:
         told = sorted({w.destination for _, _, whom in notes for w in whom})
         said = f"it belongs to exam {target.exam}, and is sent anew"
         said += f"; {', '.join(told)} may have the old one, and is told that it is withdrawn" if told else ""
-        if any(w.destination == MEDIA for w in everywhere):
+        if MEDIA in everywhere:
             said += f"; a stick may have it too: gateway media remove {old[0]['uid'] if old else 'UID'}"
         log.warning("recording %s: %s", recording, said)
         return said
