@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gateway import __version__, fields
 from gateway.acquire.adapter import Adapter, Internal
-from gateway.events import Event, Samples, Started
+from gateway.events import Event, Identified, Samples, Started
 from gateway.fields import setting
 from gateway.model import Channel, Equipment, Kind, MultiplexGroup
 
@@ -101,6 +101,8 @@ class Options:
     rate: int = setting(500, fields.whole(200, 1000, "Hz"), "sampling rate")
     heart_rate: float = setting(72.0, fields.number(30, 200, "beats/min"), "mean heart rate")
     seed: int = setting(0, fields.whole(0, 2**31), "the same seed gives the same recording")
+    patient_id: str = setting("", fields.text(64), "what the device says of itself: whom it measures")
+    accession_number: str = setting("", fields.text(16), "what the device says of itself: for which order")
     channels: int = setting(
         12, fields.whole(12, 96), "more than 12: further electrodes of a body surface map, which repeat the leads"
     )
@@ -121,6 +123,9 @@ class Decoder:
         self._heart = Heart(options.rate, options.heart_rate, options.seed)
         self._began, self._made = now, 0
         self._ready = self._ready[:0]
+        for kind, text in (("patient_id", options.patient_id), ("accession_number", options.accession_number)):
+            if text:
+                yield Identified(kind, text, now)
         yield Started(
             Equipment("Modality Gateway", "Simulated ECG", f"SIM-{options.seed}", __version__), _groups(options)
         )

@@ -65,6 +65,7 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         ris=tuple(_entries("ris", Ris, tables.get("ris", []), where)),
         destinations=_destinations(tables.get("destination", []), where, devices),
         options=options,
+        emergency=one["emergency"],
     )
 
 

@@ -60,6 +60,18 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """Whom or what the device says it measures. ``kind`` is one of gateway.matching.IDENTIFIERS.
+
+    Said before Started it is of the acquisition that begins then, and of no later one.
+    """
+
+    kind: str
+    text: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """Samples that the device sent, or should have sent, and that did not arrive.
 
@@ -88,4 +100,4 @@ class Finished:
     reason: str
 
 
-Event = Reply | Started | Samples | Frame | Marker | Gap | Garbage | Finished
+Event = Reply | Started | Samples | Frame | Marker | Identified | Gap | Garbage | Finished

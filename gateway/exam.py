@@ -26,14 +26,14 @@ from gateway.places import Places
 from gateway.step import Item, value
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 _LONGEST_OPEN = 86400.0  # seconds; the longest exam_idle: what was not written for so long is open no more
 _said: set[Path] = set()  # damaged files that the log names already
 _closed: dict[Path, tuple[int, int]] = {}  # files of closed exams as they were (time, inode): not read again and again
 
 
 @contextlib.contextmanager
-def _only_one(here: Places) -> Iterator[None]:
+def only_one(here: Places) -> Iterator[None]:
     """Exams are written by several processes; one at a time."""
     fsops.make_folder(here.exams)
     descriptor = os.open(here.exams / ".lock", os.O_RDWR | os.O_CREAT, fsops.FILE_MODE)
@@ -45,14 +45,23 @@ def _only_one(here: Places) -> Iterator[None]:
 
 
 def open_exam(
-    here: Places, clock: Clock, devices: tuple[str, ...], how: Attributed, item: Item, operator: str = ""
+    here: Places,
+    clock: Clock,
+    devices: tuple[str, ...],
+    how: Attributed,
+    item: Item,
+    source: str = "",
+    more: tuple[Item, ...] = (),
+    *,
+    operator: str = "",
 ) -> Exam:
     """Open an exam on ``devices`` for the patient in ``item`` (DICOM JSON) and keep it.
 
-    Raises Held if one of the devices is in an open exam: two patients on one device is never right.
+    ``source``: the RIS whose item it is; ``more``: further items of the same patient (group case). Raises Held if one
+    of the devices is in an open exam: two patients on one device is never right.
     """
     now = clock.now()
-    with _only_one(here):
+    with only_one(here):
         for device in devices:
             if (busy := current(here, device)) is not None:
                 raise Held(
@@ -62,38 +71,81 @@ def open_exam(
         exam = Exam(
             exam=new_exam_id(now.wall),
             step_uid=new_uid(),
-            study_uid=value(item, "0020000D") or new_uid(),
+            study_uid=study_of((item, *more)) or new_uid(),
             devices=devices,
             opened=now,
-            attribution=Attribution(how, item, now),
+            attribution=Attribution(how, item, now, source, more),
             operator=operator,
         )
-        _keep(here, exam)
+        keep(here, exam)
     return exam
+
+
+def keep_new(here: Places, made: Exam) -> Exam:
+    """Keep an exam that somebody else has made up; one of that id that is there already stays, and is returned."""
+    with only_one(here):
+        if here.exam(made.exam).exists():
+            return load(here, made.exam)
+        keep(here, made)
+    return made
 
 
 def close_exam(here: Places, clock: Clock, exam: str, status: str = "COMPLETED", reason: Code | None = None) -> Exam:
     """Close an exam; one that is closed already stays as it was closed."""
-    with _only_one(here):
+    with only_one(here):
         found = load(here, exam)
         if found.closed is not None:
             return found
         closed = dataclasses.replace(found, closed=Closing(status, clock.now(), reason))
-        _keep(here, closed)
+        keep(here, closed)
     return closed
 
 
-def attribute(here: Places, clock: Clock, exam: str, how: Attributed, item: Item) -> Exam:
+def study_of(items: tuple[Item, ...]) -> str:
+    """The Study Instance UID that all items agree on, or "": then the exam has a new one (IHE group case)."""
+    found = {value(item, "0020000D") for item in items}
+    return found.pop() if len(found) == 1 else ""
+
+
+def attribute(
+    here: Places,
+    clock: Clock,
+    exam: str,
+    how: Attributed,
+    item: Item,
+    source: str = "",
+    more: tuple[Item, ...] = (),
+) -> Exam:
     """Give an exam that belongs to nobody yet to a patient. Another patient's exam is refused (Held)."""
-    with _only_one(here):
+    with only_one(here):
         found = load(here, exam)
         if found.attribution.how is not Attributed.NOBODY:
             raise Held(f"exam {exam} is attributed already", "a correction is a step of its own")
-        study_uid = value(item, "0020000D") or found.study_uid
-        attribution = Attribution(how, item, clock.now())
+        study_uid = study_of((item, *more)) or found.study_uid
+        attribution = Attribution(how, item, clock.now(), source, more)
         given = dataclasses.replace(found, study_uid=study_uid, attribution=attribution)
-        _keep(here, given)
+        keep(here, given)
     return given
+
+
+def note_change(here: Places, exam: str, what: tuple[str, ...], at: float) -> bool:
+    """Note which attributes the RIS changed of the exam's step while it was open; False if that is known already."""
+    before = changed(here, exam)
+    after = tuple(dict.fromkeys((*before, *what)))
+    if after == before:
+        return False
+    fsops.write_json(here.exam(exam).with_name(places.CHANGED), {"version": 1, "what": list(after), "at": at})
+    return True
+
+
+def changed(here: Places, exam: str) -> tuple[str, ...]:
+    """What :func:`note_change` noted. A file that cannot be read is a change too: that is the safe side."""
+    try:
+        return tuple(map(str, json.loads(here.exam(exam).with_name(places.CHANGED).read_bytes())["what"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ("something",)
 
 
 def load(here: Places, exam: str) -> Exam:
@@ -138,7 +190,7 @@ def sweep(here: Places) -> None:
     """Remove what a power cut left of writing exams: temporary files, and folders that no exam.json came into."""
     if not here.exams.exists():
         return
-    with _only_one(here):
+    with only_one(here):
         for folder in here.exams.iterdir():
             left = list(folder.iterdir()) if folder.is_dir() else [folder]
             if all(path.name.startswith(f".{places.EXAM}.") for path in left):
@@ -197,7 +249,8 @@ def _could_be_open(path: Path, device: str) -> bool:
     return age < min(_LONGEST_OPEN, time.monotonic())
 
 
-def _keep(here: Places, exam: Exam) -> None:
+def keep(here: Places, exam: Exam) -> None:
+    """Write it down, durably; for whoever has :func:`only_one`. Raises Held if that cannot be."""
     path = here.exam(exam.exam)
     new = not path.parent.exists()
     try:

@@ -23,6 +23,7 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
+from gateway.spool.reattribution import Reattribution
 from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
@@ -109,6 +110,8 @@ class Forward:
             begin(MEDIA, crew.carrier.turn)
         handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
         handlers |= self._desk.handlers | self._imports.handlers
+        give = Reattribution(settings, self.ledger, self._clock, wrap, check, self.workers.ring)
+        handlers["reattribute"] = give.asked
         self._server = local.Server(settings.places.socket("forward"), handlers)
 
     def close(self) -> None:

@@ -114,6 +114,13 @@ class Attribution:
     how: Attributed
     item: dict[str, Any]
     at: Instant
+    source: str = ""  # name of the RIS whose item it is
+    more: tuple[dict[str, Any], ...] = ()  # further items that one exam is for (group case), of the same patient
+
+    @property
+    def items(self) -> tuple[dict[str, Any], ...]:
+        """All worklist items, the first one first."""
+        return (self.item, *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,17 @@ class Closing:
     status: str
     at: Instant
     reason: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What an exam corrects: another one that was given to the wrong patient, or under a wrong identity."""
+
+    exam: str  # id of that exam
+    attribution: Attribution  # whose it had been taken for
+    study_uid: str
+    at: Instant
+    why: str = ""  # in a person's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +155,8 @@ class Exam:
     attribution: Attribution
     closed: Closing | None = None
     operator: str = ""
-    version: int = 1
+    corrects: Correction | None = None
+    version: int = 2  # 1 had no source, no more than one item and no correction
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,17 @@ DATA/exams/EXAM/exam.json                     the performed procedure step
 DATA/exams/EXAM/dated.json                    what the clock was off when it began, if it was (spool.dating)
 DATA/acquisitions/ID/facts.json               what must be known to wrap it
 DATA/acquisitions/ID/records                  what the device said
+DATA/exams/EXAM/changed.json                  what the RIS changed of its step while it was open
+DATA/acquisitions/ID/identified.json          whom the device said that it measures
+DATA/acquisitions/ID/confirmed.json           that a person looked, and whose it is all the same (spool.doubts)
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
-DATA/worklist/NAME.json                       the last answer of the RIS called NAME
+DATA/worklist/NAME.json                       the last answer of the RIS called NAME, for this station and day
+DATA/worklist/NAME.asked.json                 its last answer to a question for one patient
 DATA/ledger.sqlite                            progress only: may be deleted
 DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
+DATA/unidentified.json                        how many were numbered whom nobody could name (gateway.unidentified)
 DATA/audit.jsonl                              what persons decided
 DATA/media/UID/facts.json, SHA256.TXT         a file-set that the box filled: which, and what is on it
 RUNTIME/NAME.sock                             the local sockets of the processes
@@ -25,6 +30,8 @@ from pathlib import Path
 FACTS = "facts.json"
 RECORDS = "records"
 HELD = "held.json"
+IDENTIFIED = "identified.json"
+CHANGED = "changed.json"
 EXAM = "exam.json"
 
 

@@ -13,7 +13,9 @@ from gateway import fields
 from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.fields import setting
+from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.unidentified import Emergency
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
 
@@ -100,6 +102,11 @@ class Device:
         fields.number(0, 10080, "minutes"),
         "how long a recording is, if nobody says so: it begins only if there is room for that and its instance",
     )
+    match: tuple[str, ...] = setting(
+        ("patient_id", "accession_number", "order_number", "step_id", "barcode"),
+        fields.many(fields.choice(*IDENTIFIERS)),
+        "a recording that nobody chose a patient for is whose the device names by one of these; empty: it is held",
+    )
     test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
 
 
@@ -122,6 +129,7 @@ class Ris:
     )
     poll: int = setting(60, fields.whole(5, 86400, "seconds"), "how often the worklist is refreshed")
     most: int = setting(500, fields.whole(1, 10000), "at most so many worklist items are taken")
+    longest: float = setting(120.0, fields.number(1, 3600, "seconds"), "a slower worklist is cancelled; the last stays")
     timeout: float = setting(15.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
 
 
@@ -209,6 +217,7 @@ ONE: dict[str, type] = {
     "media": Media,
     "spool": Spool,
     "console": Console,
+    "emergency": Emergency,
 }
 MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
 
@@ -227,6 +236,7 @@ class Settings:
     ris: tuple[Ris, ...]
     destinations: tuple[Destination, ...]
     options: dict[str, Any]
+    emergency: Emergency = Emergency()
 
     @property
     def places(self) -> Places:

@@ -7,14 +7,8 @@ must see to choose, and what must be there to be chosen.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from gateway import fsops
-from gateway.errors import Held
 
 Item = dict[str, Any]
 
@@ -50,6 +44,7 @@ class ScheduledStep:
     """One worklist item, with its keys at hand; ``item`` is all that the RIS said."""
 
     item: Item
+    source: str = ""  # name of the RIS in the configuration
 
     @property
     def step_id(self) -> str:
@@ -97,32 +92,3 @@ class ScheduledStep:
     def missing(self) -> tuple[str, ...]:
         """Names of required attributes that the RIS left out; shown, never hidden."""
         return tuple(name for path, name in REQUIRED.items() if not value(self.item, path))
-
-
-@dataclass(frozen=True, slots=True)
-class Worklist:
-    """The last answer of one RIS."""
-
-    source: str  # name of the RIS in the configuration
-    fetched: float  # wall clock, seconds since the epoch
-    steps: tuple[ScheduledStep, ...]
-
-
-def keep_worklist(folder: Path, worklist: Worklist) -> None:
-    """Replace the cached answer of ``worklist.source``, durably."""
-    fsops.make_folder(folder)
-    data = {"version": 1, "source": worklist.source, "fetched": worklist.fetched}
-    fsops.write_json(folder / f"{worklist.source}.json", data | {"items": [s.item for s in worklist.steps]})
-
-
-def cached_worklists(folder: Path) -> Iterable[Worklist]:
-    """The cached answers of all RIS. Raises Held for a file that is damaged or of a newer format."""
-    for path in sorted(folder.glob("*.json")):
-        try:
-            data = json.loads(path.read_bytes())
-            if data["version"] > 1:
-                raise Held(f"{path} has format version {data['version']}, newer than 1", "upgrade the gateway")
-            steps = tuple(ScheduledStep(item) for item in data["items"])
-            yield Worklist(data["source"], float(data["fetched"]), steps)
-        except (ValueError, KeyError, TypeError) as error:
-            raise Held(f"{path} is damaged ({error})", "delete it and run 'gateway worklist --refresh'") from error

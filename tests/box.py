@@ -73,7 +73,7 @@ class Box:
 
     def record(self, step_id: str, seconds: float = 4.0) -> Exam:
         """One exam with one recording; kept when this returns."""
-        exam = start_exam(self.settings, ("ecg1",), step_id=step_id)
+        exam = start_exam(self.settings, ("ecg1",), step_id)
         record(self.settings, "ecg1", exam.exam, seconds, quiet=True)
         return stop_exam(self.settings, exam.exam)
 

@@ -97,9 +97,9 @@ def test_a_damaged_file_holds(here, damage):
 def test_a_newer_format_is_refused_and_left_untouched(here):
     made = opened(here)
     path = here.exam(made.exam)
-    newer = json.dumps(json.loads(path.read_bytes()) | {"version": 2, "more": 1})
+    newer = json.dumps(json.loads(path.read_bytes()) | {"version": 3, "more": 1})
     path.write_text(newer)
-    with pytest.raises(Held, match="newer than 1; upgrade"):
+    with pytest.raises(Held, match="newer than 2; upgrade"):
         exam.load(here, made.exam)
     assert path.read_text() == newer
 

@@ -24,10 +24,10 @@ from gateway.model import Attributed
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.spool.space import Purger
-from gateway.step import cached_worklists
 from gateway.transfer.echo import echo
 from gateway.transfer.peers import Peer
 from gateway.trial.hospital import Hospital
+from gateway.worklists import cached_worklists
 
 PEERS = """
 [[destination]]

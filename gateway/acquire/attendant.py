@@ -17,7 +17,7 @@ from gateway.acquire.limit import FULL, Limit
 from gateway.acquire.line import Line
 from gateway.acquire.live import Live
 from gateway.acquire.recorder import Recorder
-from gateway.acquire.session import Act, Begin, End, Record, RecordBytes, Send, Session
+from gateway.acquire.session import Act, Begin, End, Identify, Record, RecordBytes, Send, Session
 from gateway.clock import Clock
 from gateway.errors import Held, Retry
 from gateway.events import Samples, Started
@@ -245,6 +245,8 @@ class Attendant:
                 self.recorder.take(act.event)
                 if isinstance(act.event, Samples):
                     self._hear(act.event)
+            case Identify():
+                self.recorder.identify(act.event)
             case RecordBytes():
                 self.recorder.take_bytes(act.data, act.time)
             case Send():

@@ -21,8 +21,9 @@ from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
 from gateway.clock import Clock
 from gateway.errors import FULL, Fatal, Held, fix_of
-from gateway.events import Frame, Gap, Marker, Samples, Started
+from gateway.events import Frame, Gap, Identified, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id, new_uid
+from gateway.matching import LONGEST
 from gateway.model import Facts, Instant, from_json, to_json
 from gateway.places import Places
 from gateway.settings import Device
@@ -32,6 +33,7 @@ FACTS_VERSION = 1
 _SYNCS = 60  # whose times are remembered
 _FORGET = 1000  # acquisitions
 _whose: dict[str, tuple[str, int]] = {}  # acquisition -> its exam, and when its folder had last changed
+_IDENTIFIED = 40  # identifiers kept of one acquisition; two that differ are enough to hold it
 _LATEST = 10  # acquisitions looked at for a device's last one
 
 
@@ -46,6 +48,7 @@ class Recorder:
         self._writer: records.Writer | None = None
         self._synced = 0.0
         self._last: tuple[str | None, int] = (None, 0)  # exam and number of the last acquisition
+        self._identified: tuple[tuple[str, str], ...] = ()  # what the device said of the running acquisition's patient
         self.facts: Facts | None = None  # of the running acquisition
         self.syncs: tuple[float, ...] = ()  # seconds that each of the last syncs took; replaced whole, for any thread
         self.durable = 0  # samples of its first group that the last sync covers: nothing takes them any more
@@ -79,7 +82,7 @@ class Recorder:
                 raise
         self._last = (exam, facts.number)
         self._synced = now.monotonic
-        self.facts, self.durable = facts, 0
+        self.facts, self.durable, self._identified = facts, 0, ()
         return facts
 
     def _next_number(self, exam: str) -> int:
@@ -96,6 +99,16 @@ class Recorder:
         if self._writer is not None:
             with self._disk():
                 self._writer.append(event)
+
+    def identify(self, event: Identified) -> None:
+        """Keep whom or what the device says it measures, durably: nothing is sent of what nobody compared with it."""
+        said = (event.kind, event.text.strip()[:LONGEST])
+        if self._writer is None or self.facts is None or not said[1] or said in self._identified:
+            return
+        self._identified = (*self._identified, said)[:_IDENTIFIED]
+        path = self._here.acquisition(self.facts.acquisition) / places.IDENTIFIED
+        with self._disk():
+            fsops.write_json(path, {"version": 1, "said": [list(one) for one in self._identified]})
 
     def take_bytes(self, data: bytes, time: float) -> None:
         if self._writer is not None:

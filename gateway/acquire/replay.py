@@ -13,7 +13,7 @@ from gateway import records
 from gateway.acquire.adapter import adapter_named
 from gateway.acquire.admission import admit
 from gateway.acquire.recorder import Recorder
-from gateway.acquire.session import Act, Begin, End, Record, RecordBytes, Session
+from gateway.acquire.session import Act, Begin, End, Identify, Record, RecordBytes, Session
 from gateway.clock import Clock
 from gateway.errors import Misuse
 from gateway.settings import Settings
@@ -72,6 +72,8 @@ def keep(settings: Settings, device: str, exam_id: str | None, file: Path) -> st
                 made = recorder.begin(act.started, exam_id).acquisition
             case Record():
                 recorder.take(act.event)
+            case Identify():
+                recorder.identify(act.event)
             case RecordBytes():
                 recorder.take_bytes(act.data, act.time)
             case End():

@@ -4,7 +4,8 @@ Events of the line and of persons go in, :data:`Act` objects come out; the atten
 carries them out. The rules that live here:
 
 - an acquisition begins when the device says Started, and only then has it a folder;
-- what was received before that (the handshake) belongs to its transcript, up to PRELUDE bytes;
+- what was received before that (the handshake) belongs to its transcript, up to PRELUDE bytes; whom the device named
+  before that is whom it begins to measure, and never whom it measures later;
 - a lost line is a gap, not an end: its length is known when samples come again; but a recording whose device
   is lost or silent for too long is over (:meth:`Session.end_if_lost`): who comes next is another patient;
 - a device that comes back with other channels begins another acquisition.
@@ -23,9 +24,10 @@ from dataclasses import dataclass, field
 
 from gateway.acquire.adapter import Decoder
 from gateway.errors import Retry
-from gateway.events import Event, Finished, Frame, Gap, Garbage, Marker, Reply, Samples, Started
+from gateway.events import Event, Finished, Frame, Gap, Garbage, Identified, Marker, Reply, Samples, Started
 
 PRELUDE = 64 << 10  # bytes
+IDENTIFIED = 20  # identifiers that a device may say before it begins; more of them are the latest ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,13 @@ class Record:
     """Append to the record file."""
 
     event: Samples | Frame | Marker | Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Keep beside the records what the device says of the patient or the order."""
+
+    event: Identified
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Send:
     data: bytes
 
 
-Act = Begin | Record | RecordBytes | End | Send
+Act = Begin | Record | Identify | RecordBytes | End | Send
 
 
 @dataclass(slots=True)
@@ -90,6 +99,7 @@ class Session:
     delivered: float = 0.0  # when the running acquisition's last sample came, or it began
     _groups: list[_Group] = field(default_factory=list)
     _prelude: deque[tuple[bytes, float]] = field(default_factory=deque)
+    _said: deque[Identified] = field(default_factory=lambda: deque(maxlen=IDENTIFIED))  # before it began
     _connected: bool = False
 
     @property
@@ -151,6 +161,7 @@ class Session:
         self.heard = now
         if not self.recording:
             self._prelude.clear()
+            self._said.clear()
         yield from self._transcribe(b"", now)
         yield from self._take(self.decoder.start(now), now)
 
@@ -172,6 +183,10 @@ class Session:
                     yield Send(event.data)
                 case Started():
                     yield from self._on_started(event, now)
+                case Identified() if self.recording:
+                    yield Identify(event)
+                case Identified():
+                    self._said.append(event)
                 case Garbage():
                     self.garbage += event.count
                 case Finished():
@@ -198,6 +213,8 @@ class Session:
         self.heard = self.delivered = now
         self._groups = [_Group(g.rate) for g in event.groups]
         yield Begin(event)
+        yield from map(Identify, self._said)  # before any sample
+        self._said.clear()
         for piece, time in self._prelude:
             yield RecordBytes(piece, time)
         self._prelude.clear()

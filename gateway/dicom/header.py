@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from gateway import __version__
 from gateway.dicom import mapping
 from gateway.dicom.annotating import annotation_items
+from gateway.dicom.corrected import original_attributes
 from gateway.dicom.iods import Iod
 from gateway.dicom.leads import UNITS, Column, source
 from gateway.dicom.parts import Part
@@ -81,6 +82,7 @@ def time_of(instant: Instant) -> str:
 def attribution_digest(exam: Exam) -> str:
     """Changes if and only if the instance's header would belong to somebody or something else."""
     what = [to_json(exam.attribution.item), exam.attribution.how, exam.study_uid, exam.step_uid]
+    what += to_json(exam.attribution.more)  # none for most: their digest is what it was before there could be more
     return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -127,6 +129,10 @@ def header(subject: Subject, box: Box) -> Dataset:
     head.AcquisitionContextSequence = []
     if told := annotation_items(subject.scan, subject.notes, list(_uncalibrated(subject))):
         head.WaveformAnnotationSequence = told
+    if exam.corrects is not None:
+        at = local(exam.corrects.at).strftime("%Y%m%d%H%M%S.%f%z")
+        if before := original_attributes(exam, box, at):
+            head.OriginalAttributesSequence = before
     mapping.declare_character_set(head)
     return head
 
@@ -147,8 +153,9 @@ def _study(head: Dataset, exam: Exam) -> None:
 
 def study_id(exam: Exam) -> str:
     """Requested Procedure ID, so that all exams of one study agree; else the exam's own id."""
-    found = mapping.item(exam).get("RequestedProcedureID") if mapping.scheduled(exam) else None
-    return str(found)[:LONGEST_SH] if found else exam.exam
+    found = {one.get("RequestedProcedureID") for one in mapping.items(exam)} if mapping.scheduled(exam) else {None}
+    agreed = found.pop() if len(found) == 1 else None
+    return str(agreed)[:LONGEST_SH] if agreed else exam.exam
 
 
 def protocol_name(exam: Exam, iod: Iod) -> str:

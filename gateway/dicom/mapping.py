@@ -26,6 +26,7 @@ from gateway.model import Attributed, Code, Exam
 SPS = "ScheduledProcedureStepSequence"
 REQUEST = "RequestAttributesSequence"
 SSAS = "ScheduledStepAttributesSequence"
+DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management: the class by which a study is referred to
 
 _ASCII = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI"})
 
@@ -101,9 +102,14 @@ TABLE: tuple[Row, ...] = (
 
 
 def item(exam: Exam) -> Dataset:
-    """The exam's worklist item, or the identity that was entered, as a data set.
+    """The exam's first worklist item, or the identity that was entered, as a data set. Raises as :func:`items`."""
+    return items(exam)[0]
 
-    Raises Held if nobody was chosen, or if the item is no DICOM JSON (PS3.18 F).
+
+def items(exam: Exam) -> list[Dataset]:
+    """All worklist items that the exam is for: more than one in the group case.
+
+    Raises Held if nobody was chosen, or if an item is no DICOM JSON (PS3.18 F).
     """
     if exam.attribution.how is Attributed.NOBODY:
         raise Held(
@@ -111,9 +117,10 @@ def item(exam: Exam) -> Dataset:
         )
     where = f"the worklist item of exam {exam.exam}"
     try:
-        if fault := _foreign(exam.attribution.item):
-            raise Held(f"{where} is no DICOM JSON: {fault}", "attribute it anew")
-        return Dataset.from_json(exam.attribution.item)
+        for one in exam.attribution.items:
+            if fault := _foreign(one):
+                raise Held(f"{where} is no DICOM JSON: {fault}", "attribute it anew")
+        return [Dataset.from_json(one) for one in exam.attribution.items]
     except Held:
         raise
     except Exception as error:  # foreign JSON: whatever pydicom trips over means the same; no value goes into a log
@@ -143,23 +150,42 @@ def scheduled(exam: Exam) -> bool:
 
 def to_instance(exam: Exam) -> Dataset:
     """The instance's attributes that come from the worklist item, by the table."""
-    source = item(exam)
-    target = Dataset()
+    sources = items(exam)
+    common, target = _common(sources), Dataset()
     for row in _rows(exam):
         for path in row.instance:
-            _copy(source, row.worklist, target, path, row.instance_type == "2")
+            keep_empty = row.instance_type == "2"
+            if path.startswith(f"{REQUEST}/"):
+                for number, source in enumerate(sources):
+                    _copy(source, row.worklist, target, path, keep_empty, number)
+            else:
+                _copy(common, row.worklist, target, path, keep_empty)
+    if len(sources) > 1:
+        for asked, source in zip(target.get(REQUEST, ()), sources, strict=False):
+            for keyword in ("AccessionNumber", "StudyInstanceUID"):  # of each request: the whole has none, or another
+                _copy(source, keyword, asked, keyword, False)
+        if studies := [one for source in sources for one in _original_study(source, exam)]:
+            target.ReferencedStudySequence = studies
     return target
 
 
 def to_mpps(exam: Exam) -> Dataset:
     """The attributes of the N-CREATE that come from the worklist item, by the table."""
-    source = item(exam)
-    target = Dataset()
+    sources = items(exam)
+    common, target = _common(sources), Dataset()
     for row in TABLE:
-        given = source if scheduled(exam) or not row.scheduled else Dataset()
+        known = scheduled(exam) or not row.scheduled
         for path, kind in row.mpps:
-            _copy(given, row.worklist, target, path, kind.startswith("2"))
-    target.ScheduledStepAttributesSequence[0].StudyInstanceUID = exam.study_uid
+            keep_empty = kind.startswith("2")
+            if path.startswith(f"{SSAS}/"):
+                for number, source in enumerate(sources):
+                    _copy(source if known else Dataset(), row.worklist, target, path, keep_empty, number)
+            else:
+                _copy(common if known else Dataset(), row.worklist, target, path, keep_empty)
+    for step, source in zip(target.ScheduledStepAttributesSequence, sources, strict=True):
+        step.StudyInstanceUID = exam.study_uid
+        if len(sources) > 1 and (studies := _original_study(source, exam)):
+            step.ReferencedStudySequence = studies
     return target
 
 
@@ -167,12 +193,53 @@ def _rows(exam: Exam) -> list[Row]:
     return [row for row in TABLE if scheduled(exam) or not row.scheduled]
 
 
-def _copy(source: Dataset, source_path: str, target: Dataset, target_path: str, keep_empty: bool) -> None:
-    """Copy one element; ``keep_empty``: type 2, it is there even without a value."""
+def _common(sources: list[Dataset]) -> Dataset:
+    """What all items agree on; of sequences, every distinct item. The rest of several steps is none of the whole's."""
+    if len(sources) == 1:
+        return sources[0]
+    common = Dataset()
+    for row in TABLE:
+        alone = [Dataset() for _ in sources]
+        for source, one in zip(sources, alone, strict=True):
+            _copy(source, row.worklist, one, row.worklist, False)
+        *outer, name = row.worklist.split("/")
+        held = [one[outer[0]][0] if outer and outer[0] in one else one for one in alone]
+        found = [one[name].value for one in held if name in one]
+        if name.endswith("Sequence"):
+            distinct: list[Dataset] = []
+            for one_item in (i for value in found for i in value):
+                if one_item not in distinct:
+                    distinct.append(one_item)
+            agreed: Any = Sequence(distinct) if distinct else None
+        else:
+            agreed = found[0] if len(found) == len(sources) and all(v == found[0] for v in found) else None
+        if agreed is not None:
+            if outer and outer[0] not in common:
+                setattr(common, outer[0], Sequence([Dataset()]))
+            setattr(common[outer[0]][0] if outer else common, name, agreed)
+    return common
+
+
+def _original_study(source: Dataset, exam: Exam) -> list[Dataset]:
+    """What refers to the study of one step, where the exam that several are for has a study of its own."""
+    if given := source.get("ReferencedStudySequence"):
+        return list(given)
+    uid = str(source.get("StudyInstanceUID") or "")
+    if not uid or uid == exam.study_uid:
+        return []
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = DETACHED_STUDY, uid
+    return [reference]
+
+
+def _copy(
+    source: Dataset, source_path: str, target: Dataset, target_path: str, keep_empty: bool, number: int = 0
+) -> None:
+    """Copy one element; ``keep_empty``: type 2, it is there even without a value; ``number``: of the target's item."""
     *outer, name = source_path.split("/")
     for keyword in outer:
-        items = source.get(keyword) or [Dataset()]
-        source = items[0]
+        within = source.get(keyword) or [Dataset()]
+        source = within[0]
     found = source.get(tag_for_keyword(name) or 0)
     given = found is not None and not found.is_empty
     if not given and not keep_empty:
@@ -180,8 +247,10 @@ def _copy(source: Dataset, source_path: str, target: Dataset, target_path: str, 
     *outer, name = target_path.split("/")
     for keyword in outer:
         if keyword not in target:
-            setattr(target, keyword, Sequence([Dataset()]))
-        target = target.get(keyword)[0]
+            setattr(target, keyword, Sequence())
+        while len(target.get(keyword)) <= number:
+            target.get(keyword).append(Dataset())
+        target = target.get(keyword)[number]
     if found is not None and given:
         setattr(target, name, copy.deepcopy(found.value))
     else:

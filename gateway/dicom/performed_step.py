@@ -102,5 +102,5 @@ def _reference(instance: InstanceRef) -> Dataset:
 def _declare_character_set(step: Dataset, exam: Exam) -> None:
     """The same at N-CREATE and at N-SET: what the exam itself brings decides for both."""
     mapping.declare_character_set(step)
-    if not (str(exam.attribution.item) + exam.operator).isascii():
+    if not (str(exam.attribution.items) + exam.operator).isascii():
         step.SpecificCharacterSet = "ISO_IR 192"

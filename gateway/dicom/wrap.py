@@ -45,7 +45,7 @@ def wrap(
     path = acquisition / places.RECORDS
     end = _ended(path, acquisition)
     mapping.item(exam)  # held at once if it is nobody's
-    if facts.exam is not None and facts.exam != exam.exam:
+    if facts.exam is not None and facts.exam != exam.exam and exam.corrects is None:
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)

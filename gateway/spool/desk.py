@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.errors import Held, Misuse
 from gateway.model import Facts
 from gateway.settings import Settings
-from gateway.spool import audit, deliveries, holding, imports, instances, layout, leftovers, marks, steps
+from gateway.spool import audit, deliveries, doubts, holding, imports, instances, layout, leftovers, marks, steps
 from gateway.spool.empty import empty
 from gateway.spool.instances import Wanted
 from gateway.spool.ledger import Ledger
@@ -159,6 +159,7 @@ class Desk:
         if row is None:
             self._recording(subject)
             self._note(request, "release", subject)
+            self._confirm(self._here.acquisition(subject))
             holding.release(self._here.acquisition(subject))
             instances.hold_acquisition(self._ledger, subject, None)
             return "the recording is wrapped again"
@@ -168,6 +169,12 @@ class Desk:
         count = deliveries.release(self._ledger, subject, request.get("destination"), self._clock.wall())
         anew = "it is made anew, byte for byte; " if row["corrupt"] is not None else ""
         return f"{anew}{count} deliveries go on"
+
+    def _confirm(self, folder: Path) -> None:
+        """Who releases what was in doubt says that it is its exam's patient's."""
+        held, facts = holding.reason(folder), holding.facts(folder)
+        if held is not None and held.kind == holding.DOUBT and facts is not None:
+            doubts.confirm(self._here, folder, exam.load(self._here, holding.exam_if_known(folder, facts)))
 
     def _hold(self, subject: str, request: Request) -> str:
         words = f"held by a person: {request.get('why') or 'no reason given'}"

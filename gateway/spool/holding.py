@@ -9,12 +9,14 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway import fsops
 from gateway.acquire.recorder import read_facts
 from gateway.errors import Held
 from gateway.model import Facts, from_json, to_json
 from gateway.places import FACTS, HELD
+from gateway.spool import layout
 
 ATTRIBUTED = "attributed.json"
 # Reasons that end by themselves: somebody attributes the exam, the clock becomes trusted.
@@ -24,6 +26,7 @@ CLOCK = "clock"
 REFUSED = "refused"
 DEFECT = "defect"
 PERSON = "person"
+DOUBT = "doubt"  # spool.doubts
 ENDS_BY_ITSELF = frozenset({UNATTRIBUTED, CLOCK})
 
 
@@ -77,16 +80,51 @@ def attribute(folder: Path, exam: str) -> None:
         fsops.write_json(folder / ATTRIBUTED, {"version": 1, "exam": exam})
 
 
+def correct(folder: Path, exam: str, before: str) -> None:
+    """Say that a recording belongs to another exam than the one it had been taken for.
+
+    The caller has a person's word and wrote it down, and sees to it that nobody is offered what was made before.
+    """
+    recorded = facts(folder)
+    earlier = _attributed(folder).get("before", []) if recorded is not None else []
+    fsops.write_json(folder / ATTRIBUTED, {"version": 1, "exam": exam, "before": [*earlier, before]})
+
+
 def exam_of(folder: Path, recorded: Facts) -> str | None:
-    """The exam it was recorded in, else the one a person gave it to."""
-    if recorded.exam is not None:
+    """The exam a person gave it to when it had been taken for another's; else the one it was recorded in; else the one
+    that it was given to since it had none. Raises Held if the file that says so is damaged."""
+    given = _attributed(folder)
+    if recorded.exam is not None and not given.get("before"):
         return recorded.exam
+    return given.get("exam")
+
+
+def corrected(folder: Path) -> str:
+    """The exam that it was given to when it had been another's; "" if that never happened, or if nobody can say."""
     try:
-        return str(json.loads((folder / ATTRIBUTED).read_bytes())["exam"])
+        given = _attributed(folder)
+    except Held:
+        return ""
+    return str(given["exam"]) if given.get("before") else ""
+
+
+def exam_of_folder(folder: Path, recorded: Facts, wrapping: str) -> str:
+    """The exam that one wrapping of the recording was made for, by its folder's name; "" for what is of none."""
+    if layout.is_rejection(wrapping):
+        return ""
+    earlier = _attributed(folder).get("before", [])
+    return layout.exam_in(wrapping) or (str(earlier[0]) if earlier else exam_of(folder, recorded) or "")
+
+
+def _attributed(folder: Path) -> dict[str, Any]:
+    path = folder / ATTRIBUTED
+    try:
+        found = json.loads(path.read_bytes())
+        return {"exam": str(found["exam"]), "before": [str(name) for name in found.get("before", [])]}
     except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise Held(f"{folder / ATTRIBUTED} is damaged ({error})", "attribute the recording again") from error
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Held(f"{path} is damaged ({error})", "attribute the recording again") from error
 
 
 def exam_if_known(folder: Path, recorded: Facts) -> str:

@@ -145,7 +145,7 @@ def queue(c: sqlite3.Connection, one: Described, wanted: Iterable[Wanted], now: 
     # A further wrapping goes only where the first is refused: that it has no destination of its own is no news.
     c.execute(
         "UPDATE instances SET unrouted = NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = uid AND"
-        " d.policy <> 'copy') WHERE uid = ? AND folder = acquisition",
+        " d.policy <> 'copy') WHERE uid = ? AND folder NOT LIKE '%~%'",
         (one.uid,),
     )
     _mark(c, one.uid, one.marks)

@@ -22,12 +22,13 @@ from gateway.errors import Fatal, Held, Retry, in_words
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
 from gateway.settings import Device, Settings
-from gateway.spool import dating, holding, instances, layout, leftovers
+from gateway.spool import dating, doubts, holding, instances, layout, leftovers, recognized
 from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin
 from gateway.spool.ledger import Ledger
 from gateway.spool.routing import Router
 from gateway.spool.states import Acquisition
+from gateway.spool.undisturbed import undisturbed
 from gateway.spool.watched import Watched, names
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,8 @@ class Intake:
     def _take(self, name: str, beat: Callable[[], None]) -> bool:
         folder = self._here.acquisition(name)
         try:
-            return self._advance(name, folder, beat)
+            with undisturbed(beat):
+                return self._advance(name, folder, beat)
         except Held as error:
             self._hold(name, folder, holding.REFUSED, error.message, error.fix)
         except (Fatal, Retry, OSError):
@@ -108,13 +110,17 @@ class Intake:
             return False
         if not self._ended(name, folder, facts, beat):
             return False
-        final = layout.folder(self._here, name)
+        final = layout.folder(self._here, name, corrected=holding.corrected(folder))
         if not final.exists():
             found_exam = self._exam(name, folder, facts)
             if found_exam is None:
                 return False
             if held is not None and held.kind == holding.UNATTRIBUTED:
                 self._go_on(name, folder, found_exam)  # it counts for its exam, also while it waits for the clock
+            if words := doubts.about(self._here, folder, found_exam):
+                fix = f"if it is that patient's: gateway queue release {name}; else gateway exam attribute {name} ..."
+                self._hold(name, folder, holding.DOUBT, words, fix)
+                return False
             if not self._clock_allows(name, folder, facts):
                 return False
             if held is not None:
@@ -122,7 +128,7 @@ class Intake:
             found_exam = dating.dated(self._here, self._clock, found_exam)
             self._room_for(facts, folder)
             make(folder, final, found_exam, self._settings, self._wrap, self._check, beat=beat)
-        origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
+        origin = Origin(final.name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
         instances.add(self._ledger, origin, found, self._router.choose(origin), self._clock.wall())
         self._watched.done(name)
@@ -180,6 +186,11 @@ class Intake:
         try:
             exam_id = holding.exam_of(folder, facts)
             found = exam.load(self._here, exam_id) if exam_id and self._here.exam(exam_id).exists() else None
+            if found is None and facts.exam is None and exam_id in (None, recognized.exam_id(facts)):
+                found, why = recognized.recognize(self._settings, self._clock, folder, facts)
+                words = why or words
+                if found is not None:
+                    instances.attribute(self._ledger, name, found.exam)
         except Held as error:
             words = f"nobody can say whose it is: {error}"
         if found is not None and found.attribution.how is not Attributed.NOBODY:

@@ -4,6 +4,8 @@ Each wrapping of an acquisition has a folder of its own, which appears by one re
 
     instances/ACQ/UID.dcm               as configured for the device
     instances/ACQ~IOD/UID.dcm           wrapped again as IOD, because a destination refused the class
+    instances/ACQ@EXAM/UID.dcm          wrapped for EXAM, which it was given to when it had been another's
+    instances/ACQ@EXAM~rejection/       what tells a PACS that the ones before EXAM are withdrawn
     instances/.../SHA256SUMS            what each of them was when it was written (for sha256sum -c)
     instances/.../UID.deliveries.json   that a delivery of it is held or waived, and why (spool.marks)
     instances/.NAME.wrapping/           not finished: nobody was offered it, so it may be swept
@@ -39,6 +41,7 @@ SUMS = "SHA256SUMS"
 _SUM = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]{{1,64}}){re.escape(SUFFIX)}")
 _WRAPPING = ".wrapping"
 _IMPORT = "import-"
+REJECTION = "rejection"  # in place of an IOD
 _BLOCK = 1 << 20  # bytes
 Coded = tuple[str, str]  # Code Value, Coding Scheme Designator
 _CODES = ("ProcedureCodeSequence", "PerformedProtocolCodeSequence")  # requested, and scheduled (dicom.mapping)
@@ -62,9 +65,28 @@ class Described:
     codes: frozenset[Coded] = frozenset()  # of its requested procedure and its scheduled protocol
 
 
-def folder(here: Places, acquisition: str, iod: str | None = None) -> Path:
-    """Where the instances of a wrapping lie; ``iod`` names a further wrapping."""
-    return here.instances / (acquisition if iod is None else f"{acquisition}~{iod}")
+def folder(here: Places, acquisition: str, iod: str | None = None, corrected: str = "") -> Path:
+    """Where the instances of a wrapping lie; ``iod``: a further one; ``corrected``: the exam it was given to."""
+    name = f"{acquisition}@{corrected}" if corrected else acquisition
+    return here.instances / (name if iod is None else f"{name}~{iod}")
+
+
+def further(folder_name: str, iod: str) -> str:
+    """The name of a further wrapping beside the first one in ``folder_name``."""
+    return f"{folder_name.partition('~')[0]}~{iod}"
+
+
+def is_further(folder_name: str) -> bool:
+    return "~" in folder_name
+
+
+def is_rejection(folder_name: str) -> bool:
+    return folder_name.partition("~")[2] == REJECTION
+
+
+def exam_in(folder_name: str) -> str:
+    """The exam that a corrected wrapping names; "" if it is none."""
+    return folder_name.partition("~")[0].partition("@")[2]
 
 
 def unfinished(final: Path) -> Path:
@@ -77,7 +99,7 @@ def is_unfinished(name: str) -> bool:
 
 
 def acquisition_of(folder_name: str) -> str:
-    return folder_name.partition("~")[0]
+    return folder_name.partition("~")[0].partition("@")[0]
 
 
 def is_import(folder_name: str) -> bool:

@@ -19,7 +19,7 @@ from gateway import fsops
 from gateway.clock import Clock
 from gateway.errors import Held
 from gateway.settings import Settings
-from gateway.spool import holding, imports, instances, layout, leftovers
+from gateway.spool import holding, imports, instances, layout, leftovers, offers
 from gateway.spool.instances import Origin
 from gateway.spool.ledger import Ledger
 from gateway.spool.routing import Router
@@ -218,6 +218,7 @@ class Recovery:
             for origin, described in found:
                 instances.insert(c, origin, described, self._router.choose(origin, backlog=True), now)
                 for one in described:
+                    offers.may_have_been(c, one[0].uid)
                     if one[0].marks:
                         settle(c, one[0].uid)
                 if layout.is_import(origin.folder):
@@ -257,4 +258,4 @@ class Recovery:
         facts = holding.facts(raw)
         if facts is None:
             return Origin(folder, acquisition, "", "", False)
-        return Origin(folder, acquisition, holding.exam_of(raw, facts) or "", facts.device, facts.test)
+        return Origin(folder, acquisition, holding.exam_of_folder(raw, facts, folder), facts.device, facts.test)

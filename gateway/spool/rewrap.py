@@ -73,7 +73,7 @@ def _rewrap(
     found_exam = dating.dated(here, clock, exam.load(here, row["exam"]))
     refusals = []
     for iod in INSTEAD:
-        final = layout.folder(here, row["acquisition"], iod)
+        final = here.instances / layout.further(row["folder"], iod)
         try:
             if not final.exists():
                 make(raw, final, found_exam, settings, wrap, check, iod, beat)

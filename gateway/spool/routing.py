@@ -103,7 +103,10 @@ class Router:
     def choose(self, origin: Origin, backlog: bool = False) -> Choose:
         """Where each instance of this origin goes. ``backlog``: it is found again, not what was just recorded."""
         imported = layout.is_import(origin.folder)
-        if origin.folder != origin.acquisition:
+        if layout.is_rejection(origin.folder):  # found again: nobody can say any more who may have what it withdraws
+            to = tuple(Wanted(d.name, d.policy) for d in self._settings.destinations if not d.stands_in_for)
+            return lambda _: to
+        if layout.is_further(origin.folder):
             return lambda _: ()  # a further wrapping goes only where the first is refused, and that is said again
         found = self._exam(origin) if not backlog or self._asks_for_patients else None
         rank = Rank.BACKLOG if backlog or imported else Rank.URGENT if _urgent(found) else Rank.ROUTINE

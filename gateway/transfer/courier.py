@@ -15,7 +15,7 @@ from gateway.destination import Destination
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.model import InstanceRef
 from gateway.settings import Settings
-from gateway.spool import backoff, deliveries, lanes, unharmed
+from gateway.spool import backoff, deliveries, lanes, offers, unharmed
 from gateway.spool.deliveries import TO_ASK, Due
 from gateway.spool.ledger import Ledger
 from gateway.transfer import peers
@@ -106,6 +106,8 @@ class Courier:
         now = self._clock.wall()
         found, more = lanes.next_batch(self._ledger, data, name, now, longest, _BATCH, self._batch_bytes)
         batch = {d.instance.sop_instance_uid: (d, hashed) for d in found if (hashed := self._hash(d, beat)) is not None}
+        allowed = offers.offer(self._ledger, batch, self.destination.name) if batch else frozenset()
+        batch = {uid: one for uid, one in batch.items() if uid in allowed}
         if not batch:
             return bool(found)
         peer = peers.destination(self._settings.box, self.destination, self._throttle)

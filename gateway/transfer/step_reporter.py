@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydicom.dataset import Dataset
 
@@ -36,6 +36,17 @@ _ON_ITS_WAY = "sent"  # noted as the step's code before the N-SET goes: after a 
 _THERE_ALREADY = "0111"  # what the N-CREATE was answered if an earlier one had arrived
 
 Message = Callable[[Peer, str, Dataset], Outcome]
+
+
+def told(ris: Sequence[Ris], found: Exam) -> frozenset[str]:
+    """Which RIS hear of an exam: the one that scheduled it and those that schedule nothing; if it takes no MPPS, all.
+
+    Another RIS with a worklist of its own knows neither the step nor the study. An unscheduled exam is told to all.
+    """
+    taking = {one.name: one for one in ris if one.mpps}
+    if found.attribution.source not in taking:
+        return frozenset(taking)
+    return frozenset(n for n, one in taking.items() if n == found.attribution.source or not one.worklist)
 
 
 class StepReporter:
@@ -91,6 +102,9 @@ class StepReporter:
             self._said[name] = str(error)
             return
         if found.attribution.how is Attributed.NOBODY or self._waits_for_clock(found):
+            return
+        if self.ris.name not in told(self._settings.ris, found):
+            self._watched.done(name)
             return
         row = steps.open_step(self._ledger, name, self.ris.name, self._clock.wall())
         try:
@@ -203,10 +217,12 @@ class StepReporter:
 
     def _postpone(self, exam_id: str, row: sqlite3.Row, outcome: Outcome) -> None:
         """A DIMSE status (four digits) concerns this step only; anything else the RIS as a whole."""
-        self._later(exam_id, row, outcome.words)
         if len(outcome.code) == 4 and outcome.code.isalnum():
+            self._later(exam_id, row, outcome.words)
             log.warning("exam %s: %s; tried again later", exam_id, outcome.words)
             return
+        # The step itself rests no longer than its RIS: the oldest is told first when that answers again.
+        steps.postpone_step(self._ledger, exam_id, self.ris.name, 0.0, outcome.words, self._clock.wall())
         seconds = self.pause.failed()
         if self.words != outcome.words:
             log.warning(

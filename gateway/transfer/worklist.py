@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydicom import Dataset
@@ -20,6 +21,7 @@ from gateway.transfer import dataset, names, outcomes, syntaxes
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Field
 from gateway.transfer.association.pdu import ProtocolError
+from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
 
@@ -29,6 +31,11 @@ FIND = "1.2.840.10008.5.1.4.31"
 AFTER_CANCEL = 1000  # answers a RIS may still have on the way when we cancel
 UTF_8 = "ISO_IR 192"
 _ASCII_ONLY = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})
+# Sets that need an escape sequence, and are without Latin letters beyond ASCII but for those of Pinyin: what pydicom
+# reads as such a letter under them is a text without its escape sequence.
+_ESCAPED = frozenset({"ISO 2022 IR 58", "ISO 2022 IR 87", "ISO 2022 IR 149"})
+_PINYIN = "àáèéêìíòóùúü"
+_LEFT_BY_PYDICOM = "\\u001b$)A"  # the escape sequence of GB 2312, which pydicom (3.0) decodes by and leaves in the text
 
 # Return keys of RAD-5 (IHE RAD TF-2 table 4.5-3) by keyword; a tuple names the keys of a sequence's item.
 KEYS: dict[str, tuple[str, ...] | None] = {
@@ -50,6 +57,8 @@ KEYS: dict[str, tuple[str, ...] | None] = {
     "RequestingPhysician": None,
     "RequestedProcedureDescription": None,
     "RequestedProcedureCodeSequence": ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning"),
+    "PlacerOrderNumberImagingServiceRequest": None,
+    "FillerOrderNumberImagingServiceRequest": None,
     "AdmissionID": None,
     "SpecialNeeds": None,
     "CurrentPatientLocation": None,
@@ -70,25 +79,47 @@ STEP_KEYS = (
     "ScheduledProcedureStepLocation",
     "ScheduledProcedureStepID",
 )
+# The keys of a patient-based query (IHE RAD-5), alone or together: as a person says them, and as find() does.
+PATIENT = {
+    "patient": "patient_id",
+    "name": "patient_name",
+    "accession": "accession_number",
+    "procedure": "requested_procedure_id",
+}
 PROTOCOL_KEYS = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
 
 
 def broad(box: Box, ris: Ris) -> dict[str, Any]:
-    """Arguments of :func:`query` for today's worklist of this box.
+    """Arguments of :func:`find` for today's worklist of this box.
 
     A clock that is plainly wrong (no battery, no NTP yet) names no day: better too many items than none.
     """
     now = time.time()
-    return {
+    return _limits(ris) | {
         "start_date": time.strftime("%Y%m%d", time.localtime(now)) if now >= EARLIEST_CREDIBLE else "",
         "modality": ris.modality,
         "station": "" if ris.any_station else box.ae_title,
-        "most": ris.most,
-        "character_set": ris.character_set,
     }
 
 
-def query(
+def about_patient(ris: Ris, asked: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of :func:`find` for what is scheduled for one patient, whenever and wherever: keys of :data:`PATIENT`.
+
+    The modality stays a key: a step of another one could not be performed here.
+    """
+    return _limits(ris) | {"modality": ris.modality, **{PATIENT[name]: value for name, value in asked.items()}}
+
+
+def _limits(ris: Ris) -> dict[str, Any]:
+    return {"most": ris.most, "character_set": ris.character_set, "within": ris.longest}
+
+
+def query(peer: Peer, **keys: Any) -> tuple[ScheduledStep, ...]:
+    """All that :func:`find` gives, at once."""
+    return tuple(find(peer, **keys))
+
+
+def find(
     peer: Peer,
     *,
     start_date: str = "",
@@ -100,12 +131,15 @@ def query(
     requested_procedure_id: str = "",
     most: int = 500,
     character_set: str = "",
-) -> tuple[ScheduledStep, ...]:
-    """The scheduled steps that match all given keys, at most ``most`` of them, in the RIS's order.
+    within: float = math.inf,
+    beat: Callable[[], None] = lambda: None,
+) -> Iterator[ScheduledStep]:
+    """The scheduled steps that match all given keys, at most ``most`` of them, in the RIS's order, as they come.
 
     Items come as DICOM JSON (PS3.18 F) with text in Unicode, whatever their character set was (``character_set``
-    where they do not say); an item that lacks attributes is kept as it is. Raises Failed (Retry) when the RIS
-    cannot be reached, Held when it refuses.
+    where they do not say); an item that lacks attributes is kept as it is. ``within``: seconds for the whole answer;
+    ``beat`` is called for each item. Raises Failed (Retry) when the RIS cannot be reached or takes longer, Held when
+    it refuses.
     """
     patient = {
         "PatientName": patient_name,
@@ -122,7 +156,9 @@ def query(
         context = syntaxes.context(requestor, FIND)
         if context is None:
             raise outcomes.error(requestor.refusal(FIND, names.IMPLICIT))
-        return tuple(_find(requestor, context, identifier(patient, step), most, character_set))
+        for data in _find(requestor, context, identifier(patient, step), most, time.monotonic() + within):
+            beat()
+            yield from _step(peer, data, context[1], character_set)
 
 
 def identifier(patient: dict[str, str], step: dict[str, str]) -> Dataset:
@@ -146,21 +182,25 @@ def _item(keywords: tuple[str, ...], values: dict[str, str]) -> Dataset:
 
 
 def _find(
-    requestor: Requestor, context: tuple[int, str], asked: Dataset, most: int, character_set: str
-) -> list[ScheduledStep]:
+    requestor: Requestor, context: tuple[int, str], asked: Dataset, most: int, deadline: float
+) -> Iterator[bytes]:
+    """The identifiers of the answers, encoded. What is on its way after C-CANCEL is waited for and dropped."""
     context_id, syntax = context
     message_id = requestor.next_id()
     requestor.send(context_id, dimse.request(Field.C_FIND, message_id, FIND, data=True), dataset.encode(asked, syntax))
-    steps: list[ScheduledStep] = []
     for count in range(most + AFTER_CANCEL):
         response = requestor.response(message_id)
         if response.status not in dimse.PENDING:
             outcome = outcomes.of_status(outcomes.WORKLIST, response.status, requestor.peer, response.comment)
             if not outcome.good:
                 raise outcomes.error(outcome)
-            return steps
+            return
+        if time.monotonic() > deadline:
+            requestor.send(context_id, dimse.cancel(message_id))
+            words = f"{requestor.peer} takes too long for its worklist: {count + 1} items came in the time it has"
+            raise outcomes.error(Outcome("retry", "slow", words))
         if count < most:
-            steps += _step(requestor.peer, response.data or b"", syntax, character_set)
+            yield response.data or b""
         if count + 1 == most:
             log.warning("%s has %d worklist items or more; those beyond are left out", requestor.peer, most)
             requestor.send(context_id, dimse.cancel(message_id))
@@ -197,6 +237,8 @@ def to_unicode(item: Dataset) -> tuple[dict[str, Any], str]:
             data: dict[str, Any] = item.to_json_dict(suppress_invalid_tags=True)
         except Exception as error:  # broken text or numbers, in many kinds
             raise ProtocolError(f"an item that cannot be decoded ({type(error).__name__})") from error
+    if "ISO 2022 IR 58" in set(_character_sets(data)):
+        data = json.loads(json.dumps(data).replace(_LEFT_BY_PYDICOM, ""))
     if fault := _undecoded(data):
         _take_out(data)
     if "00080005" in data or not json.dumps(data, ensure_ascii=False).isascii():
@@ -225,6 +267,8 @@ def _undecoded(data: dict[str, Any]) -> str:
     terms = {re.sub(r"^ISO[ _-]IR[ _-]", "ISO_IR ", term) for term in _character_sets(data)}
     if terms <= _ASCII_ONLY:
         return "it has text beyond ASCII but declares no character set; the RIS must declare it, or set character_set"
+    if terms <= _ASCII_ONLY | _ESCAPED and any("\xc0" <= letter <= "\xff" for letter in text if letter not in _PINYIN):
+        return "it has text beyond ASCII without the escape sequence that says what it is (PS3.5 6.1.2.5.3)"
     unknown = sorted(terms - python_encoding.keys())
     return f"it declares the unknown character set {unknown[0][:16]!r}" if unknown else ""
 

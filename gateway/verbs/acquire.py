@@ -8,6 +8,7 @@ import time
 from gateway import capture, configuration, exam, local
 from gateway.acquire.limit import FULL
 from gateway.clock import Clock
+from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
 from gateway.settings import Settings
 from gateway.verbs import identity, tell
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     settings.device(args.device)
     if not 0 < args.seconds <= 7 * 86400:
         raise Misuse(f"--seconds {args.seconds:g} makes no recording", "more than 0, at most a week")
-    named = identity.from_arguments(settings.places, args)
+    named = identity.from_arguments(settings, args)
     if named is not None:
         clock = Clock(settings.clock.trust)
         exam_id = exam.open_exam(settings.places, clock, (args.device,), *named).exam
@@ -47,12 +48,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _in_own_exam(settings: Settings, args: argparse.Namespace, exam_id: str) -> str:
     """Record, and close the exam whatever happens: what was not recorded is DISCONTINUED."""
-    status = "DISCONTINUED"
+    status, why = "DISCONTINUED", reasons.EQUIPMENT
     try:
         acquisition = record(settings, args.device, exam_id, args.seconds, quiet=args.json)
         status = "COMPLETED"
     finally:
-        stop_exam(settings, exam_id, status)
+        stop_exam(settings, exam_id, status, why)
     return acquisition
 
 

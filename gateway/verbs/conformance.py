@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from gateway import __version__
-from gateway.dicom import iods, mapping
+from gateway.dicom import iods, mapping, rejection
 from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer.names import CLASSES
 
@@ -21,7 +21,7 @@ _FALL_BACK = (
 )
 _OTHER_ROLES = (
     ("SCU", "Modality Worklist: broad (date, modality, station) and patient-based queries (RAD-5)"),
-    ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7)"),
+    ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7); group case; PPS exception management"),
     ("SCU", "Storage Commitment Push Model: N-ACTION; N-EVENT-REPORT on the same or a new association (RAD-10)"),
     ("SCU and SCP", "Verification"),
     (
@@ -56,6 +56,8 @@ def _statement() -> Iterator[str]:
     yield "|---|---|---|---|"
     for iod in iods.TABLE.values():
         yield f"| {iod.label} | {iod.sop_class_uid} | {iod.section} | {_WRITTEN} |"
+    note = "A.35.4 (a rejection note, IHE IOCM: what was stored under a wrong patient is withdrawn)"
+    yield f"| Key Object Selection Document | {rejection.SOP_CLASS} | {note} | {_WRITTEN} |"
     yield ""
     yield "## Other roles"
     yield ""

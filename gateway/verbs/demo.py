@@ -17,7 +17,7 @@ from typing import Any
 from gateway import local, places, records
 from gateway.errors import Held, Misuse, Retry
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, cached_worklists
+from gateway.step import ScheduledStep
 from gateway.transfer import media
 from gateway.trial import verdict
 from gateway.trial.device import Counts, CytonPlayer, synthetic
@@ -27,6 +27,7 @@ from gateway.trial.workshop import Workshop, free_port, workshop
 from gateway.verbs import address, tell
 from gateway.verbs.acquire import record
 from gateway.verbs.exams import start_exam, stop_exam
+from gateway.worklists import cached_worklists, choices
 
 DEVICE = "ecg1"
 TITLE = "GATEWAY"
@@ -164,7 +165,7 @@ class Demo:
             tell.note(f"process    {name} runs (pid {started.pid})")
         tell.note(f"page       http://127.0.0.1:{settings.console.port}/ while the demo runs")
         step = self._worklist()
-        exam = start_exam(settings, (DEVICE,), step_id=step.step_id)
+        exam = start_exam(settings, (DEVICE,), steps=step.step_id)
         self._row("exam", f"{exam.exam}: {step.patient_name} [{step.patient_id}], {step.procedure}")
         acquisition = record(settings, DEVICE, exam.exam, self._args.seconds)
         end = records.ending(settings.places.acquisition(acquisition) / places.RECORDS)
@@ -178,7 +179,7 @@ class Demo:
 
     def _worklist(self) -> ScheduledStep:
         refreshed = local.ask(self._settings.places.socket("forward"), {"do": "worklist-refresh"}, 30)
-        steps = [s for w in cached_worklists(self._settings.places.worklist) for s in w.steps]
+        steps = choices(cached_worklists(self._settings.places.worklist), time.time())
         tell.note("")
         tell.table(
             ("STEP", "START", "PATIENT ID", "NAME", "PROCEDURE"),

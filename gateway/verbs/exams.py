@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import time
+from collections.abc import Sequence
 
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
 from gateway.clock import Clock
+from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
-from gateway.model import Exam, to_json
+from gateway.model import Attributed, Code, Exam, to_json
 from gateway.places import FACTS
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
-from gateway.verbs import identity, tell
-
-_INSIST = 30.0  # seconds; systemd starts forward again after five
-_AGAIN = 0.5  # seconds
+from gateway.verbs import giving, identity, tell
 
 
 def start_exam(
     settings: Settings,
     devices: tuple[str, ...],
-    step_id: str | None = None,
+    steps: str | Sequence[str] | None = None,
     patient: dict[str, str] | None = None,
     emergency: bool = False,
     operator: str = "",
@@ -35,12 +32,14 @@ def start_exam(
     """
     for device in devices:
         settings.device(device)
-    how, item = identity.identify(settings.places, step_id, patient, emergency, seen)
-    return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, how, item, operator)
+    named = identity.identify(settings, steps, patient, emergency, seen)
+    return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, *named, operator=operator)
 
 
-def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Exam:
+def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED", reason: Code | None = None) -> Exam:
     """Stop what its devices still record in it, then close the exam; one that is closed already stays as it is.
+
+    ``reason``: why a DISCONTINUED one was broken off (CID 9300); if nobody says so, it is unspecified.
 
     A capture that is there and does not answer raises Retry, and the exam stays open: it may still be recording.
     """
@@ -49,7 +48,8 @@ def stop_exam(settings: Settings, exam_id: str, status: str = "COMPLETED") -> Ex
     if found.closed is not None:
         return found
     _stop_devices(settings, found)
-    closed = exam.close_exam(here, Clock(settings.clock.trust), exam_id, status)
+    why = (reason or reasons.UNSPECIFIED) if status == "DISCONTINUED" else None
+    closed = exam.close_exam(here, Clock(settings.clock.trust), exam_id, status, why)
     _stop_devices(settings, found)  # a foot switch may have been quicker than the closing
     return closed
 
@@ -71,11 +71,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     stop = what.add_parser("stop", help="close an exam")
     stop.add_argument("exam", nargs="?", help="its id; may be left out when just one is open")
     stop.add_argument("--discontinued", action="store_true", help="it was broken off")
+    stop.add_argument("--reason", choices=reasons.TABLE, help="why it was broken off; says --discontinued too")
     what.add_parser("list", help="all exams, the newest last")
     show = what.add_parser("show", help="one exam, whole")
-    attribute = what.add_parser("attribute", help="give a recording (or exam) that belongs to nobody yet to a patient")
+    attribute = what.add_parser("attribute", help="give a recording (or exam) to a patient, or (--correct) to another")
     show.add_argument("exam")
     attribute.add_argument("exam", metavar="RECORDING", help="its id, as gateway queue list shows it")
+    attribute.add_argument("--correct", action="store_true", help="it had been given to the wrong patient")
+    attribute.add_argument("--why", default="", metavar="TEXT", help="for the audit trail")
     identity.arguments(attribute)
     for each in what.choices.values():
         each.add_argument("--json", action="store_true", help="one JSON object")
@@ -89,14 +92,15 @@ def run(args: argparse.Namespace) -> int:
 def _start(settings: Settings, args: argparse.Namespace) -> int:
     for device in args.devices:
         settings.device(device)
-    named = identity.from_arguments(settings.places, args) or identity.identify(settings.places)
+    named = identity.from_arguments(settings, args) or identity.identify(settings)
     clock = Clock(settings.clock.trust)
-    return _say(exam.open_exam(settings.places, clock, tuple(args.devices), *named, args.operator), args.json)
+    return _say(exam.open_exam(settings.places, clock, tuple(args.devices), *named, operator=args.operator), args.json)
 
 
 def _stop(settings: Settings, args: argparse.Namespace) -> int:
-    status = "DISCONTINUED" if args.discontinued else "COMPLETED"
-    return _say(stop_exam(settings, args.exam or _only_open(settings), status), args.json)
+    why = reasons.reason(args.reason) if args.reason else None
+    status = "DISCONTINUED" if args.discontinued or why else "COMPLETED"
+    return _say(stop_exam(settings, args.exam or _only_open(settings), status, why), args.json)
 
 
 def _only_open(settings: Settings) -> str:
@@ -108,39 +112,25 @@ def _only_open(settings: Settings) -> str:
 
 def _attribute(settings: Settings, args: argparse.Namespace) -> int:
     here, clock = settings.places, Clock(settings.clock.trust)
-    named = identity.from_arguments(here, args) or identity.identify(here)
+    named = identity.from_arguments(settings, args) or identity.identify(settings)
     if not (here.acquisition(args.exam) / FACTS).exists():
+        found = exam.load(here, args.exam)
+        if found.attribution.how is not Attributed.NOBODY:
+            return _say(giving.correct(settings, found, giving.recordings(settings, found), named, args), args.json)
         return _say(exam.attribute(here, clock, args.exam, *named), args.json)
     # Asked first: an exam that is opened is told to the RIS, also if the recording turns out to be somebody's.
     shown = local.ask(here.socket("forward"), {"do": "queue-show", "instance": args.exam})
-    if shown["acquisition"]["exam"]:
-        raise Held(f"recording {args.exam} belongs to an exam already", "a correction is a step of its own")
+    if belongs := shown["acquisition"]["exam"]:
+        found = exam.load(here, belongs)
+        return _say(giving.correct(settings, found, [args.exam], named, args), args.json)
     # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
     found = exam.open_exam(here, clock, (), *named)
     try:
-        _give(settings, args.exam, found.exam)
+        giving.give(settings, "attribute", args.exam, found.exam, args.why)
     except (Held, Misuse):
-        exam.close_exam(here, clock, found.exam, "DISCONTINUED")
+        exam.close_exam(here, clock, found.exam, "DISCONTINUED", reasons.UNSPECIFIED)
         raise
     return _say(exam.close_exam(here, clock, found.exam), args.json)
-
-
-def _give(settings: Settings, recording: str, exam_id: str) -> None:
-    """Ask forward until it answers: one that was stopped in the middle may have taken it, and says so when asked again.
-
-    Raises Retry if nobody knows in the end; the exam is left open then, for its RIS must not hear that it was empty.
-    """
-    order = {"do": "attribute", "instance": recording, "to": exam_id, "who": getpass.getuser()}
-    deadline = time.monotonic() + _INSIST
-    while True:
-        try:
-            local.ask(settings.places.socket("forward"), order, timeout=60)
-            return
-        except Retry as error:
-            if time.monotonic() > deadline:
-                fix = f"when it runs: gateway queue attribute {recording} --to {exam_id}; gateway exam stop {exam_id}"
-                raise Retry(f"{error.message}: whether exam {exam_id} has the recording is not known", fix) from error
-        time.sleep(_AGAIN)
 
 
 def _list(settings: Settings, args: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ from gateway import exam, local
 from gateway.errors import GatewayError, Retry
 from gateway.model import Exam
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, Worklist, cached_worklists
+from gateway.step import ScheduledStep
+from gateway.worklists import Worklist, cached_worklists, choices
 
 PATIENCE = 2.0  # seconds that one process has to answer
 LAST_EXAMS = 20
@@ -127,8 +128,8 @@ def worklist(settings: Settings) -> Patients:
         found.extend(cached_worklists(settings.places.worklist))
     except GatewayError as error:
         problem = str(error)
-    steps = sorted(((w.source, s) for w in found for s in w.steps), key=lambda pair: pair[1].start)
-    return Patients(tuple(steps), {w.source: w.fetched for w in found}, problem)
+    steps = sorted(((s.source, s) for s in choices(found, time.time())), key=lambda pair: pair[1].start)
+    return Patients(tuple(steps), {w.source: w.fetched for w in found if not w.asked}, problem)
 
 
 def _ask(settings: Settings, process: str) -> dict[str, Any] | None:
@@ -198,6 +199,15 @@ def _exams(settings: Settings) -> tuple[tuple[ExamLine, ...], list[Finding]]:
         Finding(Light.LOOK, f"Exam {e.exam} was interrupted by a restart of the box", f"gateway exam stop {e.exam}")
         for e in readable
         if exam.interrupted(e)
+    ]
+    findings += [
+        Finding(
+            Light.LOOK,
+            f"The RIS changed {' and '.join(what)} of the step of exam {e.exam}: what is recorded in it is held",
+            f"gateway exam stop {e.exam}, and choose anew; then: gateway queue list",
+        )
+        for e in readable
+        if e.closed is None and (what := exam.changed(settings.places, e.exam))
     ]
     return tuple(_line(e) for e in reversed(readable[-LAST_EXAMS:])), findings
 

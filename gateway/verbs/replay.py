@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     file = args.transcript / RECORDS if args.transcript.is_dir() else args.transcript
     if not file.is_file():
         raise Misuse(f"{file} is no transcript", "name an acquisition's folder or its record file")
-    named = identity.from_arguments(settings.places, args)
+    named = identity.from_arguments(settings, args)
     # The exam is on no device: what the live one records meanwhile is not this patient's.
     found = exam.open_exam(settings.places, Clock(settings.clock.trust), (), *named) if named else None
     try:

@@ -3,53 +3,87 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import time
 
 from gateway import configuration
-from gateway.errors import Misuse
+from gateway.errors import GatewayError, Misuse, Retry
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, Worklist, cached_worklists, keep_worklist
-from gateway.transfer import peers, worklist
+from gateway.step import ScheduledStep, value
+from gateway.transfer.worklist_poller import fetch
 from gateway.verbs import tell
+from gateway.worklists import Worklist, cached_worklists
+
+FOR = {
+    "patient": ("ID", "Patient ID"),
+    "name": ("NAME", "patient's name, as FAMILY^GIVEN; * and ? are wild cards"),
+    "accession": ("N", "Accession Number"),
+    "procedure": ("ID", "Requested Procedure ID"),
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--refresh", action="store_true", help="ask the RIS now")
-    parser.add_argument("--patient", metavar="ID", help="only this Patient ID")
-    parser.add_argument("--accession", metavar="N", help="only this Accession Number")
+    parser.add_argument(
+        "--refresh", action="store_true", help="ask the RIS now; with --patient and the like, for that patient only"
+    )
+    for name, (metavar, words) in FOR.items():
+        parser.add_argument(f"--{name}", metavar=metavar, help=f"only this {words}")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     settings = configuration.load(args.config, adapters=False)
+    asked = {name: found for name in FOR if (found := getattr(args, name))}
     if args.refresh:
-        refresh(settings)
+        refresh(settings, asked)
     lists = list(cached_worklists(settings.places.worklist))
     if args.json:
-        tell.as_json({"worklists": [_as_json(w, args) for w in lists]})
+        tell.as_json({"worklists": [_as_json(w, asked) for w in lists]})
         return 0
     if not lists:
         tell.note("no worklist yet: gateway worklist --refresh asks the RIS")
     for found in lists:
-        tell.note(f"{found.source}: {tell.age(time.time() - found.fetched)} old")
-        rows = [_row(step) for step in found.steps if _wanted(step, args)]
+        tell.note(_headed(found))
+        rows = [_row(step) for step in found.steps if _wanted(step, asked)]
         tell.table(("STEP", "START", "PATIENT ID", "NAME", "BORN", "PROCEDURE", "LACKS"), rows)
     return 0
 
 
-def refresh(settings: Settings) -> None:
-    """Ask every RIS that has a worklist, and keep the answers. Raises Retry naming the RIS that does not answer."""
-    asked = [ris for ris in settings.ris if ris.worklist]
-    if not asked:
+def refresh(settings: Settings, asked: dict[str, str] | None = None) -> None:
+    """Ask every RIS that has a worklist, and keep the answers; one that does not answer bars no other.
+
+    ``asked``: for one patient only (keys of :data:`FOR`). Raises Retry naming the RIS that do not answer.
+    """
+    those = [ris for ris in settings.ris if ris.worklist]
+    if not those:
         raise Misuse("no RIS with a worklist is configured", "add a [[ris]] section")
-    for ris in asked:
-        steps = worklist.query(peers.ris(settings.box, ris), **worklist.broad(settings.box, ris))
-        keep_worklist(settings.places.worklist, Worklist(ris.name, time.time(), steps))
+    failed: dict[str, GatewayError] = {}
+    for ris in those:
+        try:
+            fetch(settings, ris, time.time(), asked)
+        except GatewayError as error:
+            failed[ris.name] = error
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        words = "; ".join(f"{name}: {error.message}" for name, error in failed.items())
+        raise Retry(words, "what they answered before is kept: gateway worklist")
 
 
-def _wanted(step: ScheduledStep, args: argparse.Namespace) -> bool:
-    same_patient = args.patient in (None, step.patient_id)
-    return same_patient and args.accession in (None, step.accession_number)
+def _headed(found: Worklist) -> str:
+    asked = ", ".join(f"{name} {value}" for name, value in found.asked.items())
+    more = "; the RIS has more than were taken (setting most)" if found.more else ""
+    return f"{found.source}{f', asked for {asked}' if asked else ''}: {tell.age(time.time() - found.fetched)} old{more}"
+
+
+def _wanted(step: ScheduledStep, asked: dict[str, str]) -> bool:
+    has = {
+        "patient": step.patient_id,
+        "name": step.patient_name,
+        "accession": step.accession_number,
+        "procedure": value(step.item, "00401001"),
+    }
+    return all(fnmatch.fnmatchcase(has[name].casefold(), wanted.casefold()) for name, wanted in asked.items())
 
 
 def _row(step: ScheduledStep) -> tuple[str, ...]:
@@ -58,7 +92,7 @@ def _row(step: ScheduledStep) -> tuple[str, ...]:
     return (step.step_id or "?", step.start, *named, step.procedure, lacks)
 
 
-def _as_json(found: Worklist, args: argparse.Namespace) -> dict[str, object]:
+def _as_json(found: Worklist, asked: dict[str, str]) -> dict[str, object]:
     steps = [
         {
             "step_id": s.step_id,
@@ -72,6 +106,7 @@ def _as_json(found: Worklist, args: argparse.Namespace) -> dict[str, object]:
             "item": s.item,
         }
         for s in found.steps
-        if _wanted(s, args)
+        if _wanted(s, asked)
     ]
-    return {"source": found.source, "fetched": found.fetched, "steps": steps}
+    about = {"source": found.source, "fetched": found.fetched, "asked": found.asked, "more": found.more}
+    return about | {"steps": steps}

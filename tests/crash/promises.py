@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.spool import holding, layout, marks
 from gateway.spool.empty import TORN
-from gateway.step import cached_worklists
+from gateway.worklists import cached_worklists
 
 # What holds at once, before anything recovers.
 

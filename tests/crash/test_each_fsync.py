@@ -31,10 +31,10 @@ NEEDED_IN_A_DAY = {
     "acquire.standing.keep: write_json, data": "the order to ecg1 is forgotten",
     "acquire.standing.keep: write_json, names": "the order to ecg1 is forgotten",
     "dicom.writing._File.close: new_file, data": "is not what was written",
-    "exam._keep: make_folder, names": "there is no exam",
-    "exam._keep: write_json, data": "exam.json is damaged",
-    "exam._keep: write_json, names": "there is no exam",
-    "exam._only_one: make_folder, names": "there is no exam",
+    "exam.keep: make_folder, names": "there is no exam",
+    "exam.keep: write_json, data": "exam.json is damaged",
+    "exam.keep: write_json, names": "there is no exam",
+    "exam.only_one: make_folder, names": "there is no exam",
     "interrupted.finish: truncate, data": "damaged in the middle",
     "records.Writer.__init__: data": "is not a record file",
     "records.Writer.__init__: names": "synced samples are gone",
@@ -55,9 +55,9 @@ NEEDED_IN_A_DAY = {
     "spool.marks._change: unlink, names": "was released, and is held again",
     "spool.marks._change: write_json, data": "cannot be read",
     "spool.marks._change: write_json, names": "is forgotten",
-    "step.keep_worklist: make_folder, names": "the worklist is gone",
-    "step.keep_worklist: write_json, data": "the worklist cannot be read",
-    "step.keep_worklist: write_json, names": "the worklist is gone",
+    "worklists.keep_worklist: make_folder, names": "the worklist is gone",
+    "worklists.keep_worklist: new_file, data": "the worklist cannot be read",
+    "worklists.keep_worklist: new_file, names": "the worklist is gone",
 }
 NEEDED = {
     "whole": NEEDED_IN_A_DAY,
@@ -98,13 +98,18 @@ REPEATED = {
 # Places in the path of data that the day does not meet.
 NOT_MET = {
     "acquire.admission.only_capture": "a lock in the runtime folder, which no reboot survives",
+    "acquire.recorder.Recorder.identify": "what a device says is asked about in tests/spool/test_identified.py",
     "acquire.standing.resumed": "removes what nobody was told of; what comes back is swept again",
+    "dicom.rejection.write": "cut in crash/test_correction.py",
     "dicom.writing._File.__init__": "opens what close() makes durable, which is named above",
     "dicom.writing._File.put": "syncs in between, so that the last one, which counts, is short",
     "dicom.writing.write": "removes files of a wrapping that failed: nobody was told of them",
+    "exam.note_change": "the next answer of the RIS says it again",
     "exam.sweep": "removes what nobody was told of; what comes back is swept again",
     "records.Writer.sync": "stands for its callers, which are named above",
     "spool.ballast.Ballast.throw_overboard": "there is nothing in it; what comes back is room that is kept again",
+    "spool.doubts.confirm": "comes before the release that follows from it; lost alone, the person is asked again",
+    "spool.holding.correct": "cut in crash/test_correction.py",
     "spool.imports.Imports._make_whole": "a damaged instance given back: what is lost of that, its hash tells again",
     "spool.imports._sweep": "removes what nobody was told of; what comes back is swept again",
     "spool.imports.claimed": "the folder is there already",
@@ -112,6 +117,7 @@ NOT_MET = {
     "spool.ledger.Ledger.__init__": "the folder is there already",
     "spool.ledger._set_aside": "a damaged ledger: SQLite's own affair",
     "spool.leftovers.sweep": "removes what nobody was told of; what comes back is swept again",
+    "spool.reattribution.Reattribution._rejections": "cut in crash/test_correction.py",
     "spool.recover.Recovery.__init__": "removes half a wrapping; what comes back is swept again",
     "spool.remake.remake": "a damaged instance made anew for a person: what is lost of that, its hash tells again",
 }
@@ -173,7 +179,7 @@ DURABLE |= {"unlink", "write_at", "write_file", "write_json"}
 def places() -> set[str]:
     """Every function in the path of data, from the device to the purge, that asks fsops for something durable."""
     found = set()
-    shared = [GATEWAY / f"{name}.py" for name in ("exam", "interrupted", "records", "step")]
+    shared = [GATEWAY / f"{name}.py" for name in ("exam", "interrupted", "records", "worklists")]
     for path in [
         *shared,
         *(p for part in ("acquire", "dicom", "spool") for p in sorted((GATEWAY / part).glob("*.py"))),

@@ -27,7 +27,7 @@ class Point(Generic[Told]):
     moment: str  # "before" or "after"
     what: str
     where: str  # relative to the root
-    site: str  # who asked for it, e.g. "exam._keep: write_json, names"
+    site: str  # who asked for it, e.g. "exam.keep: write_json, names"
     tree: Tree
     ledger: bytes | None  # as SQLite has it durably
     told: Told  # what had been said, and what the world outside had, at this moment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +48,30 @@ def test_one_command_gives_a_nobodys_recording_to_a_scheduled_step(made: tuple[B
     (stored,) = hospital.files()
     assert str(dcmread(stored).PatientName) == "Ñuñez^Begoña"
     again = gateway(running, "exam", "attribute", recording, "--step", "SPS0001")
-    assert (again.returncode, "belongs to an exam already" in again.stderr) == (4, True)
+    assert (again.returncode, "has a patient" in again.stderr) == (4, True)
     assert len(hospital.files()) == 1
     assert json.loads(gateway(running, "exam", "list", "--json").stdout)["exams"][0]["exam"] == exam
     assert len(json.loads(gateway(running, "exam", "list", "--json").stdout)["exams"]) == 1
+
+
+def test_one_command_gives_what_the_pacs_has_under_a_wrong_patient_to_the_right_one(
+    made: tuple[Box, Hospital],
+) -> None:
+    running, hospital = made
+    done = gateway(running, "acquire", "ecg1", "--step", "SPS0001", "--seconds", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    wrong = json.loads(done.stdout)["exam"]
+    running.until(wrong, "COMMITTED")
+    refused = gateway(running, "exam", "attribute", wrong, "--step", "SPS0002")
+    assert (refused.returncode, "--correct" in refused.stderr) == (4, True)
+    done = gateway(running, "exam", "attribute", wrong, "--step", "SPS0002", "--correct", "--why", "mixed up", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "is told that it is withdrawn" in done.stderr
+    running.until(json.loads(done.stdout)["exam"], "COMMITTED")
+    deadline = time.monotonic() + 30
+    while len(hospital.files()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    found = sorted((str(d.Modality), str(d.PatientID)) for d in map(dcmread, hospital.files()))
+    assert found == [("ECG", "PAT-0001"), ("ECG", "PAT-0002"), ("KO", "PAT-0001")]
+    assert "mixed up" in (running.settings.box.data / "audit.jsonl").read_text()

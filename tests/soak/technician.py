@@ -88,7 +88,7 @@ class Technician(threading.Thread):
     def _exam(self) -> None:
         step, patient = self._dice.choice(self._patients)
         visit = self._book.visit(self._index, patient, self._position(), time.time())
-        exam = self._again(lambda: start_exam(self._settings, (self.device,), step_id=step)).exam
+        exam = self._again(lambda: start_exam(self._settings, (self.device,), step)).exam
         recordings = self._dice.randint(1, 3)
         for number in range(recordings):
             self._record(exam, stop=number + 1 < recordings or self._dice.random() < 0.7)

@@ -17,7 +17,7 @@ from gateway.dicom.header import date_of, time_of
 from gateway.dicom.iods import TABLE
 from gateway.dicom.performed_step import create_dataset
 from gateway.model import Attributed, Exam
-from gateway.settings import Settings
+from gateway.settings import Ris, Settings
 from gateway.transfer import step_reporter
 from gateway.transfer.outcomes import Outcome
 
@@ -229,3 +229,27 @@ def test_what_is_held_costs_no_reading_and_one_question(
     monkeypatch.setattr(exam, "load", lambda *_: pytest.fail("an exam file was read"))
     told.reporter.turn()
     assert len(asked) == 1
+
+
+def test_a_step_is_told_to_whoever_scheduled_it_and_to_those_that_schedule_nothing(settings: Settings) -> None:
+    def ris(name: str, worklist: bool = True, mpps: bool = True) -> Ris:
+        return Ris(name=name, ae_title="X", host="h", worklist=worklist, mpps=mpps)
+
+    def of(source: str) -> Exam:
+        return exam.open_exam(settings.places, CLOCK, (), Attributed.SCHEDULED, ITEM, source)
+
+    both = (ris("one"), ris("two"), ris("archive", worklist=False))
+    assert step_reporter.told(both, of("one")) == {"one", "archive"}
+    assert step_reporter.told(both, of("")) == {"one", "two", "archive"}
+    assert step_reporter.told(both, of("gone")) == {"one", "two", "archive"}
+    silent = (ris("one", mpps=False), ris("two"))
+    assert step_reporter.told(silent, of("one")) == {"two"}
+
+
+def test_another_ris_hears_nothing_of_a_step_that_it_did_not_schedule(settings: Settings, told: Told, box: Box) -> None:
+    other = dataclasses.replace(settings.ris[0], name="other")
+    told.reporter._settings = dataclasses.replace(settings, ris=(*settings.ris, other))
+    exam.open_exam(settings.places, CLOCK, (), Attributed.SCHEDULED, ITEM, "other")
+    assert told.turn() == []
+    exam.open_exam(settings.places, CLOCK, (), Attributed.SCHEDULED, ITEM, "ris")
+    assert told.turn() == ["create"]

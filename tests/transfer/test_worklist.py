@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,16 +16,20 @@ from hostile import Line
 from orthanc import Orthanc
 from pydicom import Dataset
 
+from gateway import cli, configuration
+from gateway.clock import Clock
 from gateway.errors import Held, Retry
-from gateway.settings import Box, Ris
+from gateway.settings import Box, Ris, Settings
 from gateway.step import ScheduledStep, value
 from gateway.transfer import dataset, worklist
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Tag
 from gateway.transfer.names import EXPLICIT
 from gateway.transfer.peers import Peer
+from gateway.transfer.worklist_poller import SCATTER, WorklistPoller
 from gateway.trial import patients
 from gateway.trial.hospital import Hospital
+from gateway.worklists import Worklist, cached_worklists, keep_worklist
 
 Call = Callable[..., Peer]
 RIS = Ris(name="ris", ae_title="HOSPITAL", host="127.0.0.1", port=1)
@@ -85,6 +92,19 @@ def test_wlmscpfs_gives_all_names_unharmed(tmp_path: Path, call: Call) -> None:
 def test_orthanc_gives_what_its_plug_in_can_say(call: Call, pacs: Orthanc) -> None:
     steps = worklist.query(call(pacs.port, pacs.ae_title), **worklist.broad(Box(), RIS))
     assert names(steps) == {p.id: p.name for p in patients.PATIENTS if p.charset in ((), ("ISO_IR 100",))}
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [({"accession": "ACC0001"}, {"PAT-0001"}), ({"patient": "PAT-0005"}, {"PAT-0005"}), ({"patient": "NOBODY"}, set())],
+)
+def test_real_ris_answer_for_one_patient(
+    asked: dict[str, str], found: set[str], tmp_path: Path, call: Call, pacs: Orthanc
+) -> None:
+    keys = worklist.about_patient(RIS, asked)
+    with wlmscpfs(tmp_path / "worklist", patients.items(day="20991231")) as port:
+        assert {s.patient_id for s in worklist.query(call(port, "RIS"), **keys)} == found
+    assert {s.patient_id for s in worklist.query(call(pacs.port, pacs.ae_title), **keys)} == found
 
 
 def test_a_worklist_without_end_is_cancelled_at_the_limit(tmp_path: Path, call: Call) -> None:
@@ -208,3 +228,186 @@ def test_a_ris_that_never_says_its_character_set_is_read_in_the_configured_one(t
         told = worklist.query(call(port, "RIS"), character_set="ISO_IR 100")
     assert {s.patient_id: s.patient_name for s in silent} == {"PAT-0001": "", "PAT-0005": "Doe^Jane"}
     assert {s.patient_id: s.patient_name for s in told} == {"PAT-0001": "Müller^Jürgen", "PAT-0005": "Doe^Jane"}
+
+
+# A name in each character set of PS3.3 C.12.1.1.2 that a worklist may come in.
+CHARACTER_SETS = {
+    ("ISO_IR 6",): "Doe^Jane",
+    ("ISO_IR 100",): "Müller^Jürgen",
+    ("ISO_IR 101",): "Wałęsa^Łucja",
+    ("ISO_IR 109",): "Ħaż^Ġużeppi",
+    ("ISO_IR 110",): "Bērziņš^Jānis",
+    ("ISO_IR 144",): "Люксембург^Роза",
+    ("ISO_IR 127",): "قباني^لنزار",
+    ("ISO_IR 126",): "Διονυσιος^Σολωμος",
+    ("ISO_IR 138",): "שרון^דבורה",
+    ("ISO_IR 148",): "Çavuşoğlu^İnci",
+    ("ISO_IR 166",): "สมชาย^ใจดี",
+    ("ISO_IR 13",): "ﾔﾏﾀﾞ^ﾀﾛｳ",
+    ("ISO_IR 192",): "Ñuñez^Begoña=王^小東",
+    ("GB18030",): "Wang^XiaoDong=王^小东",
+    ("GBK",): "Wang^XiaoDong=王^小东",
+    ("", "ISO 2022 IR 87"): "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    ("ISO 2022 IR 13", "ISO 2022 IR 87"): "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう",
+    ("", "ISO 2022 IR 149"): "Gim^Huijung=金^熙中=김^희중",
+    ("", "ISO 2022 IR 144"): "Luxemburg^Rosa=Люксембург^Роза",
+}
+
+
+@pytest.mark.parametrize(("charset", "name"), CHARACTER_SETS.items())
+def test_a_name_in_each_character_set_comes_unharmed(charset: tuple[str, ...], name: str, call: Call) -> None:
+    item = Dataset()
+    item.SpecificCharacterSet = list(charset) if len(charset) > 1 else charset[0]
+    item.PatientName, item.PatientID = name, "P1"
+    with hostile.peer(answering(dataset.encode(item, EXPLICIT))) as port:
+        steps = worklist.query(call(port))
+    assert names(steps) == {"P1": name}
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "Zhang^XiaoDong=张^小东"),  # PS3.5 K.2
+        (b"Zhang^XiaoDong=\xd5\xc5^\xd0\xa1\xb6\xab", ""),  # without the escape sequences it may be anything
+    ],
+)
+def test_a_simplified_chinese_name_is_read_by_its_escape_sequences_and_not_without(
+    raw: bytes, name: str, call: Call
+) -> None:
+    parts = ((b"\x08\x00\x05\x00CS", b"\\ISO 2022 IR 58"), (b"\x10\x00\x10\x00PN", raw), (b"\x10\x00\x20\x00LO", b"P1"))
+    padded = [(tag, value + b" " * (len(value) % 2)) for tag, value in parts]
+    with hostile.peer(answering(b"".join(t + len(v).to_bytes(2, "little") + v for t, v in padded))) as port:
+        (step,) = worklist.query(call(port))
+    assert names((step,)) == {"P1": name} if name else step.patient_name == ""
+
+
+RIS_SECTION = """
+[[ris]]
+name = "{name}"
+ae_title = "RIS"
+host = "127.0.0.1"
+port = {port}
+"""
+
+
+def with_ris(config: Path, **ports: int) -> Settings:
+    text = "".join(RIS_SECTION.format(name=name, port=port) for name, port in ports.items())
+    config.write_text(config.read_text() + text)
+    return configuration.load(config)
+
+
+def test_a_patient_is_asked_for_beside_the_stations_day_and_can_be_chosen(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = patients.items(station="OTHER", day="20991231")
+    with wlmscpfs(tmp_path / "worklist", elsewhere) as port:
+        settings = with_ris(config, ris=port)
+        command = ["--config", str(config)]
+        assert cli.main([*command, "worklist", "--refresh"]) == 0
+        assert "SPS0003" not in capsys.readouterr().out, "it is not of this station and day"
+        assert cli.main([*command, "worklist", "--refresh", "--accession", "ACC0003"]) == 0
+    said = capsys.readouterr()
+    assert "SPS0003" in said.out
+    assert "asked for accession ACC0003: 0 s old" in said.err
+    assert cli.main([*command, "exam", "start", "ecg1", "--step", "SPS0003"]) == 0
+    assert len(list(cached_worklists(settings.places.worklist))) == 2
+
+
+def test_a_ris_that_is_silent_bars_no_other_and_is_named(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with wlmscpfs(tmp_path / "worklist", patients.items()) as port:
+        with_ris(config, away=1, here=port)
+        assert cli.main(["--config", str(config), "worklist", "--refresh"]) == 3
+    assert "127.0.0.1:1 cannot be reached" in capsys.readouterr().err
+    assert cli.main(["--config", str(config), "worklist"]) == 0
+    assert "SPS0003" in capsys.readouterr().out
+
+
+def test_an_answer_that_drips_for_ever_is_cancelled_and_the_last_one_stays(config: Path) -> None:
+    heard: list[int] = []
+
+    def script(line: Line) -> None:
+        line.accept()
+        message = line.message()
+        assert message is not None
+        item = dataset.encode(patients.items()[4], EXPLICIT)
+        while not select.select([line.connection], [], [], 0.1)[0]:
+            line.say(pending(message, item))
+        cancel = line.message()
+        assert cancel is not None
+        heard.append(cancel.field)
+
+    with hostile.peer(script) as port:
+        config.write_text(config.read_text() + RIS_SECTION.format(name="ris", port=port) + "longest = 1\n")
+        settings = configuration.load(config)
+        keep_worklist(settings.places.worklist, Worklist("ris", 1.0, (ScheduledStep({}),)))
+        poller, beats = WorklistPoller(settings, settings.ris[0], Clock("always")), list[int]()
+        poller.turn(lambda: beats.append(1))
+    assert heard == [dimse.Field.C_CANCEL]
+    assert poller.answers is False
+    assert "takes too long" in poller.words
+    assert len(beats) > 5, "the watchdog hears of it while it is slow"
+    (kept,) = cached_worklists(settings.places.worklist)
+    assert kept.fetched == 1.0
+
+
+ASK = """
+import re, sys
+from pathlib import Path
+from gateway import configuration
+from gateway.clock import Clock
+from gateway.transfer.worklist_poller import WorklistPoller
+settings = configuration.load(Path(sys.argv[1]))
+poller = WorklistPoller(settings, settings.ris[0], Clock("always"))
+status = Path("/proc/self/status")
+peak = lambda: int(re.search(r"VmHWM:\\s+([0-9]+)", status.read_text())[1])  # KiB; of this program alone
+before = peak()
+print(poller.ask(), peak() - before)
+"""
+
+
+def test_five_thousand_items_are_kept_in_the_memory_of_a_few(config: Path) -> None:
+    item = dataset.encode(patients.items()[1], EXPLICIT)
+
+    def script(line: Line) -> None:
+        line.accept()
+        message = line.message()
+        assert message is not None
+        answer = pdu.encode(pending(message, item))
+        for _ in range(5000):
+            line.say(answer)
+        line.respond(message)
+        line.message()
+
+    with hostile.peer(script) as port:
+        config.write_text(config.read_text() + RIS_SECTION.format(name="ris", port=port) + "most = 10000\n")
+        command = [sys.executable, "-c", ASK, str(config)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    items, grown = map(int, done.stdout.split())
+    assert items == 5000
+    assert grown < 6 << 10, "KiB; they are 12 MiB on the disk, and 150 MiB as Python sees them all"
+    settings = configuration.load(config)
+    (kept,) = cached_worklists(settings.places.worklist)
+    assert len(list(kept.steps)) == 5000
+
+
+def test_boxes_do_not_ask_in_step_and_a_silent_ris_is_asked_less_and_less_often(tmp_path: Path, config: Path) -> None:
+    now = {"monotonic": 100.0}
+    clock = Clock("always", monotonic=lambda: now["monotonic"])
+    with Hospital(tmp_path / "hospital", ae_title="RIS") as hospital:
+        settings = with_ris(config, ris=hospital.port)
+        pollers = [WorklistPoller(settings, settings.ris[0], clock) for _ in range(5)]
+        for poller in pollers:
+            poller.turn()
+        waits = {poller._next - now["monotonic"] for poller in pollers}
+    poll = settings.ris[0].poll
+    assert len(waits) == len(pollers)
+    assert all(poll * (1 - SCATTER) <= wait <= poll * (1 + SCATTER) for wait in waits)
+    poller, pauses = pollers[0], []
+    for _ in range(5):
+        now["monotonic"] += 2 * poll
+        poller.turn()
+        pauses.append(poller.pause.left())
+    assert poller.answers is False
+    assert pauses[0] < 6 < pauses[2] < pauses[4] <= poll

@@ -13,8 +13,9 @@ import pytest
 
 from gateway import cli, configuration
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, Worklist, keep_worklist
+from gateway.step import ScheduledStep
 from gateway.trial.workshop import free_port
+from gateway.worklists import Worklist, keep_worklist
 
 
 def gateway(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from gateway.clock import Clock
 from gateway.errors import Held, Retry
 from gateway.model import Attributed
 from gateway.settings import Settings
-from gateway.verbs import exams, replay
+from gateway.verbs import exams, giving, replay
 from gateway.verbs.exams import start_exam, stop_exam
 
 PATIENT = {"patient_id": "P1", "patient_name": "Doe^Jane"}
@@ -126,7 +127,7 @@ def test_a_damaged_exam_is_named_and_hides_no_other_from_the_list(
 @pytest.fixture
 def forward(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """A forward that answers what the test lays ready: an answer, or the error of one that is killed."""
-    monkeypatch.setattr(exams, "_AGAIN", 0.0)
+    monkeypatch.setattr(giving, "_AGAIN", 0.0)
     answers: list[Any] = []
 
     def attribute(_request: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def test_an_exam_is_not_reported_as_empty_while_nobody_knows_whether_it_has_the_
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(exams, "_INSIST", -1.0)
+    monkeypatch.setattr(giving, "_INSIST", -1.0)
     forward += [Retry("the process went away in mid-answer")]
     assert give(settings, config) == 3
     (found,) = exam.exams(settings.places)
@@ -180,3 +181,23 @@ def test_a_refused_attribution_leaves_a_discontinued_exam(
     (found,) = exam.exams(settings.places)
     assert found.closed is not None
     assert found.closed.status == "DISCONTINUED"
+
+
+@pytest.mark.parametrize("round_", range(10))
+def test_of_two_patients_chosen_at_once_on_one_device_one_is_refused(settings: Settings, round_: int) -> None:
+    gate, made, refused = threading.Barrier(2), list[str](), list[Held]()
+
+    def choose(patient_id: str) -> None:
+        gate.wait()
+        try:
+            made.append(start_exam(settings, ("ecg1",), patient=PATIENT | {"patient_id": patient_id}).exam)
+        except Held as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=choose, args=(name,)) for name in ("A", "B")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(made), len(refused)) == (1, 1)
+    assert [e.exam for e in exam.exams(settings.places)] == made

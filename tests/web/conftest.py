@@ -12,9 +12,10 @@ import pytest
 
 from gateway.local import Server as LocalServer
 from gateway.settings import Settings
-from gateway.step import ScheduledStep, Worklist, keep_worklist
+from gateway.step import ScheduledStep
 from gateway.web.routes import routes
 from gateway.web.server import Server
+from gateway.worklists import Worklist, keep_worklist
 
 
 @dataclass

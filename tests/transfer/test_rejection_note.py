@@ -1,0 +1,59 @@
+"""Real archives take a rejection note as they take the recording that it withdraws."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dcmtk import storescp
+from orthanc import Orthanc
+from pydicom import dcmread
+
+from gateway.dicom import rejection
+from gateway.model import InstanceRef
+from gateway.settings import Box
+from gateway.transfer import store
+from gateway.transfer.peers import Peer
+
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+WORDS = "Stored under the wrong patient."
+
+
+def note_of(ecg: InstanceRef, folder: Path) -> InstanceRef:
+    folder.mkdir()
+    uid = rejection.write([Path(ecg.path)], rejection.WRONG_ENTRY, WORDS, AT, Box(), folder)
+    return InstanceRef(rejection.SOP_CLASS, uid, rejection.EXPLICIT, str(folder / f"{uid}.dcm"))
+
+
+def test_orthanc_files_the_note_with_the_patient_and_study_that_it_speaks_of(
+    tmp_path: Path, pacs: Orthanc, call: Callable[..., Peer], ecg: Callable[..., InstanceRef]
+) -> None:
+    recording = ecg()
+    note = note_of(recording, tmp_path / "note")
+    told = list(store.send(call(pacs.port, pacs.ae_title), [recording, note]))
+    assert [outcome.kind for _, outcome in told] == ["done", "done"]
+    there = pacs.instances()
+    studies = {pacs.get(f"/instances/{there[i.sop_instance_uid]}/study")["ID"] for i in (recording, note)}
+    assert len(studies) == 1
+    stored = dcmread(io.BytesIO(pacs.bytes(f"/instances/{there[note.sop_instance_uid]}/file")))
+    assert stored.ConceptNameCodeSequence[0].CodeValue == "113038"
+    assert stored.ContentSequence[0].TextValue == WORDS
+
+
+def test_dcmtk_takes_it_byte_for_byte(
+    tmp_path: Path, call: Callable[..., Peer], ecg: Callable[..., InstanceRef]
+) -> None:
+    note = note_of(ecg(), tmp_path / "note")
+    with storescp(tmp_path / "stored", "+B") as port:
+        ((_, outcome),) = store.send(call(port), [note])
+    assert outcome.kind == "done"
+    (kept,) = (tmp_path / "stored").iterdir()
+    assert dcmread(kept) == dcmread(note.path)
+
+
+def test_written_again_it_is_the_same_note(tmp_path: Path, ecg: Callable[..., InstanceRef]) -> None:
+    recording = ecg()
+    first, second = note_of(recording, tmp_path / "first"), note_of(recording, tmp_path / "second")
+    assert Path(first.path).read_bytes() == Path(second.path).read_bytes()
