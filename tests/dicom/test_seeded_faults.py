@@ -1,0 +1,34 @@
+"""Every rule of the tables finds its fault: one sown for each, made from the tables themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from sowing import Fault, everything, healthy
+from specimens import write
+
+from gateway.dicom.check import Finding, check
+
+WAVEFORMS = everything(("hemodynamic", "general-32"))
+
+
+def found(head: Dataset, path: Path) -> list[Finding]:
+    return check(write(head, path))
+
+
+@pytest.mark.parametrize("fault", WAVEFORMS, ids=lambda fault: fault.name)
+def test_a_fault_is_found_by_its_rule_at_its_place(fault: Fault, tmp_path: Path) -> None:
+    head = healthy(fault.iod)
+    fault.prepare(head)
+    before = found(head, tmp_path / "before.dcm")
+    assert not [f for f in before if f.severity == "error"], "the ground it is sown into is healthy"
+    fault.spoil(head)
+    after = found(head, tmp_path / "after.dcm")
+    assert [f for f in after if (f.rule, f.where) == (fault.rule, fault.where)], "\n".join(map(str, after))
+    assert not [f for f in before if (f.rule, f.where) == (fault.rule, fault.where)]
+
+
+def test_there_are_more_than_150_of_them() -> None:
+    assert len(WAVEFORMS) > 150

@@ -1,0 +1,250 @@
+"""Faults made from the tables: one for each rule that a row expresses, each with the healthy data set it is sown into.
+
+A fault is told apart from whatever preparing it may bring along: it must be found in the spoiled file, by its rule and
+at its place, and not be found in the same file before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from specimens import VALUES, dictionary_VR, fill_module, filled, put, specimen, value
+
+from gateway.dicom import modules
+from gateway.dicom.conditions import Chain, Condition, Test
+from gateway.dicom.definition import Iod
+from gateway.dicom.iods import BY_KEY
+from gateway.dicom.module_rules import BULK
+from gateway.dicom.modules import Attribute
+
+NONSENSE = "NONSENSE"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``prepare`` makes room in a healthy data set, ``spoil`` does the harm; ``rule`` at ``where`` finds it."""
+
+    name: str
+    iod: str
+    prepare: Callable[[Dataset], None]
+    spoil: Callable[[Dataset], None]
+    rule: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table in its place: the module, and the rows of the sequences around it."""
+
+    iod: str
+    module: str
+    around: tuple[Attribute, ...]
+    row: Attribute
+
+    @property
+    def name(self) -> str:
+        return ".".join((*(outer.keyword for outer in self.around), self.row.keyword))
+
+    @property
+    def where(self) -> str:
+        return "".join(f"{outer.keyword}[1]." for outer in self.around) + self.row.keyword
+
+    @property
+    def levels(self) -> tuple[tuple[Attribute, ...], ...]:
+        """The rows of the data set's module and of each item down to the one that holds the row."""
+        root = tuple(row for use in BY_KEY[self.iod].modules for row in modules.module(use.module).rows)
+        return (root, *(outer.rows for outer in self.around))
+
+    def chain(self, head: Dataset) -> Chain:
+        """The data set and the items down to the one that holds the row; made where they are not there."""
+        found = [head]
+        for outer in self.around:
+            if outer.tag not in found[-1] or found[-1][outer.tag].is_empty:
+                put(found[-1], outer, value(outer))
+            found.append(found[-1][outer.tag].value[0])
+        return tuple(found)
+
+
+def rows(iod: Iod) -> Iterator[Row]:
+    """Every row of the IOD's modules, with those inside sequences; into each macro only once."""
+    seen: set[tuple[object, ...]] = set()
+    for use in iod.modules:
+        yield from _rows(iod.key, use.module, (), modules.module(use.module).rows, seen)
+
+
+def _rows(
+    iod: str, module: str, around: tuple[Attribute, ...], listed: tuple[Attribute, ...], seen: set[tuple[object, ...]]
+) -> Iterator[Row]:
+    for row in listed:
+        yield Row(iod, module, around, row)
+        key = (row.macros, tuple(inner.keyword for inner in row.own))
+        if row.rows and row.tag not in BULK and key not in seen:
+            seen.add(key)
+            yield from _rows(iod, module, (*around, row), row.rows, seen)
+
+
+def faults(iod: Iod) -> Iterator[Fault]:
+    for place in rows(iod):
+        if place.row.tag in BULK or place.name in ("SOPClassUID", "WaveformAnnotationSequence"):
+            continue  # bulk data has faults of its own; without these, nothing of the rest would be looked at
+        for make in (_missing, _empty, _outside, _needed, _forbidden, _twice):
+            yield from make(place)
+
+
+def _ready(place: Row) -> Callable[[Dataset], None]:
+    """The row is there, and whatever it may stand with."""
+
+    def prepare(head: Dataset) -> None:
+        fill_module(head, place.module)
+        for row in modules.module(place.module).rows:  # so that an optional module stays one that is used
+            if row.type == "3" and dictionary_VR(row.tag) == "LO" and row.tag not in head:
+                put(head, row, value(row))
+        chain = place.chain(head)
+        if place.row.allowed is not None:
+            force(place.row.allowed, place, chain, True)
+        if place.row.tag not in chain[-1] or chain[-1][place.row.tag].is_empty:
+            put(chain[-1], place.row, value(place.row))
+        settle(place, head, chain[-1])
+
+    return prepare
+
+
+def settle(place: Row, head: Dataset, subject: Dataset) -> None:
+    """Give everything what its rows demand now, and take what they forbid; but leave the row in question alone."""
+    for _ in range(3):  # one thing may ask for another
+        for use in BY_KEY[place.iod].modules:
+            module = modules.module(use.module)
+            if use.usage == "M" or use.module == place.module or not head.keys().isdisjoint(module.tags):
+                _settle(module.rows, (head,), (place.row.tag, subject))
+
+
+def _settle(listed: tuple[Attribute, ...], chain: Chain, but: tuple[int, Dataset]) -> None:
+    item = chain[-1]
+    for row in listed:
+        if row.tag in BULK:
+            continue
+        if not (row.tag == but[0] and item is but[1]):
+            if row.tag in item and row.allowed is not None and not row.allowed.holds(chain):
+                item.pop(row.tag)
+            needed = row.type in ("1", "2") or (row.needed is not None and row.needed.holds(chain))
+            if needed and row.tag not in item:
+                put(item, row, None if row.type[0] == "2" else value(row))
+        if row.tag in item and item[row.tag].VR == "SQ":
+            for inner in item[row.tag].value:
+                _settle(row.rows, (*chain, inner), but)
+
+
+def _remove(place: Row) -> Callable[[Dataset], None]:
+    return lambda head: place.chain(head)[-1].pop(place.row.tag, None) and None
+
+
+def _set(place: Row, what: object) -> Callable[[Dataset], None]:
+    return lambda head: put(place.chain(head)[-1], place.row, what)
+
+
+def _missing(place: Row) -> Iterator[Fault]:
+    if place.row.type in ("1", "2"):
+        name = f"{place.name} (type {place.row.type}) missing"
+        yield Fault(name, place.iod, _ready(place), _remove(place), f"type {place.row.type}", place.where)
+
+
+def _empty(place: Row) -> Iterator[Fault]:
+    if place.row.type == "1":
+        name = f"{place.name} (type 1) empty"
+        yield Fault(name, place.iod, _ready(place), _set(place, None), "type 1", place.where)
+
+
+def _outside(place: Row) -> Iterator[Fault]:
+    for rule, lists in (("enumerated value", place.row.enumerated), ("defined term", place.row.terms)):
+        for number, allowed in lists:
+            numeric = dictionary_VR(place.row.tag) not in ("CS", "LO", "SH", "UI")
+            bad: object = 99 if numeric else NONSENSE
+            if number > 1:
+                bad = [*[allowed[0]] * (number - 1), bad]
+            name = f"{place.name} no {rule}{f' {number}' if number else ''}"
+            yield Fault(name, place.iod, _ready(place), _set(place, bad), rule, place.where)
+
+
+def _needed(place: Row) -> Iterator[Fault]:
+    if (needed := place.row.needed) is None:
+        return
+
+    def prepare(head: Dataset) -> None:
+        fill_module(head, place.module)
+        chain = place.chain(head)
+        force(needed, place, chain, True)
+        put(chain[-1], place.row, value(place.row))
+        settle(place, head, chain[-1])
+
+    name = f"{place.name} missing though {needed.words[:60]}"
+    yield Fault(name, place.iod, prepare, _remove(place), f"type {place.row.type}", place.where)
+
+
+def _forbidden(place: Row) -> Iterator[Fault]:
+    if (allowed := place.row.allowed) is None:
+        return
+
+    def prepare(head: Dataset) -> None:
+        fill_module(head, place.module)
+        chain = place.chain(head)
+        force(allowed, place, chain, False)
+        chain[-1].pop(place.row.tag, None)
+        settle(place, head, chain[-1])
+
+    name = f"{place.name} there without: {allowed.words[:60]}"
+    yield Fault(name, place.iod, prepare, _set(place, value(place.row)), f"type {place.row.type}", place.where)
+
+
+def _twice(place: Row) -> Iterator[Fault]:
+    if place.row.one:
+
+        def double(head: Dataset) -> None:
+            items = place.chain(head)[-1][place.row.tag].value
+            items.append(items[0])
+
+        yield Fault(f"{place.name} two items", place.iod, _ready(place), double, "items", place.where)
+
+
+def force(condition: Condition, place: Row, chain: Chain, truth: bool) -> None:
+    """Make a condition of the tables hold, or not, for the innermost item."""
+    for test in condition.tests if truth == condition.both else condition.tests[:1]:
+        _force(test, place, chain, truth)
+    assert condition.holds(chain) == truth, f"{condition.words} could not be made {truth}"
+
+
+def _force(test: Test, place: Row, chain: Chain, truth: bool) -> None:
+    if test.what == "rule":
+        chain[0].PatientName = "Müller" if truth else "Doe"
+        return
+    depth = 0 if test.up < 0 else max(0, len(chain) - 1 - test.up)
+    item, tag, what = chain[depth], test.tags[-1], test.what
+    vr = dictionary_VR(tag).split(" or ")[0]
+    row = next((row for row in place.levels[depth] if row.tag == tag), None)
+    if row is not None and row.allowed is not None and all(t.what in ("is", "present") for t in row.allowed.tests):
+        force(row.allowed, place, chain[: depth + 1], True)
+    if what in ("is", "is not"):
+        right = truth == (what == "is")
+        others = [v for _, listed in (row.enumerated if row else ()) for v in listed if v not in test.values]
+        text = test.values[0] if right else (others or ["OTHER"])[0]
+        item.add_new(tag, vr, int(text) if vr in ("US", "SS", "UL", "SL") else text)
+    elif (what != "absent") == truth:
+        new = value(row) if row else Sequence([filled(())]) if vr == "SQ" else VALUES[vr]
+        item.add_new(tag, vr, int(test.values[0]) + 1 if what == "above" else new)
+    else:
+        item.pop(tag, None)
+
+
+def everything(keys: tuple[str, ...]) -> list[Fault]:
+    """The faults of these IODs, those of a module that several share only once."""
+    found: dict[str, Fault] = {}
+    for key in keys:
+        for fault in faults(BY_KEY[key]):
+            found.setdefault(fault.name, fault)
+    return list(found.values())
+
+
+def healthy(iod: str) -> Dataset:
+    return specimen(BY_KEY[iod])

@@ -1,0 +1,142 @@
+"""Clean data sets of every class that the check knows, made from the tables and a few facts of each IOD.
+
+They are the healthy specimens into which faults are sown; nothing of the gateway's writer is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from gateway.dicom import groups, modules
+from gateway.dicom.definition import BYTES, Iod
+from gateway.dicom.modules import Attribute
+
+VALUES: dict[str, Any] = {
+    "AE": "AET", "AS": "040Y", "AT": 0x00100010, "CS": "CODE", "DA": "20260101", "DS": "1", "DT": "20260101120000",
+    "FD": 1.0, "FL": 1.0, "IS": "1", "LO": "text", "LT": "text", "OB": b"\0\0", "OW": b"\0\0", "OD": b"\0" * 8,
+    "OF": b"\0" * 4, "PN": "Doe^Jane", "SH": "text", "SL": 1, "SS": 1, "ST": "text", "TM": "120000", "UC": "text",
+    "UI": "1.2.3", "UL": 1, "UN": b"\0\0", "UR": "urn:a", "US": 1, "UT": "text", "SV": 1, "UV": 1,
+}  # fmt: skip
+OWN = {
+    "CodeValue": "1",
+    "CodingSchemeDesignator": "DCM",
+    "TimezoneOffsetFromUTC": "+0000",
+    "SpecificCharacterSet": "ISO_IR 192",
+    "Laterality": "L",
+}
+_SAMPLES = 10
+
+
+def value(row: Attribute) -> Any:
+    """Something that the row allows; a sequence gets one filled item."""
+    vr = dictionary_VR(row.tag).split(" or ")[0]
+    if vr == "SQ":
+        return Sequence([filled(row.rows, code_of(row))])
+    if row.enumerated or row.terms:
+        lists = dict(row.enumerated) | dict(row.terms)
+        if vr == "US":
+            return int(lists[0][0])
+        return [lists[n][0] for n in sorted(lists)] if 0 not in lists else lists[0][0]
+    one = OWN.get(row.keyword, VALUES[vr])
+    least = int(dictionary_VM(row.tag).partition("-")[0])
+    return one if least == 1 else [one] * least
+
+
+def code_of(row: Attribute) -> tuple[str, str] | None:
+    """A member of the row's context group."""
+    if row.group is None:
+        return None
+    return ("UCUM", "uV") if row.group.cid == groups.UNITS else min(groups.codes(row.group.cid))
+
+
+def filled(rows: Iterable[Attribute], code: tuple[str, str] | None = None) -> Dataset:
+    """An item with what type 1, 2 and the decidable conditions demand."""
+    item = Dataset()
+    listed = list(rows)
+    for row in listed:
+        if row.type in ("1", "2"):
+            put(item, row, value(row) if row.type == "1" else None)
+    for row in listed:
+        if row.needed is not None and row.tag not in item and row.needed.holds((Dataset(), item)):
+            put(item, row, value(row))
+    if code is not None:
+        item.CodingSchemeDesignator, item.CodeValue = code
+    return item
+
+
+def put(item: Dataset, row: Attribute, what: Any) -> None:
+    vr = dictionary_VR(row.tag).split(" or ")[0]
+    item.add_new(row.tag, vr, Sequence() if what is None and vr == "SQ" else what)
+
+
+def coded(scheme: str, code: str, meaning: str = "meaning") -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, scheme, meaning
+    return item
+
+
+def specimen(iod: Iod) -> FileDataset:
+    """A small instance of a class, with its mandatory modules and nothing else."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, "1.2.826.0.1.3680043.8.498.1"
+    head = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    for use in iod.modules:
+        if use.usage == "M" or use.condition is not None:
+            fill_module(head, use.module)
+    head.SOPClassUID = meta.MediaStorageSOPClassUID = iod.sop_class_uid
+    head.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = generate_uid()
+    head.StudyInstanceUID, head.SeriesInstanceUID = generate_uid(), generate_uid()
+    head.PatientID, head.StudyID, head.SeriesNumber = "P-1", "S-1", 1
+    head.StudyDate, head.StudyTime = "20260101", "120000"
+    head.Modality = iod.modality or "OT"
+    if iod.limits is not None:
+        if "AcquisitionTimeSynchronized" in head:
+            head.AcquisitionTimeSynchronized = "N"  # Y would ask for an offset in each group
+        head.WaveformSequence = Sequence([multiplex_group(iod)])
+    return head
+
+
+def fill_module(head: Dataset, name: str) -> None:
+    """What a module demands, where it is not there yet."""
+    for element in filled(modules.module(name).rows):
+        if element.tag not in head or head[element.tag].is_empty:
+            head[element.tag] = element
+
+
+def multiplex_group(iod: Iod) -> Dataset:
+    limits = iod.waveform
+    count = limits.counts[0] if limits.counts else limits.channels[0]
+    kind = limits.interpretations[0]
+    item = Dataset()
+    item.WaveformOriginality = "ORIGINAL"
+    item.NumberOfWaveformChannels, item.NumberOfWaveformSamples = count, _SAMPLES
+    item.SamplingFrequency = limits.rate[1] if limits.rate else 250
+    item.ChannelDefinitionSequence = Sequence([channel(iod) for _ in range(count)])
+    item.WaveformBitsAllocated, item.WaveformSampleInterpretation = BYTES[kind] * 8, kind
+    data = bytes(count * _SAMPLES * BYTES[kind])
+    item.add_new("WaveformData", "OB" if BYTES[kind] == 1 else "OW", data + bytes(len(data) % 2))
+    return item
+
+
+def channel(iod: Iod) -> Dataset:
+    limits = iod.waveform
+    item = Dataset()
+    source = min(groups.codes(limits.sources[0])) if limits.sources else ("DCM", "109110")
+    item.ChannelSourceSequence = Sequence([coded(*source)])
+    if limits.referenced:
+        item.ChannelSourceModifiersSequence = Sequence([coded(*groups.DIFFERENTIAL), coded(*source)])
+    item.ChannelSampleSkew = "0"
+    item.WaveformBitsStored = BYTES[limits.interpretations[0]] * 8
+    return item
+
+
+def write(head: Dataset, path: Path) -> Path:
+    head.save_as(path, enforce_file_format=False)
+    return path
