@@ -45,6 +45,11 @@ def codes(cid: str) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
+def numbers() -> list[str]:
+    """Of all groups that are here."""
+    return list(_groups())
+
+
 def _expand(word: str) -> list[str]:
     """ "2:0-3" -> "2:0", "2:1", "2:2", "2:3"."""
     prefix, colon, rest = word.rpartition(":")

@@ -65,7 +65,7 @@ class Module:
 
 @cache
 def _rows(macros: tuple[str, ...], own: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
-    return (*(row for name in macros for row in macro(name).rows), *own)
+    return (*(one for name in macros for one in macro(name).rows), *own)
 
 
 @cache
@@ -102,23 +102,23 @@ def _read(kind: str, name: str) -> Module:
     section, lines = _blocks()[kind, name]
     included = [name for line in lines for word, _, name in [line.partition(" ")] if word == "include"]
     own = _tree([line for line in lines if not line.startswith("include ")], 0)
-    rows = (*(row for name in included for row in macro(name).rows), *own)
-    return Module(name, section, rows, frozenset(row.tag for row in rows))
+    rows = (*(one for name in included for one in macro(name).rows), *own)
+    return Module(name, section, rows, frozenset(one.tag for one in rows))
 
 
 def _tree(lines: list[str], depth: int) -> Iterator[Attribute]:
     """The rows at this depth, each with the deeper lines that follow it."""
     starts = [n for n, line in enumerate(lines) if _depth(line) == depth]
     for start, end in pairwise([*starts, len(lines)]):
-        yield _row(lines[start].lstrip(">"), tuple(_tree(lines[start + 1 : end], depth + 1)))
+        yield row(lines[start].lstrip(">"), tuple(_tree(lines[start + 1 : end], depth + 1)))
 
 
 def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(">"))
 
 
-def _row(text: str, own: tuple[Attribute, ...]) -> Attribute:
-    """Raises ValueError, naming the row, for a slip in a table."""
+def row(text: str, own: tuple[Attribute, ...] = ()) -> Attribute:
+    """One line of a table. Raises ValueError, naming the row, for a slip in a table."""
     keyword, kind, *rest = text.split(None, 2)
     if kind not in TYPES:
         raise ValueError(f"{text!r} has no type")
