@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from specimens import VALUES, dictionary_VR, fill_module, filled, put, specimen, value
 
-from gateway.dicom import modules
+from gateway.dicom import conditions, modules
 from gateway.dicom.conditions import Chain, Condition, Test
 from gateway.dicom.definition import Iod
 from gateway.dicom.iods import BY_KEY
@@ -29,6 +29,7 @@ class Fault:
 
     name: str
     iod: str
+    module: str
     prepare: Callable[[Dataset], None]
     spoil: Callable[[Dataset], None]
     rule: str
@@ -55,7 +56,7 @@ class Row:
     @property
     def levels(self) -> tuple[tuple[Attribute, ...], ...]:
         """The rows of the data set's module and of each item down to the one that holds the row."""
-        root = tuple(row for use in BY_KEY[self.iod].modules for row in modules.module(use.module).rows)
+        root = tuple(row for used in BY_KEY[self.iod].modules for row in modules.module(used.module).rows)
         return (root, *(outer.rows for outer in self.around))
 
     def chain(self, head: Dataset) -> Chain:
@@ -71,8 +72,8 @@ class Row:
 def rows(iod: Iod) -> Iterator[Row]:
     """Every row of the IOD's modules, with those inside sequences; into each macro only once."""
     seen: set[tuple[object, ...]] = set()
-    for use in iod.modules:
-        yield from _rows(iod.key, use.module, (), modules.module(use.module).rows, seen)
+    for used in iod.modules:
+        yield from _rows(iod.key, used.module, (), modules.module(used.module).rows, seen)
 
 
 def _rows(
@@ -98,10 +99,7 @@ def _ready(place: Row) -> Callable[[Dataset], None]:
     """The row is there, and whatever it may stand with."""
 
     def prepare(head: Dataset) -> None:
-        fill_module(head, place.module)
-        for row in modules.module(place.module).rows:  # so that an optional module stays one that is used
-            if row.type == "3" and dictionary_VR(row.tag) == "LO" and row.tag not in head:
-                put(head, row, value(row))
+        use(head, place.module)
         chain = place.chain(head)
         if place.row.allowed is not None:
             force(place.row.allowed, place, chain, True)
@@ -112,12 +110,20 @@ def _ready(place: Row) -> Callable[[Dataset], None]:
     return prepare
 
 
+def use(head: Dataset, name: str) -> None:
+    """Give an optional module what it demands, and more, so that it stays one that is used."""
+    fill_module(head, name)
+    for row in modules.module(name).rows:
+        if row.type == "3" and dictionary_VR(row.tag) == "LO" and row.tag not in head:
+            put(head, row, value(row))
+
+
 def settle(place: Row, head: Dataset, subject: Dataset) -> None:
     """Give everything what its rows demand now, and take what they forbid; but leave the row in question alone."""
     for _ in range(3):  # one thing may ask for another
-        for use in BY_KEY[place.iod].modules:
-            module = modules.module(use.module)
-            if use.usage == "M" or use.module == place.module or not head.keys().isdisjoint(module.tags):
+        for used in BY_KEY[place.iod].modules:
+            module = modules.module(used.module)
+            if used.usage == "M" or used.module == place.module or not head.keys().isdisjoint(module.tags):
                 _settle(module.rows, (head,), (place.row.tag, subject))
 
 
@@ -148,13 +154,13 @@ def _set(place: Row, what: object) -> Callable[[Dataset], None]:
 def _missing(place: Row) -> Iterator[Fault]:
     if place.row.type in ("1", "2"):
         name = f"{place.name} (type {place.row.type}) missing"
-        yield Fault(name, place.iod, _ready(place), _remove(place), f"type {place.row.type}", place.where)
+        yield Fault(name, place.iod, place.module, _ready(place), _remove(place), f"type {place.row.type}", place.where)
 
 
 def _empty(place: Row) -> Iterator[Fault]:
     if place.row.type == "1":
         name = f"{place.name} (type 1) empty"
-        yield Fault(name, place.iod, _ready(place), _set(place, None), "type 1", place.where)
+        yield Fault(name, place.iod, place.module, _ready(place), _set(place, None), "type 1", place.where)
 
 
 def _outside(place: Row) -> Iterator[Fault]:
@@ -165,7 +171,7 @@ def _outside(place: Row) -> Iterator[Fault]:
             if number > 1:
                 bad = [*[allowed[0]] * (number - 1), bad]
             name = f"{place.name} no {rule}{f' {number}' if number else ''}"
-            yield Fault(name, place.iod, _ready(place), _set(place, bad), rule, place.where)
+            yield Fault(name, place.iod, place.module, _ready(place), _set(place, bad), rule, place.where)
 
 
 def _needed(place: Row) -> Iterator[Fault]:
@@ -173,29 +179,31 @@ def _needed(place: Row) -> Iterator[Fault]:
         return
 
     def prepare(head: Dataset) -> None:
-        fill_module(head, place.module)
+        use(head, place.module)
         chain = place.chain(head)
         force(needed, place, chain, True)
         put(chain[-1], place.row, value(place.row))
         settle(place, head, chain[-1])
 
     name = f"{place.name} missing though {needed.words[:60]}"
-    yield Fault(name, place.iod, prepare, _remove(place), f"type {place.row.type}", place.where)
+    yield Fault(name, place.iod, place.module, prepare, _remove(place), f"type {place.row.type}", place.where)
 
 
 def _forbidden(place: Row) -> Iterator[Fault]:
-    if (allowed := place.row.allowed) is None:
-        return
+    if (allowed := place.row.allowed) is None or place.row.keyword == "CodingSchemeVersion":
+        return  # a code without its scheme needs a URN; that one is sown by hand
 
     def prepare(head: Dataset) -> None:
-        fill_module(head, place.module)
+        use(head, place.module)
         chain = place.chain(head)
         force(allowed, place, chain, False)
         chain[-1].pop(place.row.tag, None)
         settle(place, head, chain[-1])
 
     name = f"{place.name} there without: {allowed.words[:60]}"
-    yield Fault(name, place.iod, prepare, _set(place, value(place.row)), f"type {place.row.type}", place.where)
+    yield Fault(
+        name, place.iod, place.module, prepare, _set(place, value(place.row)), f"type {place.row.type}", place.where
+    )
 
 
 def _twice(place: Row) -> Iterator[Fault]:
@@ -205,7 +213,7 @@ def _twice(place: Row) -> Iterator[Fault]:
             items = place.chain(head)[-1][place.row.tag].value
             items.append(items[0])
 
-        yield Fault(f"{place.name} two items", place.iod, _ready(place), double, "items", place.where)
+        yield Fault(f"{place.name} two items", place.iod, place.module, _ready(place), double, "items", place.where)
 
 
 def force(condition: Condition, place: Row, chain: Chain, truth: bool) -> None:
@@ -217,7 +225,13 @@ def force(condition: Condition, place: Row, chain: Chain, truth: bool) -> None:
 
 def _force(test: Test, place: Row, chain: Chain, truth: bool) -> None:
     if test.what == "rule":
-        chain[0].PatientName = "Müller" if truth else "Doe"
+        if test.values == ("TEXT",):
+            chain[0].PatientName = "Müller" if truth else "Doe"
+        elif truth:
+            chain[0].StrainDescription = "Maine Coon"
+        else:
+            for tag in conditions.ANIMALS:
+                chain[0].pop(tag, None)
         return
     depth = 0 if test.up < 0 else max(0, len(chain) - 1 - test.up)
     item, tag, what = chain[depth], test.tags[-1], test.what
@@ -230,7 +244,7 @@ def _force(test: Test, place: Row, chain: Chain, truth: bool) -> None:
         others = [v for _, listed in (row.enumerated if row else ()) for v in listed if v not in test.values]
         text = test.values[0] if right else (others or ["OTHER"])[0]
         item.add_new(tag, vr, int(text) if vr in ("US", "SS", "UL", "SL") else text)
-    elif (what != "absent") == truth:
+    elif (what not in ("absent", "empty")) == truth:
         new = value(row) if row else Sequence([filled(())]) if vr == "SQ" else VALUES[vr]
         item.add_new(tag, vr, int(test.values[0]) + 1 if what == "above" else new)
     else:

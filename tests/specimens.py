@@ -29,6 +29,7 @@ OWN = {
     "CodingSchemeDesignator": "DCM",
     "TimezoneOffsetFromUTC": "+0000",
     "SpecificCharacterSet": "ISO_IR 192",
+    "LongCodeValue": "1234567890.1234567",
     "Laterality": "L",
 }
 _SAMPLES = 10
@@ -138,5 +139,5 @@ def channel(iod: Iod) -> Dataset:
 
 
 def write(head: Dataset, path: Path) -> Path:
-    head.save_as(path, enforce_file_format=False)
+    head.save_as(path, enforce_file_format=True)
     return path

@@ -66,16 +66,12 @@ def _findings(file: WaveformFile) -> Iterator[Finding]:
 
 
 def _meta(file: WaveformFile) -> Iterator[Finding]:
+    yield from elements.findings(file.meta)
+    yield from module_rules.findings(modules.macro("File Meta Information"), file.meta)
     for keyword, mirrored in META.items():
         value = file.meta.get(keyword)
-        if not value:
-            yield Finding(ERROR, keyword, "file meta", "PS3.10 7.1", "is missing from the file meta information")
-        elif str(value) != str(file.dataset.get(mirrored, "")):
+        if value and str(value) != str(file.dataset.get(mirrored, "")):
             yield Finding(ERROR, keyword, "file meta", "PS3.10 7.1", f"differs from {mirrored} of the data set")
-    if not file.meta.get("ImplementationClassUID"):
-        words = "is missing from the file meta information"
-        yield Finding(ERROR, "ImplementationClassUID", "file meta", "PS3.10 7.1", words)
-    yield from elements.findings(file.meta)
 
 
 def _identity(dataset: Dataset) -> Iterator[Finding]:

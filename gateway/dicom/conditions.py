@@ -33,7 +33,30 @@ def non_ascii(dataset: Dataset) -> bool:
     )
 
 
+def animal(dataset: Dataset) -> bool:
+    """Whether attributes that only an animal has say that the patient is one."""
+    return not ANIMALS.isdisjoint(dataset.keys())
+
+
+ANIMALS = frozenset(
+    tag_for_keyword(keyword) or 0
+    for keyword in (
+        "PatientSpeciesDescription",
+        "PatientSpeciesCodeSequence",
+        "PatientBreedDescription",
+        "PatientBreedCodeSequence",
+        "BreedRegistrationSequence",
+        "PatientSexNeutered",
+        "StrainDescription",
+        "StrainNomenclature",
+        "StrainStockSequence",
+        "StrainAdditionalInformation",
+        "StrainCodeSequence",
+        "GeneticModificationsSequence",
+    )
+)
 RULES: dict[str, tuple[str, Callable[[Dataset], bool]]] = {
+    "ANIMAL": ("other attributes say that the patient is an animal", animal),
     "TEXT": ("a text is not in the default character repertoire", non_ascii),
 }
 SETS: dict[str, tuple[str, frozenset[str]]] = {"PAIRED": ("a paired structure", frozenset(_PAIRED.split()))}
@@ -60,7 +83,7 @@ class Test:
     up: int
     keywords: tuple[str, ...]  # sequences, and the attribute
     tags: tuple[int, ...]
-    what: str  # "present", "absent", "filled", "is", "is not", "above", "rule"
+    what: str  # "present", "absent", "filled", "empty", "is", "is not", "above", "rule"
     values: tuple[str, ...] = ()
     spoken: str = ""  # instead of the values
 
@@ -72,18 +95,15 @@ class Test:
 
     def _in(self, item: Dataset) -> bool:
         tag = self.tags[-1]
-        if self.what == "absent":
-            return tag not in item
         if tag not in item:
-            return self.what == "is not"
-        if self.what == "present":
-            return True
-        value = item[tag].value
-        given = (
-            [str(one) for one in value] if isinstance(value, MultiValue) else [str(value if value is not None else "")]
-        )
-        if self.what == "filled":
-            return any(given)
+            return self.what in ("absent", "empty", "is not")
+        if self.what in ("present", "absent"):
+            return self.what == "present"
+        element = item[tag]
+        if self.what in ("filled", "empty"):
+            return element.is_empty == (self.what == "empty")
+        value = "" if element.value is None else element.value
+        given = [str(one) for one in value] if isinstance(value, MultiValue) else [str(value)]
         if self.what == "above":
             return any(float(one) > float(self.values[0]) for one in given if one)
         return any(one in self.values for one in given) == (self.what == "is")
@@ -93,7 +113,13 @@ class Test:
         if self.what == "rule":
             return RULES[self.values[0]][0]
         said = self.spoken or " or ".join(self.values)
-        tail = {"present": "present", "absent": "absent", "filled": "not empty", "above": f"more than {said}"}
+        tail = {
+            "present": "present",
+            "absent": "absent",
+            "filled": "not empty",
+            "empty": "empty",
+            "above": f"more than {said}",
+        }
         tail |= {"is": said, "is not": f"not {said}"}
         return f"{name(self.keywords[-1])} is {tail[self.what]}"
 
@@ -120,7 +146,7 @@ def _items(start: Dataset, sequences: tuple[int, ...]) -> Iterator[Dataset]:
             yield from _items(item, sequences[1:])
 
 
-_SPLIT = re.compile(r"^(/|\.\./)?(!)?([\w.]+)(?: (filled)$| (!=|=|>) (.+)$)?$")
+_SPLIT = re.compile(r"^(/|\.\./)?(!)?([\w.]+)(?: (filled|empty)$| (!=|=|>) (.+)$)?$")
 
 
 def parse(text: str) -> Condition:
@@ -142,7 +168,7 @@ def _test(text: str) -> Test:
     up = {"/": -1, "../": 1, None: 0}[place]
     tags = tuple(tag_of(keyword) for keyword in keywords)
     if sign is None:
-        return Test(up, keywords, tags, "absent" if absent else "filled" if filled else "present")
+        return Test(up, keywords, tags, "absent" if absent else filled or "present")
     what = {"=": "is", "!=": "is not", ">": "above"}[sign]
     if right.startswith("#"):
         spoken, values = SETS[right[1:]]

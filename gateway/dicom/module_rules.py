@@ -22,7 +22,7 @@ BULK = frozenset({0x54001010, 0x7FE00008, 0x7FE00009, 0x7FE00010, 0x00420011})  
 
 def findings(module: Module, dataset: Dataset) -> Iterator[Finding]:
     for row in module.rows:
-        yield from _row(row, (dataset,), "", f"PS3.3 {module.section}")
+        yield from _row(row, (dataset,), "", module.section)
 
 
 def _row(row: Attribute, chain: Chain, prefix: str, section: str) -> Iterator[Finding]:

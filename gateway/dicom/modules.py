@@ -58,7 +58,7 @@ class Attribute:
 @dataclass(frozen=True, slots=True)
 class Module:
     name: str
-    section: str  # of PS3.3
+    section: str
     rows: tuple[Attribute, ...]
     tags: frozenset[int] = field(default=frozenset())
 
@@ -103,7 +103,9 @@ def _read(kind: str, name: str) -> Module:
     included = [name for line in lines for word, _, name in [line.partition(" ")] if word == "include"]
     own = _tree([line for line in lines if not line.startswith("include ")], 0)
     rows = (*(one for name in included for one in macro(name).rows), *own)
-    return Module(name, section, rows, frozenset(one.tag for one in rows))
+    return Module(
+        name, section if section.startswith("PS3") else f"PS3.3 {section}", rows, frozenset(one.tag for one in rows)
+    )
 
 
 def _tree(lines: list[str], depth: int) -> Iterator[Attribute]:

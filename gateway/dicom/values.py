@@ -63,9 +63,14 @@ _LARGEST_IS, _SMALLEST_IS = 2**31 - 1, -(2**31)
 _MOST_GROUPS, _MOST_COMPONENTS = 3, 5  # of a person's name
 
 
+_LONG_CODE, _SHORT_ENOUGH = 0x00080119, 16  # what fits into Code Value stands there (PS3.3 8.1)
+
+
 def element_faults(element: DataElement) -> Iterator[str]:
     """In words, what is wrong with the values of one element (not of items in it)."""
     rule = RULES.get(element.VR)
+    if element.tag == _LONG_CODE and len(str(element.value)) <= _SHORT_ENOUGH:
+        yield f"has {len(str(element.value))} characters; up to {_SHORT_ENOUGH} are a Code Value"
     if rule is None and element.VR not in _PARAGRAPHS:
         return
     if element.is_empty:

@@ -32,3 +32,12 @@ def test_a_fault_is_found_by_its_rule_at_its_place(fault: Fault, tmp_path: Path)
 
 def test_there_are_more_than_150_of_them() -> None:
     assert len(WAVEFORMS) > 150
+
+
+def test_a_version_of_no_coding_scheme_is_found(tmp_path: Path) -> None:
+    head = healthy("general-32")
+    code = Dataset()
+    code.URNCodeValue, code.CodeMeaning, code.CodingSchemeVersion = "urn:oid:1.2.3", "meaning", "1"
+    head.ProcedureCodeSequence = [code]
+    (finding,) = found(head, tmp_path / "version.dcm")
+    assert (finding.rule, finding.where) == ("type 1C", "ProcedureCodeSequence[1].CodingSchemeVersion")
