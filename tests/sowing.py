@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from specimens import VALUES, dictionary_VR, fill_module, filled, put, specimen, value
+from specimens import VALUES, fill_module, filled, kind, put, settle, specimen, value
 
 from gateway.dicom import conditions, modules
 from gateway.dicom.conditions import Chain, Condition, Test
@@ -89,9 +89,10 @@ def _rows(
 
 def faults(iod: Iod) -> Iterator[Fault]:
     for place in rows(iod):
-        if place.row.tag in BULK or place.name in ("SOPClassUID", "WaveformAnnotationSequence"):
-            continue  # bulk data has faults of its own; without these, nothing of the rest would be looked at
-        for make in (_missing, _empty, _outside, _needed, _forbidden, _twice):
+        if place.row.tag in BULK or place.name == "SOPClassUID":
+            continue  # bulk data has faults of its own; without its class nothing of this would be looked at
+        makers = (_outside, _forbidden, _twice) if place.name in ALONE else MAKERS
+        for make in makers:
             yield from make(place)
 
 
@@ -99,48 +100,26 @@ def _ready(place: Row) -> Callable[[Dataset], None]:
     """The row is there, and whatever it may stand with."""
 
     def prepare(head: Dataset) -> None:
-        use(head, place.module)
+        use(head, place)
         chain = place.chain(head)
         if place.row.allowed is not None:
             force(place.row.allowed, place, chain, True)
         if place.row.tag not in chain[-1] or chain[-1][place.row.tag].is_empty:
             put(chain[-1], place.row, value(place.row))
-        settle(place, head, chain[-1])
+        settle(head, BY_KEY[place.iod], place.module, (place.row.tag, chain[-1]))
 
     return prepare
 
 
-def use(head: Dataset, name: str) -> None:
+def use(head: Dataset, place: Row) -> None:
     """Give an optional module what it demands, and more, so that it stays one that is used."""
-    fill_module(head, name)
-    for row in modules.module(name).rows:
-        if row.type == "3" and dictionary_VR(row.tag) == "LO" and row.tag not in head:
+    fill_module(head, place.module)
+    for used in BY_KEY[place.iod].modules:
+        if used.module == place.module and used.condition is not None and len(place.around) == 0:
+            force(used.condition, place, (head,), True)
+    for row in modules.module(place.module).rows:
+        if row.type == "3" and kind(row.tag) in ("LO", "SH", "ST", "LT") and row.tag not in head:
             put(head, row, value(row))
-
-
-def settle(place: Row, head: Dataset, subject: Dataset) -> None:
-    """Give everything what its rows demand now, and take what they forbid; but leave the row in question alone."""
-    for _ in range(3):  # one thing may ask for another
-        for used in BY_KEY[place.iod].modules:
-            module = modules.module(used.module)
-            if used.usage == "M" or used.module == place.module or not head.keys().isdisjoint(module.tags):
-                _settle(module.rows, (head,), (place.row.tag, subject))
-
-
-def _settle(listed: tuple[Attribute, ...], chain: Chain, but: tuple[int, Dataset]) -> None:
-    item = chain[-1]
-    for row in listed:
-        if row.tag in BULK:
-            continue
-        if not (row.tag == but[0] and item is but[1]):
-            if row.tag in item and row.allowed is not None and not row.allowed.holds(chain):
-                item.pop(row.tag)
-            needed = row.type in ("1", "2") or (row.needed is not None and row.needed.holds(chain))
-            if needed and row.tag not in item:
-                put(item, row, None if row.type[0] == "2" else value(row))
-        if row.tag in item and item[row.tag].VR == "SQ":
-            for inner in item[row.tag].value:
-                _settle(row.rows, (*chain, inner), but)
 
 
 def _remove(place: Row) -> Callable[[Dataset], None]:
@@ -149,6 +128,19 @@ def _remove(place: Row) -> Callable[[Dataset], None]:
 
 def _set(place: Row, what: object) -> Callable[[Dataset], None]:
     return lambda head: put(place.chain(head)[-1], place.row, what)
+
+
+# Without these their optional module is not used at all, and nothing is wrong
+ALONE = [
+    "WaveformAnnotationSequence",
+    "DeviceSequence",
+    "ICCProfile",
+    "FrameExtractionSequence",
+    "SequenceOfUltrasoundRegions",
+    "NumberOfFramesInOverlay",
+    "SharedFunctionalGroupsSequence",
+    "ModalityLUTSequence",
+]
 
 
 def _missing(place: Row) -> Iterator[Fault]:
@@ -166,7 +158,7 @@ def _empty(place: Row) -> Iterator[Fault]:
 def _outside(place: Row) -> Iterator[Fault]:
     for rule, lists in (("enumerated value", place.row.enumerated), ("defined term", place.row.terms)):
         for number, allowed in lists:
-            numeric = dictionary_VR(place.row.tag) not in ("CS", "LO", "SH", "UI")
+            numeric = kind(place.row.tag) not in ("CS", "LO", "SH", "UI")
             bad: object = 99 if numeric else NONSENSE
             if number > 1:
                 bad = [*[allowed[0]] * (number - 1), bad]
@@ -179,11 +171,11 @@ def _needed(place: Row) -> Iterator[Fault]:
         return
 
     def prepare(head: Dataset) -> None:
-        use(head, place.module)
+        use(head, place)
         chain = place.chain(head)
         force(needed, place, chain, True)
         put(chain[-1], place.row, value(place.row))
-        settle(place, head, chain[-1])
+        settle(head, BY_KEY[place.iod], place.module, (place.row.tag, chain[-1]))
 
     name = f"{place.name} missing though {needed.words[:60]}"
     yield Fault(name, place.iod, place.module, prepare, _remove(place), f"type {place.row.type}", place.where)
@@ -194,11 +186,11 @@ def _forbidden(place: Row) -> Iterator[Fault]:
         return  # a code without its scheme needs a URN; that one is sown by hand
 
     def prepare(head: Dataset) -> None:
-        use(head, place.module)
+        use(head, place)
         chain = place.chain(head)
         force(allowed, place, chain, False)
         chain[-1].pop(place.row.tag, None)
-        settle(place, head, chain[-1])
+        settle(head, BY_KEY[place.iod], place.module, (place.row.tag, chain[-1]))
 
     name = f"{place.name} there without: {allowed.words[:60]}"
     yield Fault(
@@ -214,6 +206,9 @@ def _twice(place: Row) -> Iterator[Fault]:
             items.append(items[0])
 
         yield Fault(f"{place.name} two items", place.iod, place.module, _ready(place), double, "items", place.where)
+
+
+MAKERS = (_missing, _empty, _outside, _needed, _forbidden, _twice)
 
 
 def force(condition: Condition, place: Row, chain: Chain, truth: bool) -> None:
@@ -235,7 +230,7 @@ def _force(test: Test, place: Row, chain: Chain, truth: bool) -> None:
         return
     depth = 0 if test.up < 0 else max(0, len(chain) - 1 - test.up)
     item, tag, what = chain[depth], test.tags[-1], test.what
-    vr = dictionary_VR(tag).split(" or ")[0]
+    vr = kind(tag)
     row = next((row for row in place.levels[depth] if row.tag == tag), None)
     if row is not None and row.allowed is not None and all(t.what in ("is", "present") for t in row.allowed.tests):
         force(row.allowed, place, chain[: depth + 1], True)
@@ -243,12 +238,18 @@ def _force(test: Test, place: Row, chain: Chain, truth: bool) -> None:
         right = truth == (what == "is")
         others = [v for _, listed in (row.enumerated if row else ()) for v in listed if v not in test.values]
         text = test.values[0] if right else (others or ["OTHER"])[0]
-        item.add_new(tag, vr, int(text) if vr in ("US", "SS", "UL", "SL") else text)
+        item.add_new(tag, vr, pointer(text) if vr == "AT" else int(text) if vr in ("US", "SS", "UL", "SL") else text)
     elif (what not in ("absent", "empty")) == truth:
         new = value(row) if row else Sequence([filled(())]) if vr == "SQ" else VALUES[vr]
-        item.add_new(tag, vr, int(test.values[0]) + 1 if what == "above" else new)
+        item.add_new(tag, vr, int(test.values[0]) + 2 if what == "above" else new)
     else:
         item.pop(tag, None)
+
+
+def pointer(text: str) -> int:
+    """ "(0018,1063)" as a tag; another word points elsewhere."""
+    digits = "".join(c for c in text if c in "0123456789ABCDEF")
+    return int(digits, 16) if text.startswith("(") else 0x00082111
 
 
 def everything(keys: tuple[str, ...]) -> list[Fault]:

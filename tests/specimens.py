@@ -15,16 +15,24 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from gateway.dicom import groups, modules
-from gateway.dicom.definition import BYTES, Iod
+from gateway.dicom.conditions import Chain
+from gateway.dicom.definition import BYTES, Iod, Pictures
+from gateway.dicom.module_rules import BULK
 from gateway.dicom.modules import Attribute
 
 VALUES: dict[str, Any] = {
     "AE": "AET", "AS": "040Y", "AT": 0x00100010, "CS": "CODE", "DA": "20260101", "DS": "1", "DT": "20260101120000",
     "FD": 1.0, "FL": 1.0, "IS": "1", "LO": "text", "LT": "text", "OB": b"\0\0", "OW": b"\0\0", "OD": b"\0" * 8,
-    "OF": b"\0" * 4, "PN": "Doe^Jane", "SH": "text", "SL": 1, "SS": 1, "ST": "text", "TM": "120000", "UC": "text",
+    "OF": b"\0" * 4, "OV": b"\0" * 8, "OL": b"\0" * 4,
+    "PN": "Doe^Jane", "SH": "text", "SL": 1, "SS": 1, "ST": "text", "TM": "120000", "UC": "text",
     "UI": "1.2.3", "UL": 1, "UN": b"\0\0", "UR": "urn:a", "US": 1, "UT": "text", "SV": 1, "UV": 1,
 }  # fmt: skip
-OWN = {
+OWN: dict[str, Any] = {
+    "FrameIncrementPointer": 0x00181063,
+    "MIMETypeOfEncapsulatedDocument": "application/pdf",
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
     "CodeValue": "1",
     "CodingSchemeDesignator": "DCM",
     "TimezoneOffsetFromUTC": "+0000",
@@ -35,14 +43,19 @@ OWN = {
 _SAMPLES = 10
 
 
+def kind(tag: int) -> str:
+    """The VR to write an attribute in, where the dictionary gives several."""
+    return dictionary_VR(tag).split(" or ")[0]
+
+
 def value(row: Attribute) -> Any:
     """Something that the row allows; a sequence gets one filled item."""
-    vr = dictionary_VR(row.tag).split(" or ")[0]
+    vr = kind(row.tag)
     if vr == "SQ":
         return Sequence([filled(row.rows, code_of(row))])
     if row.enumerated or row.terms:
         lists = dict(row.enumerated) | dict(row.terms)
-        if vr == "US":
+        if vr in ("US", "UL"):
             return int(lists[0][0])
         return [lists[n][0] for n in sorted(lists)] if 0 not in lists else lists[0][0]
     one = OWN.get(row.keyword, VALUES[vr])
@@ -73,7 +86,7 @@ def filled(rows: Iterable[Attribute], code: tuple[str, str] | None = None) -> Da
 
 
 def put(item: Dataset, row: Attribute, what: Any) -> None:
-    vr = dictionary_VR(row.tag).split(" or ")[0]
+    vr = kind(row.tag)
     item.add_new(row.tag, vr, Sequence() if what is None and vr == "SQ" else what)
 
 
@@ -96,12 +109,68 @@ def specimen(iod: Iod) -> FileDataset:
     head.StudyInstanceUID, head.SeriesInstanceUID = generate_uid(), generate_uid()
     head.PatientID, head.StudyID, head.SeriesNumber = "P-1", "S-1", 1
     head.StudyDate, head.StudyTime = "20260101", "120000"
-    head.Modality = iod.modality or "OT"
+    head.Modality = iod.modality.partition("|")[0] or "OT"
     if iod.limits is not None:
         if "AcquisitionTimeSynchronized" in head:
             head.AcquisitionTimeSynchronized = "N"  # Y would ask for an offset in each group
         head.WaveformSequence = Sequence([multiplex_group(iod)])
+    if iod.pictures is not None:
+        draw(head, iod.pictures)
+    if iod.document:
+        head.EncapsulatedDocument, head.EncapsulatedDocumentLength = b"%PDF-1.7 ", 9
+    settle(head, iod)
     return head
+
+
+def settle(head: Dataset, iod: Iod, module: str = "", but: tuple[int, Dataset | None] = (0, None)) -> None:
+    """Give everything what its rows demand now, and take what they forbid; leave alone an item's attribute ``but``.
+
+    Of the optional modules only ``module`` and those that are used.
+    """
+    for _ in range(3):  # one thing may ask for another
+        for use in iod.modules:
+            table = modules.module(use.module)
+            if use.usage == "M" or use.module == module or not head.keys().isdisjoint(table.tags):
+                _settle(table.rows, (head,), but)
+
+
+def _settle(listed: tuple[Attribute, ...], chain: Chain, but: tuple[int, Dataset | None]) -> None:
+    item = chain[-1]
+    for row in listed:
+        if row.tag in BULK:
+            continue
+        if not (row.tag == but[0] and item is but[1]):
+            if row.tag in item and row.allowed is not None and not row.allowed.holds(chain):
+                item.pop(row.tag)
+            needed = row.type in ("1", "2") or (row.needed is not None and row.needed.holds(chain))
+            if needed and (row.tag not in item or (row.type[0] == "1" and item[row.tag].is_empty)):
+                put(item, row, None if row.type[0] == "2" else value(row))
+        if row.tag in item and item[row.tag].VR == "SQ":
+            for inner in item[row.tag].value:
+                _settle(row.rows, (*chain, inner), but)
+
+
+def draw(head: Dataset, pictures: Pictures) -> None:
+    """Two native frames, or one, of two by two pixels."""
+    gray = (pictures.photometric or ("RGB",))[0] == "MONOCHROME2"
+    bits, frames = (pictures.bits or (8,))[0], 2 if pictures.frames else 1
+    head.SamplesPerPixel, head.PhotometricInterpretation = (1, "MONOCHROME2") if gray else (3, "RGB")
+    if not gray:
+        head.PlanarConfiguration = 0
+    head.Rows, head.Columns, head.PixelRepresentation = 2, 2, 0
+    head.BitsAllocated, head.BitsStored, head.HighBit = bits, bits, bits - 1
+    if pictures.frames:
+        head.NumberOfFrames, head.FrameIncrementPointer, head.FrameTime = frames, 0x00181063, "40"
+    if pictures.photometric == ("MONOCHROME2",) and bits > 1:
+        head.PresentationLUTShape, head.RescaleIntercept, head.RescaleSlope = "IDENTITY", "0", "1"
+        head.RescaleType = "US"
+    for color in ("Red", "Green", "Blue"):
+        for part in ("Descriptor", "Data"):
+            head.pop(f"{color}PaletteColorLookupTable{part}", None)
+    head.LossyImageCompression = "00"
+    head.PatientOrientation = None
+    size = (4 * head.SamplesPerPixel * bits * frames + 7) // 8
+    head.add_new("PixelData", "OW" if bits > 8 else "OB", bytes(size + size % 2))
 
 
 def fill_module(head: Dataset, name: str) -> None:

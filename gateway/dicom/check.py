@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from gateway.dicom import content, elements, module_rules, modules
+from gateway.dicom import content, document, elements, module_rules, modules, pixels
 from gateway.dicom.definition import Iod
 from gateway.dicom.finding import ERROR, RULES, WARNING, Finding
 from gateway.dicom.iods import BY_CLASS
@@ -45,7 +45,7 @@ def check(path: Path) -> list[Finding]:
     except Exception as error:  # a value so broken that a rule could not even look at it
         found.append(Finding(ERROR, path.name, "file", "PS3.5", f"cannot be checked to the end: {error}"))
     said: dict[tuple[str, str], Finding] = {}
-    for one in sorted(found, key=lambda f: f.rule.startswith("type 2")):
+    for one in sorted(found, key=lambda f: f.rule if f.rule.startswith("type ") else ""):
         said.setdefault((one.where, one.message), one)  # two modules may ask for the same, one of them for more
     return sorted(said.values(), key=lambda f: f.severity != ERROR)
 
@@ -62,6 +62,9 @@ def _findings(file: WaveformFile) -> Iterator[Finding]:
     yield from _modules(file.dataset, iod)
     if iod.limits is not None:
         yield from content.findings(file, iod)
+    if iod.document:
+        yield from document.findings(file, iod)
+    yield from pixels.findings(file, iod)
     yield from _media(file.dataset, iod)
 
 
@@ -86,18 +89,19 @@ def _identity(dataset: Dataset) -> Iterator[Finding]:
 
 def _modules(dataset: Dataset, iod: Iod) -> Iterator[Finding]:
     modality = str(dataset.get("Modality") or "")
-    if iod.modality and modality and modality != iod.modality:
-        words = f"is {modality:.20}; {iod.label} demands {iod.modality}"
+    if iod.modality and modality and modality not in iod.modality.split("|"):
+        words = f"is {modality:.20}; {iod.label} demands {' or '.join(iod.modality.split('|'))}"
         yield Finding(ERROR, "Modality", "modality", f"PS3.3 {iod.section}", words)
     mandatory, known = _tables(iod)
     for use in iod.modules:
         module = modules.module(use.module)
-        needed = use.usage == "M"
-        used = needed or not dataset.keys().isdisjoint(module.tags - mandatory)
+        used = use.usage == "M" or not dataset.keys().isdisjoint(module.tags - mandatory)
         if not used and use.condition is not None and use.condition.holds((dataset,)):
-            words = f"the module {module.name} is missing, though {use.condition.words}"
-            yield Finding(ERROR, module.rows[0].keyword, "module", f"PS3.3 {iod.section}", words)
-        elif used:
+            used = not dataset.keys().isdisjoint(module.tags) or not module.demands
+            if not used:
+                words = f"the module {module.name} is missing, though {use.condition.words}"
+                yield Finding(ERROR, module.rows[0].keyword, "module", f"PS3.3 {iod.section}", words)
+        if used:
             yield from module_rules.findings(module, dataset)
     yield from module_rules.strangers(dataset, known, "", f"PS3.3 {iod.section}")
 

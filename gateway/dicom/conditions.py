@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from pydicom._dicom_dict import RepeatersDictionary
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -62,9 +63,13 @@ RULES: dict[str, tuple[str, Callable[[Dataset], bool]]] = {
 SETS: dict[str, tuple[str, frozenset[str]]] = {"PAIRED": ("a paired structure", frozenset(_PAIRED.split()))}
 
 
+# Attributes of the repeating groups 60xx; the rows are about the first, 6000
+OVERLAY = {row[4]: int(tag.replace("x", "0"), 16) for tag, row in RepeatersDictionary.items() if tag.startswith("60xx")}
+
+
 def tag_of(keyword: str) -> int:
     """Raises ValueError for what is no keyword of the data dictionary: a slip in a table."""
-    tag = tag_for_keyword(keyword)
+    tag = OVERLAY.get(keyword) or tag_for_keyword(keyword)
     if tag is None:
         raise ValueError(f"{keyword} is no keyword of the data dictionary")
     return tag

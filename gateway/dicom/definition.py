@@ -55,12 +55,13 @@ class Iod:
     label: str
     sop_class_uid: str
     section: str  # of PS3.3
-    modality: str  # "" = free
+    modality: str  # "" = free; A|B = either
     modules: tuple[Use, ...]
     limits: Limits | None = None  # of a waveform
     states_synchronized: bool = True  # see gateway.dicom.header.synchronized
     written: bool = False  # by the gateway; the others are only checked
     pictures: Pictures | None = None  # of an image
+    document: str = ""  # MIME type of what is encapsulated
 
     @property
     def image(self) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from pydicom.datadict import tag_for_keyword
 
+from gateway.dicom.conditions import OVERLAY
+
 ERROR = "error"
 WARNING = "warning"
 _WRITTEN = re.compile(r"\([0-9A-F]{4},[0-9A-F]{4}\)")
@@ -30,7 +32,7 @@ class Finding:
         last = self.where.rpartition(".")[2].partition("[")[0]
         if written := _WRITTEN.search(self.where):
             return written.group()
-        number = tag_for_keyword(last)
+        number = OVERLAY.get(last) or tag_for_keyword(last)
         return "" if number is None else f"({number >> 16:04X},{number & 0xFFFF:04X})"
 
     def __str__(self) -> str:

@@ -82,9 +82,14 @@ def _tags(rows: tuple[Attribute, ...]) -> frozenset[int]:
 def strangers(item: Dataset, known: frozenset[int], prefix: str, section: str) -> Iterator[Finding]:
     """Attributes of the dictionary that no row names; the private, the unknown and the retired are said elsewhere."""
     for tag in sorted(item.keys() - known):
-        if _ordinary(tag):
+        if _ordinary(tag) and _first_overlay(tag) not in known:
             words = "is in no module of this IOD; the file is of a Standard Extended SOP Class"
             yield Finding(WARNING, prefix + name(tag), "extended", section, words)
+
+
+def _first_overlay(tag: BaseTag) -> int:
+    """Overlays repeat in the even groups 6000 to 601E; the tables are about the first."""
+    return tag & 0x6000FFFF if 0x6000 <= tag.group <= 0x601E else tag
 
 
 @cache

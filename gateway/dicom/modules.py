@@ -45,6 +45,7 @@ class Attribute:
     enumerated: tuple[tuple[int, tuple[str, ...]], ...] = ()
     terms: tuple[tuple[int, tuple[str, ...]], ...] = ()
     one: bool = False
+    open: bool = False
     group: Group | None = None
     macros: tuple[str, ...] = ()
     own: tuple[Attribute, ...] = ()
@@ -61,6 +62,11 @@ class Module:
     section: str
     rows: tuple[Attribute, ...]
     tags: frozenset[int] = field(default=frozenset())
+
+    @property
+    def demands(self) -> bool:
+        """Whether something of it is there whenever the module is."""
+        return any(one.type in ("1", "2") for one in self.rows)
 
 
 @cache
@@ -100,7 +106,7 @@ def names() -> list[str]:
 
 def _read(kind: str, name: str) -> Module:
     section, lines = _blocks()[kind, name]
-    included = [name for line in lines for word, _, name in [line.partition(" ")] if word == "include"]
+    included = [line.split()[1] for line in lines if line.startswith("include ")]
     own = _tree([line for line in lines if not line.startswith("include ")], 0)
     rows = (*(one for name in included for one in macro(name).rows), *own)
     return Module(
@@ -127,7 +133,8 @@ def row(text: str, own: tuple[Attribute, ...] = ()) -> Attribute:
     if kind.endswith("C") and not rest:
         raise ValueError(f"{text!r} has no condition")
     needed = allowed = group = None
-    world, one, may = "", False, False
+    world, may = "", False
+    flags: set[str] = set()
     macros: tuple[str, ...] = ()
     enumerated: list[tuple[int, tuple[str, ...]]] = []
     terms: list[tuple[int, tuple[str, ...]]] = []
@@ -141,8 +148,8 @@ def row(text: str, own: tuple[Attribute, ...] = ()) -> Attribute:
             world = said
         elif word == "may":
             may = True
-        elif word == "one":
-            one = True
+        elif word in ("one", "open"):
+            flags.add(word)
         elif word == "of":
             macros = tuple(said.split())
         elif word in ("cid", "dcid"):
@@ -162,7 +169,8 @@ def row(text: str, own: tuple[Attribute, ...] = ()) -> Attribute:
         world,
         tuple(enumerated),
         tuple(terms),
-        one,
+        "one" in flags,
+        "open" in flags,
         group,
         macros,
         own,

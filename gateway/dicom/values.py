@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from pydicom.datadict import dictionary_has_tag, dictionary_is_retired, dictionary_VM, dictionary_VR
+from pydicom.datadict import (
+    dictionary_has_tag,
+    dictionary_is_retired,
+    dictionary_VM,
+    dictionary_VR,
+    repeater_has_tag,
+)
 from pydicom.dataelem import DataElement
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
@@ -138,7 +144,7 @@ def _multiplicity(allowed: str) -> tuple[int, int | None, int]:
 
 @cache
 def known(tag: BaseTag) -> bool:
-    return dictionary_has_tag(tag)
+    return dictionary_has_tag(tag) or repeater_has_tag(tag)
 
 
 @cache

@@ -202,8 +202,8 @@ def test_undefined_lengths_are_read_too(clean: dict[str, Path], tmp_path: Path) 
 
 def test_another_class_is_named_as_not_checked_further(clean: dict[str, Path], tmp_path: Path) -> None:
     head = pydicom.dcmread(clean["general"])
-    head.SOPClassUID = head.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    path = tmp_path / "sc.dcm"
+    head.SOPClassUID = head.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    path = tmp_path / "ct.dcm"
     head.save_as(path)
     (finding,) = check(path)
     assert (finding.severity, finding.where) == (WARNING, "SOPClassUID")

@@ -36,8 +36,8 @@ class Mistake:
 MISTAKES = (
     Mistake(
         r"Missing attribute Type 2C Conditional Element=<Laterality>",
-        "C.7.3.1: required if the body part examined is a paired structure. The heart is none, and nothing in a "
-        "Hemodynamic file says another; dciodvfy demands it for the class as such",
+        "C.7.3.1: required if the body part examined is a paired structure, and no such part is named in the file; "
+        "dciodvfy demands it for the class as such",
     ),
     Mistake(
         r"Missing attribute Type 2C Conditional Element=<PatientSexNeutered>",
@@ -86,6 +86,7 @@ MISTAKES = (
     ),
 )
 CLASSES = ("twelve-lead", "general", "ambulatory", "hemodynamic", "electrophysiology", "voice")
+CLASSES += tuple(key for key, iod in BY_KEY.items() if iod.limits is None)
 FAULTS = everything(("hemodynamic",))  # of those that dciodvfy knows, the one with the most modules
 _NAMES = {entry[2]: entry[4] for entry in DicomDictionary.values()}
 
