@@ -157,11 +157,12 @@ def _empty(place: Row) -> Iterator[Fault]:
 
 def _outside(place: Row) -> Iterator[Fault]:
     for rule, lists in (("enumerated value", place.row.enumerated), ("defined term", place.row.terms)):
-        for number, allowed in lists:
+        for number, _ in lists:
             numeric = kind(place.row.tag) not in ("CS", "LO", "SH", "UI")
             bad: object = 99 if numeric else NONSENSE
             if number > 1:
-                bad = [*[allowed[0]] * (number - 1), bad]
+                healthy = value(place.row)
+                bad = [*healthy[: number - 1], bad]
             name = f"{place.name} no {rule}{f' {number}' if number else ''}"
             yield Fault(name, place.iod, place.module, _ready(place), _set(place, bad), rule, place.where)
 
@@ -236,14 +237,20 @@ def _force(test: Test, place: Row, chain: Chain, truth: bool) -> None:
         force(row.allowed, place, chain[: depth + 1], True)
     if what in ("is", "is not"):
         right = truth == (what == "is")
-        others = [v for _, listed in (row.enumerated if row else ()) for v in listed if v not in test.values]
-        text = test.values[0] if right else (others or ["OTHER"])[0]
+        text = test.values[0] if right else _other(place.levels[depth], test)
         item.add_new(tag, vr, pointer(text) if vr == "AT" else int(text) if vr in ("US", "SS", "UL", "SL") else text)
     elif (what not in ("absent", "empty")) == truth:
         new = value(row) if row else Sequence([filled(())]) if vr == "SQ" else VALUES[vr]
         item.add_new(tag, vr, int(test.values[0]) + 2 if what == "above" else new)
     else:
         item.pop(tag, None)
+
+
+def _other(listed: tuple[Attribute, ...], test: Test) -> str:
+    """A value that the condition does not name, and that every row about the attribute allows."""
+    lists = [set(found) for row in listed if row.tag == test.tags[-1] for _, found in (*row.enumerated, *row.terms)]
+    left = set.intersection(*lists) - set(test.values) if lists else set()
+    return min(left, default="OTHER")
 
 
 def pointer(text: str) -> int:

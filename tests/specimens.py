@@ -5,6 +5,7 @@ They are the healthy specimens into which faults are sown; nothing of the gatewa
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ VALUES: dict[str, Any] = {
 OWN: dict[str, Any] = {
     "FrameIncrementPointer": 0x00181063,
     "MIMETypeOfEncapsulatedDocument": "application/pdf",
+    "PatientOrientation": ["L", "P"],
+    "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+    "LUTDescriptor": [1, 0, 16],
+    "RedPaletteColorLookupTableDescriptor": [1, 0, 16],
+    "GreenPaletteColorLookupTableDescriptor": [1, 0, 16],
+    "BluePaletteColorLookupTableDescriptor": [1, 0, 16],
     "BitsAllocated": 8,
     "BitsStored": 8,
     "HighBit": 7,
@@ -53,14 +60,15 @@ def value(row: Attribute) -> Any:
     vr = kind(row.tag)
     if vr == "SQ":
         return Sequence([filled(row.rows, code_of(row))])
-    if row.enumerated or row.terms:
-        lists = dict(row.enumerated) | dict(row.terms)
-        if vr in ("US", "UL"):
-            return int(lists[0][0])
-        return [lists[n][0] for n in sorted(lists)] if 0 not in lists else lists[0][0]
-    one = OWN.get(row.keyword, VALUES[vr])
+    lists = dict(row.enumerated) | dict(row.terms)
+    if 0 in lists:
+        return int(lists[0][0]) if vr in ("US", "UL") else lists[0][0]
+    if row.keyword in OWN:
+        return copy.copy(OWN[row.keyword])
+    if lists:
+        return [lists[number][0] for number in sorted(lists)]
     least = int(dictionary_VM(row.tag).partition("-")[0])
-    return one if least == 1 else [one] * least
+    return VALUES[vr] if least == 1 else [VALUES[vr]] * least
 
 
 def code_of(row: Attribute) -> tuple[str, str] | None:
@@ -127,10 +135,11 @@ def settle(head: Dataset, iod: Iod, module: str = "", but: tuple[int, Dataset | 
 
     Of the optional modules only ``module`` and those that are used.
     """
+    everywhere = frozenset().union(*(modules.module(use.module).tags for use in iod.modules if use.usage == "M"))
     for _ in range(3):  # one thing may ask for another
         for use in iod.modules:
             table = modules.module(use.module)
-            if use.usage == "M" or use.module == module or not head.keys().isdisjoint(table.tags):
+            if use.usage == "M" or use.module == module or not head.keys().isdisjoint(table.tags - everywhere):
                 _settle(table.rows, (head,), but)
 
 

@@ -108,7 +108,7 @@ class Test:
         if self.what in ("filled", "empty"):
             return element.is_empty == (self.what == "empty")
         value = "" if element.value is None else element.value
-        given = [str(one) for one in value] if isinstance(value, MultiValue) else [str(value)]
+        given = [str(one) for one in value] if isinstance(value, (MultiValue, list)) else [str(value)]
         if self.what == "above":
             return any(float(one) > float(self.values[0]) for one in given if one)
         return any(one in self.values for one in given) == (self.what == "is")

@@ -44,6 +44,7 @@ class Pictures:
 
     photometric: tuple[str, ...] = ()
     bits: tuple[int, ...] = ()  # Bits Allocated
+    least_stored: int = 1  # Bits Stored
     frames: bool = False  # more than one is allowed
 
 

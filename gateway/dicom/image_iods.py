@@ -140,7 +140,7 @@ ROWS: tuple[Iod, ...] = (
         "A.8.4",
         "",
         _placed_frames("Grayscale Word", Use("VOI LUT", "C")),
-        pictures=Pictures(("MONOCHROME2",), (16,), frames=True),
+        pictures=Pictures(("MONOCHROME2",), (16,), least_stored=9, frames=True),
     ),
     Iod(
         "capture-colours",
@@ -167,7 +167,7 @@ ROWS: tuple[Iod, ...] = (
         "A.7",
         "US|IVUS",
         _ultrasound(
-            Use("Synchronization", "C"),  # if it is synchronized with another thing; no file tells
+            Use("Synchronization", "C", conditions.parse("Modality = IVUS")),
             Use("Frame Pointers", "U"),
             Use("Multi-frame Overlay", "U"),
             *_VIDEO,

@@ -50,7 +50,7 @@ def _row(row: Attribute, chain: Chain, prefix: str, section: str) -> Iterator[Fi
 
 
 def _allowed(row: Attribute, element: DataElement, where: str, section: str) -> Iterator[Finding]:
-    given = list(element.value) if isinstance(element.value, MultiValue) else [element.value]
+    given = list(element.value) if isinstance(element.value, (MultiValue, list)) else [element.value]
     for severity, rule, lists in ((ERROR, "enumerated value", row.enumerated), (WARNING, "defined term", row.terms)):
         for number, allowed in lists:
             for value in given if not number else given[number - 1 : number]:

@@ -5,6 +5,8 @@ The pixels themselves are not looked at, only where they lie and how long they a
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +21,15 @@ from gateway.dicom.reading import PIXELS, Extent, WaveformFile, encapsulated
 _JPEG, _MPEG = "1.2.840.10008.1.2.4.", range(100, 109)
 # Baseline, extended, near-lossless JPEG-LS, JPEG 2000 and JPEG XL with loss, and all video
 LOSSY = frozenset({f"{_JPEG}{n}" for n in (50, 51, 81, 91, 112, *_MPEG)} | {f"{_JPEG}{n}.1" for n in range(100, 107)})
+COLOURS = {
+    f"{_JPEG}50": ("YBR_FULL_422", "RGB"),
+    f"{_JPEG}51": ("YBR_FULL_422", "RGB"),
+    f"{_JPEG}90": ("YBR_RCT", "RGB", "YBR_FULL"),
+    f"{_JPEG}91": ("YBR_ICT", "YBR_RCT", "RGB", "YBR_FULL"),
+}
+_BIPED = re.compile(r"[LRAPHF]{1,3}")
+_QUADRUPED = re.compile(r"(LE|RT|D|V|CR|CD|R|M|L|PA|DI|PL|PR){1,3}")
+_COSINES, _CLOSE, _DESCRIPTION = 6, 1e-3, 3
 _GRAY = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 
 
@@ -63,6 +74,10 @@ def _class(image: Image) -> Iterator[Finding]:
     if bits and allowed and bits not in allowed:
         words = f"is {bits}; {image.iod.label} allows {', '.join(map(str, allowed))}"
         yield Finding(ERROR, "BitsAllocated", "image", section, words)
+    stored = image.number("BitsStored")
+    if stored and stored < image.pictures.least_stored:
+        words = f"is {stored}; {image.iod.label} has at least {image.pictures.least_stored}"
+        yield Finding(ERROR, "BitsStored", "image", section, words)
     kinds = image.pictures.photometric
     if image.photometric and kinds and image.photometric not in kinds:
         words = f"is {image.photometric:.20}; {image.iod.label} allows {', '.join(kinds)}"
@@ -89,6 +104,14 @@ def _numbers(image: Image) -> Iterator[Finding]:
     if samples and image.photometric and samples != wanted:
         words = f"is {samples}; {image.photometric:.20} has {wanted}"
         yield Finding(ERROR, "SamplesPerPixel", "image", "PS3.3 C.7.6.3.1.2", words)
+
+
+def _syntax(image: Image) -> Iterator[Finding]:
+    """Colour in a compressed syntax comes in the components that the compression works on (PS3.5 8.2)."""
+    allowed = ("YBR_PARTIAL_420",) if _video(image.syntax) else COLOURS.get(image.syntax, ())
+    if allowed and image.number("SamplesPerPixel") > 1 and image.photometric not in allowed:
+        words = f"is {image.photometric:.20}; this transfer syntax has {' or '.join(allowed)}"
+        yield Finding(ERROR, "PhotometricInterpretation", "image", "PS3.5 8.2", words)
 
 
 def _data(image: Image) -> Iterator[Finding]:
@@ -142,14 +165,61 @@ def _loss(image: Image) -> Iterator[Finding]:
 def _increments(image: Image) -> Iterator[Finding]:
     """Frame Increment Pointer names attributes that say how the frames follow each other."""
     value = image.dataset.get("FrameIncrementPointer")
-    for tag in value if isinstance(value, MultiValue) else [value]:
+    for tag in value if isinstance(value, (MultiValue, list)) else [value]:
         if tag and tag not in image.dataset:
             words = f"points to {name(tag)}, which is not there"
             yield Finding(ERROR, "FrameIncrementPointer", "image", "PS3.3 C.7.6.6.1.1", words)
     vector = image.dataset.get("FrameTimeVector")
-    if isinstance(vector, MultiValue) and len(vector) != image.frames:
+    if isinstance(vector, (MultiValue, list)) and len(vector) != image.frames:
         words = f"has {len(vector)} values for {image.frames} frames"
         yield Finding(ERROR, "FrameTimeVector", "image", "PS3.3 C.7.6.5.1.2", words)
 
 
-RULES: tuple[Callable[[Image], Iterator[Finding]], ...] = (_class, _numbers, _data, _loss, _increments)
+def _orientation(image: Image) -> Iterator[Finding]:
+    """Patient Orientation is letters of the directions of rows and columns; Image Orientation two unit vectors."""
+    letters = [str(value) for value in image.dataset.get("PatientOrientation") or []]
+    animal = str(image.dataset.get("AnatomicalOrientationType") or "") == "QUADRUPED"
+    allowed = _QUADRUPED if animal else _BIPED
+    if letters and (not all(map(allowed.fullmatch, letters)) or len(set(letters)) < len(letters)):
+        words = "must be two different directions, in letters such as L and P"
+        yield Finding(ERROR, "PatientOrientation", "image", "PS3.3 C.7.6.1.1.1", words)
+    cosines = [float(value) for value in image.dataset.get("ImageOrientationPatient") or []]
+    if len(cosines) == _COSINES:
+        row, column = cosines[:3], cosines[3:]
+        lengths = (math.hypot(*row), math.hypot(*column))
+        product = sum(a * b for a, b in zip(row, column, strict=True))
+        if any(abs(length - 1) > _CLOSE for length in lengths) or abs(product) > _CLOSE:
+            words = "must be two unit vectors at a right angle"
+            yield Finding(ERROR, "ImageOrientationPatient", "image", "PS3.3 C.7.6.2.1.1", words)
+
+
+def _tables(image: Image) -> Iterator[Finding]:
+    """As many entries in a lookup table as its descriptor says."""
+    places = [("", image.dataset, f"{color}PaletteColorLookupTable") for color in ("Red", "Green", "Blue")]
+    for sequence in ("ModalityLUTSequence", "VOILUTSequence"):
+        items = enumerate(image.dataset.get(sequence) or [], 1)
+        places += [(f"{sequence}[{number}].", item, "LUT") for number, item in items]
+    for prefix, item, start in places:
+        descriptor, data = item.get(f"{start}Descriptor"), item.get(f"{start}Data")
+        if not isinstance(descriptor, (MultiValue, list)) or len(descriptor) != _DESCRIPTION or data is None:
+            continue
+        entries = int(descriptor[0]) or 1 << 16
+        length = (
+            len(data) if isinstance(data, bytes) else 2 * (len(data) if isinstance(data, (MultiValue, list)) else 1)
+        )
+        packed = entries + entries % 2 if int(descriptor[2]) <= 8 else 2 * entries
+        if length not in (2 * entries, packed):
+            words = f"has {length} bytes for {entries} entries of {descriptor[2]} bits"
+            yield Finding(ERROR, f"{prefix}{start}Data", "image", "PS3.3 C.7.6.3.1.6", words)
+
+
+RULES: tuple[Callable[[Image], Iterator[Finding]], ...] = (
+    _class,
+    _numbers,
+    _syntax,
+    _data,
+    _loss,
+    _increments,
+    _orientation,
+    _tables,
+)

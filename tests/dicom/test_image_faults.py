@@ -71,6 +71,34 @@ FAULTS = {
         "FrameTimeVector",
     ),
     "loss that is not admitted": ("endoscopic", compressed(JPEGBaseline8Bit, 1), "image", "LossyImageCompression"),
+    "RGB in a video": ("endoscopic-video", compressed(MPEG4HP41, 1), "image", "PhotometricInterpretation"),
+    "a direction that is none": ("photographic", put("PatientOrientation", ["L", "X"]), "image", "PatientOrientation"),
+    "two directions that are one": (
+        "photographic",
+        put("PatientOrientation", ["L", "L"]),
+        "image",
+        "PatientOrientation",
+    ),
+    "axes that are not at a right angle": (
+        "capture",
+        lambda h: (
+            put("ImageOrientationPatient", ["1", "0", "0", "0.6", "0.8", "0"])(h),
+            put("ImagePositionPatient", ["0", "0", "0"])(h),
+        ),
+        "image",
+        "ImageOrientationPatient",
+    ),
+    "a lookup table with too few entries": (
+        "ultrasound",
+        lambda h: [
+            h.add_new(f"{color}PaletteColorLookupTable{part}", vr, what)
+            for color in ("Red", "Green", "Blue")
+            for part, vr, what in (("Descriptor", "US", [256, 0, 16]), ("Data", "OW", bytes(500)))
+        ],
+        "image",
+        "RedPaletteColorLookupTableData",
+    ),
+    "8 bits in a word class": ("capture-words", put("BitsStored", 8), "image", "BitsStored"),
     "fewer fragments than frames": ("ultrasound-frames", compressed(RLELossless, 1), "data", "PixelData"),
     "a document of another kind": (
         "pdf",
@@ -119,6 +147,7 @@ def test_native_pixels_in_a_syntax_with_fragments_are_found(tmp_path: Path) -> N
 def test_loss_that_is_admitted_with_ratio_and_method_is_no_finding(tmp_path: Path) -> None:
     head = specimen(BY_KEY["endoscopic"])
     compressed(JPEG2000, 1)(head)
+    head.PhotometricInterpretation = "YBR_ICT"
     head.LossyImageCompression, head.LossyImageCompressionRatio = "01", "10"
     head.LossyImageCompressionMethod = "ISO_15444_1"
     assert check(write(head, tmp_path / "lossy.dcm")) == []
