@@ -15,7 +15,8 @@ help:
 	@echo "make test    linters, types and tests; installs the peers it needs when it may"
 	@echo "make soak    cuts a stick's power $(PULLS) times (in a machine in the machine; needs root), then kills the processes"
 	@echo "             $(KILLS) times under load, and counts what is lost (PULLS=n, KILLS=n, SEED=n; PULLS=0: no machine)"
-	@echo "make fuzz    reads, extends and mends $(N) lying media (N=n, SEED=n); what fails is kept and named"
+	@echo "make fuzz    $(N) hostile peers and callers, then $(N) lying media, read, extended and mended (N=n, SEED=n);"
+	@echo "             what fails is named, and a medium kept"
 	@echo "make vm      a whole Debian with the gateway in it, and what it is plugged into; one line per case (needs root)"
 	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
 	@echo "make lint | bench | nightly (what takes longer: a real systemd; needs root) | clean"
@@ -57,6 +58,7 @@ soak: setup-test
 	@$(BIN)/python -m tests.soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 fuzz: setup-test
+	@$(BIN)/python -m tests.fuzz.association $(N) $(SEED)
 	@$(BIN)/python -m tests.fuzz.media $(N) $(SEED)
 
 vm: setup-test

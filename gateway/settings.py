@@ -151,6 +151,11 @@ class Destination:
     operations: int = setting(
         8, fields.whole(1, 32), "instances on their way on one association, if the PACS grants it; 1 = do not ask"
     )
+    refused_syntax: str = setting(
+        "transcode",
+        fields.choice("transcode", "hold"),
+        "what has a transfer syntax that it refuses: send it in one that it takes, if that is without loss, or hold it",
+    )
     tls: bool = setting(False, fields.yes_no(), "TLS 1.2 or 1.3 (BCP 195); a PACS that cannot is not called")
     ca: str = setting("", fields.file(), "who signed its certificate (PEM); empty: whom this system trusts")
     certificate: str = setting("", fields.file(), "this box's own certificate and its chain (PEM)")

@@ -22,6 +22,33 @@ def storescp(folder: Path, *options: str, nodelay: bool = True) -> Iterator[int]
         yield port
 
 
+def only(folder: Path, transfer_syntax: str, *classes: str) -> tuple[str, ...]:
+    """Options of storescp: it takes these classes (UIDs) in this transfer syntax (DCMTK's name), and nothing else."""
+    path = folder / f"{transfer_syntax}.cfg"
+    contexts = "".join(f"PresentationContext{n} = {uid}\\Only\n" for n, uid in enumerate(classes, 1))
+    path.write_text(
+        f"[[TransferSyntaxes]]\n[Only]\nTransferSyntax1 = {transfer_syntax}\n"
+        f"[[PresentationContexts]]\n[Taken]\n{contexts}"
+        "[[Profiles]]\n[Default]\nPresentationContexts = Taken\n"
+    )
+    return "-xf", str(path), "Default"
+
+
+@contextlib.contextmanager
+def dcmqrscp(folder: Path, *options: str, ae_title: str = "QRSCP") -> Iterator[int]:
+    """DCMTK's image archive; stores into ``folder`` / its title; gives its port."""
+    program, port = need("dcmqrscp"), free_port()
+    (folder / ae_title).mkdir(parents=True)
+    config = folder / "dcmqrscp.cfg"
+    config.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\n{ae_title} {folder / ae_title} RW (100, 1024mb) ANY\nAETable END\n"
+    )
+    with running([program, *options, "-c", str(config), str(port)], port, folder / f"dcmqrscp-{port}.log"):
+        yield port
+
+
 @contextlib.contextmanager
 def worklist(
     folder: Path, items: Sequence[Dataset], ae_title: str = "RIS", keep_character_set: bool = True

@@ -35,12 +35,19 @@ class Line:
         for each in pdus:
             self.connection.sendall(each if isinstance(each, bytes) else pdu.encode(each))
 
-    def accept(self, max_length: int = 1 << 14, refuse: tuple[str, ...] = ()) -> AssociateRequest:
-        """Accept every context but those of the classes in ``refuse``."""
+    def accept(
+        self, max_length: int = 1 << 14, refuse: tuple[str, ...] = (), refuse_syntax: tuple[str, ...] = ()
+    ) -> AssociateRequest:
+        """Accept every context but those of the classes and of the transfer syntaxes that are to be refused."""
         asked = self.hear()
         assert isinstance(asked, AssociateRequest)
         results = tuple(
-            ContextResult(c.id, 3 if c.abstract_syntax in refuse else 0, c.transfer_syntaxes[0]) for c in asked.contexts
+            ContextResult(
+                c.id,
+                3 if c.abstract_syntax in refuse else 4 if c.transfer_syntaxes[0] in refuse_syntax else 0,
+                c.transfer_syntaxes[0],
+            )
+            for c in asked.contexts
         )
         self.say(AssociateAccept(asked.called, asked.calling, results, UserInformation(max_length)))
         return asked

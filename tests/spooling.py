@@ -121,7 +121,7 @@ class Pacs:
         transaction: str,
         instances: Sequence[InstanceRef],
         on_report: Callable[[Report], None],
-        _: float,
+        *_: object,
     ) -> Outcome:
         self.asked.append((transaction, tuple(i.sop_instance_uid for i in instances)))
         if self.away:

@@ -67,10 +67,20 @@ def due(
     ]
 
 
-def stored(ledger: Ledger, uid: str, destination: str, sha256: str, code: str, words: str, now: float) -> None:
-    """The destination has taken the bytes with this hash."""
+def stored(
+    ledger: Ledger,
+    uid: str,
+    destination: str,
+    sha256: str,
+    code: str,
+    words: str,
+    now: float,
+    syntax: str | None = None,
+) -> None:
+    """The destination has taken the bytes with this hash; ``syntax``: transcoded, to this transfer syntax."""
+    sent: dict[str, object] = {"sent_sha256": sha256, "sent_syntax": syntax, "code": code, "words": words}
     with ledger.change() as c:
-        happen(c, uid, destination, "stored", now, attempts=0, next_try=0, code=code, words=words, sent_sha256=sha256)
+        happen(c, uid, destination, "stored", now, attempts=0, next_try=0, **sent)
         settle(c, uid)
 
 

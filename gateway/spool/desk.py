@@ -77,14 +77,15 @@ class Desk:
         )
         waiting = self._ledger.query(
             "SELECT d.instance, d.destination, d.policy, d.state, d.held, d.attempts, d.words, d.queued_at,"
-            " i.acquisition, i.exam, i.device, i.size, i.corrupt"
+            " d.next_try, d.code, d.changed_at, i.acquisition, i.exam, i.device, i.size, i.corrupt"
             " FROM deliveries d JOIN instances i ON i.uid = d.instance"
             " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL"
             " ORDER BY d.queued_at, d.instance LIMIT ?",
             MOST,
         )
         messages = self._ledger.query(
-            "SELECT exam, ris, state, held, attempts, words FROM steps WHERE state <> 'DONE' ORDER BY exam LIMIT ?",
+            "SELECT exam, ris, state, held, attempts, words, next_try, changed_at FROM steps"
+            " WHERE state <> 'DONE' ORDER BY exam LIMIT ?",
             MOST,
         )
         return {"acquisitions": _plain(recordings), "deliveries": _plain(waiting), "steps": _plain(messages)}

@@ -23,7 +23,7 @@ from gateway.errors import Fatal, Retry
 from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
-VERSION = 2
+VERSION = 3
 # Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -59,7 +59,9 @@ CREATE TABLE deliveries (
     state TEXT NOT NULL, held TEXT, waived TEXT, superseded_by TEXT, transaction_uid TEXT,
     attempts INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
     code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', sent_sha256 TEXT,
-    queued_at REAL NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (instance, destination)
+    queued_at REAL NOT NULL, changed_at REAL NOT NULL,
+    sent_syntax TEXT, -- the transfer syntax it was sent in, if another than its own; sent_sha256 is of that file then
+    PRIMARY KEY (instance, destination)
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
     WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL;
@@ -91,7 +93,10 @@ CREATE INDEX deliveries_counted ON deliveries (destination, state, held, queued_
 """
 SCHEMA += _INDEXES_2
 # What brings a ledger of an older format to the next one.
-MIGRATIONS = {1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}"}
+MIGRATIONS = {
+    1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}",
+    2: "ALTER TABLE deliveries ADD COLUMN sent_syntax TEXT;",
+}
 
 
 class Ledger:

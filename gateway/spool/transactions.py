@@ -74,6 +74,11 @@ def overdue(ledger: Ledger, destination: str, now: float, patience: float) -> li
     return [r["uid"] for r in rows]
 
 
+def is_finished(ledger: Ledger, transaction_uid: str) -> bool:
+    """Whether nobody waits for its report any more, above all because it came."""
+    return not ledger.query("SELECT 1 FROM transactions WHERE uid = ? AND finished IS NULL", transaction_uid)
+
+
 def report(
     ledger: Ledger,
     transaction_uid: str,

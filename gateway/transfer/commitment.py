@@ -10,7 +10,7 @@ from gateway.transfer import elements, event_report, outcomes, syntaxes
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Message, Tag
 from gateway.transfer.event_report import Answer, OnReport, Report
-from gateway.transfer.names import IMPLICIT, PROPOSED, PUSH_MODEL
+from gateway.transfer.names import IMPLICIT, PUSH_MODEL
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
@@ -27,12 +27,14 @@ def request(
     instances: Iterable[InstanceRef],
     on_report: OnReport,
     linger: float,
+    elsewhere: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Ask ``peer`` to commit ``instances`` (N-ACTION); the outcome is that of the request, not of the commitment.
 
     A report that comes on this association, before or after the N-ACTION response and within ``linger`` seconds
     of it, goes to ``on_report`` before it is answered; if that raises, the peer hears "processing failure" and
-    will report again. A report on a new association is the listener's. Raises nothing.
+    will report again. A report on a new association is the listener's: ``elsewhere()`` says that it came, and that
+    nobody need wait any more. Raises nothing.
     """
     reported: list[str] = []
 
@@ -41,8 +43,7 @@ def request(
         reported.append(report.transaction_uid)
         return answer
 
-    def answer(message: Message) -> int:
-        syntax = next(s for s in PROPOSED if requestor.context(PUSH_MODEL, s) == message.context_id)
+    def answer(message: Message, syntax: str) -> int:
         answered = event_report.take(str(peer), message, syntax, keep)
         if answered.words:
             log.warning("%s sent %s", peer, answered.words)
@@ -60,8 +61,9 @@ def request(
             requestor.send(context[0], command, elements.action(transaction_uid, asked.values(), context[1]))
             response = requestor.response(message_id)
             outcome = outcomes.of_status(outcomes.COMMON, response.status, peer, response.comment)
+            log.info("%s is asked to commit to %d instances: %s", peer, len(asked), outcome.words)
             if outcome.good:
-                _linger(requestor, linger, lambda: transaction_uid in reported)
+                _linger(requestor, linger, lambda: transaction_uid in reported or elsewhere())
             return outcome
     except Failed as failed:
         return failed.outcome

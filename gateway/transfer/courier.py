@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gateway.clock import Clock
 from gateway.errors import Fatal, GatewayError, Held
-from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Destination, Settings
-from gateway.spool import backoff, deliveries, transactions, unharmed
+from gateway.spool import backoff, deliveries, unharmed
 from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
-from gateway.transfer import commitment, peers, reports, store
-from gateway.transfer.event_report import Answer, OnReport, Report
+from gateway.transfer import commitment, peers, store
+from gateway.transfer.asking import Asking, Request
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.sending import Progress
@@ -27,11 +26,9 @@ from gateway.transfer.sending import Progress
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
 _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked for at once
-_LINGER = 2.0  # seconds in which a report may come on the association of its request
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
-Request = Callable[[Peer, str, Sequence[InstanceRef], OnReport, float], Outcome]
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
 
@@ -54,9 +51,8 @@ class Courier:
         self._clock = clock
         self._rewrap = rewrap
         self._send = send
-        self._request = request
+        self.asking = Asking(settings, destination, ledger, clock, request)
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
-        self._started = False
         self.words = "not tried yet"  # for people: how it went the last time
         self.answers: bool | None = None
 
@@ -64,7 +60,7 @@ class Courier:
         """Do what is due; returns the seconds after which to look again."""
         if (left := self.pause.left()) > 0:
             return min(left, _IDLE)
-        self._ask_again()
+        self.asking.again()
         more = self._send_due(beat)
         more = self._ask_due(beat) or more
         return 0.0 if more and not self.pause.left() else _IDLE
@@ -106,7 +102,9 @@ class Courier:
         if outcome.good:
             if outcome.kind == "warned":
                 log.warning("instance %s: %s", uid, outcome.words)
-            deliveries.stored(self._ledger, uid, name, sha256, outcome.code, outcome.words, self._clock.wall())
+            sent, now = outcome.sent_sha256 or sha256, self._clock.wall()
+            syntax = outcome.sent_syntax or None
+            deliveries.stored(self._ledger, uid, name, sent, outcome.code, outcome.words, now, syntax)
             return
         if outcome.code == "class-refused" and self._may_rewrap(one):
             self._send_instead(one, outcome, beat)
@@ -165,24 +163,6 @@ class Courier:
                 log.info("%s answers again", self.destination.name)
         self.answers, self.words = worked or broken is None, words
 
-    def _ask_again(self) -> None:
-        """Give up the requests that no report has answered in time.
-
-        At the start that is all of them: nobody knows whether they were sent, or whether the report came while the
-        box was down. A report that comes yet is taken all the same.
-        """
-        name = self.destination.name
-        patience = self.destination.commitment_timeout if self._started else 0
-        words = (
-            f"no commitment report within {patience} s; asked again" if self._started else "asked again after a restart"
-        )
-        for transaction in transactions.overdue(self._ledger, name, self._clock.wall(), patience):
-            later = self._later if self._started else _at_once
-            in_vain = self._started
-            transactions.give_up(self._ledger, transaction, words, self._clock.wall(), later, in_vain=in_vain)
-            log.warning("%s: %s (transaction %s)", name, words, transaction)
-        self._started = True
-
     def _ask_due(self, beat: Callable[[], None]) -> bool:
         """Ask for the commitment of one batch of what is stored; True if there may be more."""
         batch = self.destination.commitment_batch
@@ -193,29 +173,4 @@ class Courier:
         if not batch:
             exam = found[0].exam
             more, found = more or any(d.exam != exam for d in found), [d for d in found if d.exam == exam]
-        name, transaction = self.destination.name, new_uid()
-        transactions.ask(
-            self._ledger, transaction, name, [d.instance.sop_instance_uid for d in found], self._clock.wall()
-        )
-        beat()
-        peer = peers.commitment(self._settings.box, self.destination)
-
-        def take(report: Report) -> Answer:
-            return reports.take(self._ledger, self._settings, self._clock, report, peer.ae_title)
-
-        try:
-            outcome = self._request(peer, transaction, [d.instance for d in found], take, _LINGER)
-        except GatewayError as error:
-            outcome = Outcome("hold" if isinstance(error, Held) else "retry", "", str(error))
-        beat()
-        if not outcome.good:
-            # A refused N-ACTION uses up its Transaction UID too (PS3.4 J.3.2).
-            held = outcome.words if outcome.kind == "hold" else None
-            transactions.give_up(self._ledger, transaction, outcome.words, self._clock.wall(), self._later, held)
-            level = logging.ERROR if held else logging.WARNING
-            log.log(level, "%s did not take the commitment request: %s", name, outcome.words)
-        return more and outcome.good
-
-
-def _at_once(_attempts: int) -> float:
-    return 0.0
+        return self.asking.ask(found, beat) and more

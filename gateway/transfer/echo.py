@@ -15,15 +15,20 @@ from gateway.transfer.requestor import Requestor
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What the peer answered; ``str()`` is for a person. ``accepted``: transfer syntaxes by class, empty = refused."""
+    """What the peer answered; ``str()`` is for a person. ``accepted``: transfer syntaxes by class, empty = refused.
+
+    ``seconds``: from the call to the answer, TLS and association included; ``round_trip``: of the C-ECHO alone.
+    """
 
     peer: Peer
     seconds: float
     accepted: dict[str, tuple[str, ...]]
     tls: str = ""  # which, and until when the peer's certificate is valid; "" = plain
+    round_trip: float = 0.0
 
     def __str__(self) -> str:
-        lines = [f"{self.peer} answers in {self.seconds * 1000:.0f} ms"]
+        echo = f" (C-ECHO {self.round_trip * 1000:.1f} ms)" if self.round_trip else ""
+        lines = [f"{self.peer} answers in {self.seconds * 1000:.0f} ms{echo}"]
         lines += [f"  {self.tls}"] if self.tls else []
         for uid, syntaxes in self.accepted.items():
             words = ", ".join(SYNTAXES[s] for s in syntaxes) or "refused"
@@ -42,9 +47,11 @@ def echo(peer: Peer) -> Echo:
         message_id = requestor.next_id()
         context_id = requestor.context(VERIFICATION, accepted[VERIFICATION][0])
         assert context_id is not None
+        asked = time.monotonic()
         requestor.send(context_id, dimse.request(Field.C_ECHO, message_id, VERIFICATION, data=False))
         response = requestor.response(message_id)
         outcome = outcomes.of_status(outcomes.COMMON, response.status, peer, response.comment)
         if not outcome.good:
             raise outcomes.error(outcome)
-        return Echo(peer, time.monotonic() - began, accepted, requestor.tls())
+        now = time.monotonic()
+        return Echo(peer, now - began, accepted, requestor.tls(), now - asked)

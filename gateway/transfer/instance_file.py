@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
@@ -38,9 +37,7 @@ class InstanceFile:
             self._size = os.fstat(self._descriptor).st_size
             self._filled = min(len(block), self._size)
             part10.fill(self._descriptor, block[: self._filled], 0)
-            header = part10.parse(bytes(block[: min(self._filled, part10.USUAL_HEADER)]), self._size)
-            if header is None:
-                header = part10.read(self._descriptor, Path(instance.path).name)
+            header = _header(self._descriptor, bytes(block[: min(self._filled, part10.USUAL_HEADER)]), self._size)
             if header.identity != (instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax_uid):
                 raise Misuse("it holds another instance than it should")
             if header.offset >= self._size:
@@ -89,3 +86,12 @@ class InstanceFile:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _header(descriptor: int, start: bytes, size: int) -> part10.Header:
+    """Raises ValueError, or Misuse with the same meaning."""
+    if start[part10.PREAMBLE : part10.PREAMBLE + 4] != b"DICM":
+        from gateway.transfer import bare  # noqa: PLC0415 - a person may send such files, the spool has none
+
+        return bare.read(descriptor)
+    return part10.parse(start, size) or part10.read(descriptor, "the file")

@@ -53,7 +53,7 @@ class Listener:
         self._limits = limits or Limits(associations=settings.associations)
         callers = {*allowed, *settings.peers} if allowed or settings.peers else ()
         admission = Admission(self._limits, tuple(network(a) for a in settings.addresses))
-        self._desk = Desk(House(box.ae_title, callers), self._limits, admission, self._take)
+        self._desk = Desk(House(box.ae_title, callers), self._limits, admission, self._take, self._make_way)
         self._repetitions = Repetitions()
         self._server: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
@@ -135,7 +135,7 @@ class Listener:
         for connection, call in list(self._calls.items()):
             if call.ready:
                 self._guarded(call, call.step)
-            elif call.deadline <= self._now():
+            if call.deadline <= self._now() and not call.over:  # who talks without end has no more time than the silent
                 self._guarded(call, call.expire)
             self._settle(connection, call)
         for words in self._repetitions.unsaid(self._now()):
@@ -170,6 +170,11 @@ class Listener:
                 crowded, going = waiting[who_makes_way([c.address for _, c in waiting])]
                 going.evict(self._now())
                 self._settle(crowded, going)
+
+    def _make_way(self, address: str) -> None:
+        """All associations are taken: of those of ``address`` the one goes that said nothing whole for longest."""
+        inside = [call for call in self._calls.values() if call.address == address and not call.waits]
+        min(inside, key=lambda call: call.deadline).abort("aborted: others need its place", self._now())
 
     def _receive(self, connection: socket.socket, call: Call) -> None:
         if call.busy or call.out:

@@ -24,7 +24,28 @@ SYNTAXES: dict[str, str] = {
 }
 
 
+_CODED: dict[str, str] = {
+    "1.2.840.10008.1.2.1.99": "Deflated Explicit VR Little Endian",
+    "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
+    "1.2.840.10008.1.2.5": "RLE Lossless",
+    "1.2.840.10008.1.2.4.50": "JPEG Baseline",
+    "1.2.840.10008.1.2.4.51": "JPEG Extended",
+    "1.2.840.10008.1.2.4.57": "JPEG Lossless",
+    "1.2.840.10008.1.2.4.70": "JPEG Lossless (first-order prediction)",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS Near-lossless",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000 Lossless",
+    "1.2.840.10008.1.2.4.91": "JPEG 2000",
+    "1.2.840.10008.1.2.4.102": "MPEG-4 AVC/H.264 High Profile",
+}
+
+
+def syntax(transfer_syntax_uid: str) -> str:
+    """A transfer syntax as a person reads it; what has no name here goes by its number."""
+    return SYNTAXES.get(transfer_syntax_uid) or _CODED.get(transfer_syntax_uid, transfer_syntax_uid)
+
+
 def kind(sop_class_uid: str, transfer_syntax_uid: str) -> str:
     """A class in one transfer syntax, as a person reads it; what has no name here goes by its number."""
     named = CLASSES.get(sop_class_uid, "SOP class")
-    return f"{named} ({sop_class_uid}, {SYNTAXES.get(transfer_syntax_uid, transfer_syntax_uid)})"
+    return f"{named} ({sop_class_uid}, {syntax(transfer_syntax_uid)})"

@@ -26,6 +26,9 @@ class Outcome:
     kind: Kind
     code: str
     words: str
+    instead: str = ""  # refused: the transfer syntax in which the peer takes it, and into which it can be brought
+    sent_syntax: str = ""  # taken: the transfer syntax it was sent in, if another than its own
+    sent_sha256: str = ""  # taken: of the file that was sent, if another than its own
 
     @property
     def good(self) -> bool:
@@ -93,6 +96,9 @@ STORE: tuple[Row, ...] = (
     (0x0111, 0x0111, "warned", "the peer has this instance already, and kept its own copy"),
     *COMMON,
 )
+
+# What a refusal says of the peer as it is set up, whichever instances are concerned.
+PEERS_OWN = frozenset(("class-refused", "syntax-refused", "0112", "0118", "0122", "0123", "0124", "0211"))
 
 WORKLIST: tuple[Row, ...] = (
     (0xFE00, 0xFE00, "done", "stopped at our request"),

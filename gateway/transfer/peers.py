@@ -38,6 +38,7 @@ class Peer:
     operations: int = 1  # open at a time on each, where the peer grants it (asynchronous operations window)
     security: Security | None = None  # TLS
     identity: Identity | None = None  # user identity (PS3.7 D.3.3.7)
+    scratch: str = ""  # folder for what is transcoded where it refuses a transfer syntax; "" = nothing is
 
     def __post_init__(self) -> None:
         for title in (self.ae_title, self.own_ae_title):
@@ -72,7 +73,8 @@ def _peer(box: Box, to: Destination, title: str) -> Peer:
     if to.user:
         identity = _identity(to)
     most = (to.associations, to.operations)
-    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity)
+    scratch = str(box.data) if to.refused_syntax == "transcode" else ""
+    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity, scratch)
 
 
 def _identity(to: Destination) -> Identity:

@@ -9,30 +9,33 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 
 from gateway.transfer import outcomes
 from gateway.transfer.association import dimse, machine, pdu
-from gateway.transfer.association.connection import Buffer, Connection
+from gateway.transfer.association.connection import Buffer
 from gateway.transfer.association.dimse import Command, Message
+from gateway.transfer.association.inbox import Inbox
 from gateway.transfer.association.machine import Association, Lost
 from gateway.transfer.association.negotiation import Negotiation, Pair
 from gateway.transfer.association.pdu import ProtocolError
+from gateway.transfer.connecting import connect
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 
 log = logging.getLogger(__name__)
 
-UNREAD = 256  # messages a peer may send ahead before it is cut off
+UNSAID = 1 << 17  # bytes of answers that may wait until a message of ours is out
 CLOSING = 2.0  # seconds to wait for the answer to a release
+LOOK = 0.1  # seconds between two questions whether it is enough
 
 
 class Requestor:
     """An established association. Use as a context manager: leaves with a release, or an abort on an error.
 
-    ``on_request`` answers the peer's N-EVENT-REPORT with a status; without it such a request is a breach.
+    ``on_request`` answers the peer's N-EVENT-REPORT, in the transfer syntax named beside it, with a status; it may come
+    together with the acceptance already. Without ``on_request`` such a request is a breach.
     ``operations``: how many requests may be open at a time if the peer grants it (see :attr:`window`).
     """
 
@@ -41,7 +44,7 @@ class Requestor:
         peer: Peer,
         pairs: Sequence[Pair],
         roles: Sequence[pdu.Role] = (),
-        on_request: Callable[[Message], int] | None = None,
+        on_request: Callable[[Message, str], int] | None = None,
         operations: int = 1,
     ) -> None:
         """Call ``peer``. Raises Failed (with the outcome) if no association comes about."""
@@ -50,13 +53,13 @@ class Requestor:
         self._association = Association()
         self._negotiation = Negotiation(pairs, roles, operations, peer.identity)
         self._assembler = dimse.Assembler()
-        self._inbox: deque[Message] = deque()
+        self._inbox = Inbox()
         self._ended: Outcome | None = None
         self._message_id = 0
         self._writing = False
         self._when = "while connecting"
         try:
-            self._connection = _connect(peer)
+            self._connection = connect(peer)
         except OSError as error:
             raise Failed(outcomes.unreachable(peer, error, self._when)) from error
         try:
@@ -131,7 +134,7 @@ class Requestor:
         while not self._inbox:
             self._raise_if_over()
             self._read(deadline)
-        message = self._inbox.popleft()
+        message = self._inbox.take()
         if message.answers not in wanted:
             open_now = ", ".join(map(str, wanted))
             raise self._violated(f"it answers message {message.answers}, but open is {open_now}")
@@ -139,14 +142,17 @@ class Requestor:
 
     def unread(self) -> Iterator[Message]:
         """The responses that came and nobody waited for."""
-        while self._inbox:
-            yield self._inbox.popleft()
+        yield from self._inbox.take_all()
 
     def linger(self, seconds: float, enough: Callable[[], bool]) -> None:
-        """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks."""
+        """Serve the peer's own requests until ``enough()``, or the time is over. Raises Failed when it breaks.
+
+        ``enough`` is asked again when something came, and a few times a second if nothing does.
+        """
         deadline = time.monotonic() + seconds
-        while not enough() and self._ended is None and self._connection.readable(deadline):
-            self._receive()
+        while not enough() and self._ended is None and (now := time.monotonic()) < deadline:
+            if self._connection.readable(min(deadline, now + LOOK)):
+                self._receive()
 
     def release(self) -> None:
         """End the association in order; a peer that does not answer is left alone. Never raises."""
@@ -251,18 +257,19 @@ class Requestor:
             return
         if message.answers is None:
             self._requested(message)
-        elif len(self._inbox) >= UNREAD:
-            raise ProtocolError(f"more than {UNREAD} answers that nobody asked for")
         else:
-            self._inbox.append(message)
+            self._inbox.put(message)
 
     def _requested(self, message: Message) -> None:
         """The peer asks something of us: only N-EVENT-REPORT has a meaning here."""
         if message.field != dimse.Field.N_EVENT_REPORT or self._on_request is None:
             raise ProtocolError(f"a request {message.field:04X}H that nobody here serves")
-        answer = dimse.encode(dimse.response(message.command, self._on_request(message)))
+        status = self._on_request(message, self._negotiation.syntax(message.context_id))
+        answer = dimse.encode(dimse.response(message.command, status))
         for part in dimse.fragments(message.context_id, True, answer, self.fragment):
             self._association.out += part
+        if len(self._association.out) > UNSAID:
+            raise ProtocolError("it asks on and on, and takes no answer")
 
     def _flush(self) -> None:
         """Send what the association itself has to say, unless a message is half out."""
@@ -287,12 +294,3 @@ class Requestor:
             self._ended = outcome
         self._association.abort()
         return Failed(self._ended)
-
-
-def _connect(peer: Peer) -> Connection:
-    """The connection to ``peer``. Raises OSError, or Failed in words of its own where TLS is the matter."""
-    if peer.security is None:
-        return Connection(peer.host, peer.port, peer.timeout)
-    from gateway.transfer import tls  # noqa: PLC0415  ssl costs more to load than all the rest, and few peers need it
-
-    return tls.connect(peer, peer.security)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.transfer import outcomes
+from gateway.transfer import fallback, outcomes
 from gateway.transfer.association.dimse import Message
 from gateway.transfer.association.negotiation import Pair
 from gateway.transfer.instance_file import BLOCK, InstanceFile
+from gateway.transfer.journal import Entry
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
@@ -58,15 +59,20 @@ def send_all(
     """
     with Requestor(peer, pairs, operations=peer.operations) as requestor:
         established(requestor)
-        sender = Sender(requestor, waiting, progress)
+        sender, entry, broken = Sender(requestor, waiting, progress), Entry(requestor), None
         try:
-            yield from sender.run()
+            for told in sender.run():
+                entry.told(*told)
+                yield told
         except Failed as failed:
-            yield from sender.answered_yet()
-            yield from ((instance, failed.outcome) for instance in sender.unanswered())
+            broken = failed
+            for told in [*sender.answered_yet(), *((one, failed.outcome) for one in sender.unanswered())]:
+                entry.told(*told)
+                yield told
             raise
         finally:
             sender.close()
+            entry.ended(broken)
 
 
 class Sender:
@@ -129,7 +135,7 @@ class Sender:
         requestor, pair = self._requestor, (instance.sop_class_uid, instance.transfer_syntax_uid)
         context_id = requestor.context(*pair)
         if context_id is None:
-            self._refused = instance, requestor.refusal(*pair)
+            self._refused = instance, fallback.refusal(requestor, instance)
             return
         try:
             self._next = InstanceFile(instance, self._block)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 
 from gateway.model import InstanceRef
+from gateway.transfer import fallback
 from gateway.transfer.association.negotiation import MOST_CONTEXTS, Pair
 from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
@@ -22,10 +22,18 @@ def send(peer: Peer, instances: Sequence[InstanceRef], progress: Progress | None
 
     ``peer.associations`` serve them all (further ones only beyond 128 kinds of class and transfer syntax). What was on
     its way when one breaks is "retry" with the cause; when the last one has broken, so are all that were not tried.
-    On a single association with no window, outcomes come in the order of ``instances``. Raises nothing.
+    On a single association with no window, outcomes come in the order of ``instances``; behind them those of what the
+    peer takes in another transfer syntax only (:mod:`.fallback`). Raises nothing.
     """
     for pairs, part in _parts(instances):
-        yield from _send(peer, pairs, part, progress)
+        refused = []
+        for instance, outcome in _send(peer, fallback.proposed(pairs) if peer.scratch else pairs, part, progress):
+            if outcome.instead and peer.scratch:
+                refused.append((instance, outcome))
+            else:
+                yield instance, outcome
+        if refused:
+            yield from fallback.send(peer, refused, progress, _send)
 
 
 def _parts(instances: Sequence[InstanceRef]) -> Iterator[tuple[list[Pair], list[InstanceRef]]]:
@@ -44,19 +52,14 @@ def _parts(instances: Sequence[InstanceRef]) -> Iterator[tuple[list[Pair], list[
 
 
 def _send(peer: Peer, pairs: list[Pair], instances: list[InstanceRef], progress: Progress | None) -> Iterator[Told]:
-    began, good = time.monotonic(), 0
     waiting = Waiting(instances)
     try:
         while len(waiting):
-            for instance, outcome in _sending(peer, pairs, waiting, progress):
-                good += outcome.good
-                yield instance, outcome
+            yield from _sending(peer, pairs, waiting, progress)
     except Failed as failed:
         log.warning("%s", failed.outcome.words)
         while (rest := waiting.take()) is not None:
             yield rest, failed.outcome
-    seconds = time.monotonic() - began
-    log.info("%s: %d of %d instances stored in %.1f s", peer, good, len(instances), seconds)
 
 
 def _sending(peer: Peer, pairs: list[Pair], waiting: Waiting, progress: Progress | None) -> Iterator[Told]:

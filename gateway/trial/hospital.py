@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SUCCESS, PENDING, CANCELLED = 0x0000, 0xFF00, 0xFE00
 NO_SUCH_INSTANCE, CLASS_CONFLICT = 0x0112, 0x0119
+ENDING = 2.0  # seconds for a caller to close its connection
 SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
 
@@ -87,9 +89,18 @@ class Hospital:
     def stop(self) -> None:
         self.reporter.stop()
         if self._server is not None:
+            self._let_end()
             self._ae.shutdown()
             self._server.server_close()
             self._server = None
+
+    def _let_end(self) -> None:
+        """Whoever was rejected or released is about to hang up; then pynetdicom cannot abort (Sta13, or on its way)."""
+        until = time.monotonic() + ENDING
+        while time.monotonic() < until and any(
+            one.dul.state_machine.current_state in ("Sta3", "Sta13") for one in self._ae.active_associations
+        ):
+            time.sleep(0.01)
 
     def __enter__(self) -> Hospital:
         return self.start()

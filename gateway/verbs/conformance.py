@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 
 from gateway import __version__
@@ -11,6 +12,13 @@ from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer.names import CLASSES
 
 _WRITTEN = "1.2.840.10008.1.2.1 Explicit VR Little Endian"
+_FALL_BACK = (
+    "Each class is proposed in the transfer syntax of the instances, and beside it, each in a context of its own, in "
+    "Explicit and Implicit VR Little Endian wherever they can be brought into these without loss (from each other, "
+    "Deflated, Big Endian, RLE and other lossless coding of pixels). An instance whose transfer syntax is refused goes "
+    "in the one that is taken, with the same SOP Instance UID. There are at most 128: of those beside, Explicit "
+    "VR is left out first."
+)
 _OTHER_ROLES = (
     ("SCU", "Modality Worklist: broad (date, modality, station) and patient-based queries (RAD-5)"),
     ("SCU", "Modality Performed Procedure Step: N-CREATE, N-SET (RAD-6, RAD-7)"),
@@ -37,6 +45,8 @@ def _statement() -> Iterator[str]:
     yield f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, version name {IMPLEMENTATION_VERSION}."
     yield ""
     yield "## Instances it creates and stores (C-STORE SCU)"
+    yield ""
+    yield from textwrap.wrap(_FALL_BACK, 120)
     yield ""
     yield "| SOP class | UID | section of PS3.3 | transfer syntax |"
     yield "|---|---|---|---|"

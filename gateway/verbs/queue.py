@@ -14,6 +14,8 @@ from typing import Any
 from gateway import configuration, local
 from gateway.errors import Misuse
 from gateway.places import Places
+from gateway.spool.states import FREES, Delivery
+from gateway.transfer import names
 from gateway.verbs import tell
 
 DECISIONS = {
@@ -85,21 +87,67 @@ def _list(here: Places, as_json: bool) -> int:
     if not rows:
         print("nothing waits")
         return code
-    shown = [(r["id"], "wrapping", r["state"], "", _why(r)) for r in answer["acquisitions"]]
+    away = _away(here)
+    shown = [(r["id"], "wrapping", r["state"], "", "", _why(r)) for r in answer["acquisitions"]]
     shown += [
-        (r["instance"], r["destination"], r["state"], tell.age(time.time() - r["queued_at"]), _why(r))
+        (r["instance"], r["destination"], r["state"], _since(r["queued_at"]), _next(r, away), _why(r))
         for r in answer["deliveries"]
     ]
-    shown += [(f"exam {r['exam']}", r["ris"], r["state"], "", _why(r)) for r in answer["steps"]]
-    tell.table(("WHAT", "TO", "STATE", "AGE", "WHY"), shown)
+    shown += [
+        (f"exam {r['exam']}", r["ris"], r["state"], _since(r["changed_at"]), _next(r, away), _why(r))
+        for r in answer["steps"]
+    ]
+    tell.table(("WHAT", "TO", "STATE", "AGE", "NEXT TRY", "WHY"), shown)
     return code
+
+
+def _away(here: Places) -> frozenset[str]:
+    """The destinations that do not answer: all that goes there waits, not only what was tried."""
+    answer = local.ask(here.socket("forward"), {"do": "status"})
+    return frozenset(to["name"] for to in answer["destinations"] if to["answers"] is False)
+
+
+def _finished(row: dict[str, Any]) -> bool:
+    """Whether a delivery is as far as its policy asks; a step has none, and is not listed once it is done."""
+    policy = row.get("policy")
+    if policy is None:
+        return False
+    return Delivery(row["state"]) in FREES[policy] or (policy == "copy" and row["state"] == Delivery.STORED)
+
+
+def _since(wall: float) -> str:
+    return tell.age(time.time() - wall)
+
+
+def _next(row: dict[str, Any], away: frozenset[str] = frozenset()) -> str:
+    """When it goes on by itself, and what it waits for if that is no time."""
+    if row["held"]:
+        return "after a person"
+    if row["state"] == "REQUESTED":
+        return "with its report"
+    if _finished(row):
+        return ""
+    left = row["next_try"] - time.time()
+    if left > 0:
+        return f"in {tell.age(left)}"
+    return "when it answers" if row.get("destination") in away else "now"
 
 
 def _why(row: dict[str, Any]) -> str:
     if row["held"]:
         return f"HELD: {row['held']}"
     tries = row.get("attempts") or 0
-    return f"{row['words']} ({tries} attempts)" if tries and row.get("words") else str(row.get("words") or "")
+    words = str(row.get("words") or "")
+    return f"{words} ({tries} attempts)" if tries and words else words
+
+
+def _delivery(row: dict[str, Any]) -> str:
+    """Where one delivery stands: state, age, tries, what is next, and the reason."""
+    words = f"{row['state']}, queued {_since(row['queued_at'])} ago, changed {_since(row['changed_at'])} ago"
+    if row["waived"]:
+        return f"{words}; {row['waived']}"
+    words += "" if _finished(row) else f", next try {_next(row)}"
+    return f"{words}: {_why(row)}" if _why(row) else words
 
 
 def _show(answer: dict[str, Any], as_json: bool) -> int:
@@ -109,7 +157,10 @@ def _show(answer: dict[str, Any], as_json: bool) -> int:
     for name, value in (answer.get("instance") or answer.get("acquisition") or {}).items():
         print(f"{name:<20} {'' if value is None else value}")
     for row in answer.get("deliveries", []):
-        print(f"to {row['destination']:<17} {row['state']}, {row['attempts']} attempts {_why(row)}")
+        print(f"to {row['destination']:<17} {_delivery(row)}")
+        if row["sent_sha256"]:
+            how = f"sent as {names.syntax(row['sent_syntax'])}, " if row["sent_syntax"] else "sent as it is, "
+            print(f"{'':<20} {how}SHA-256 of that file {row['sent_sha256']}")
     if words := answer.get("words"):
         print(f"{'purgeable':<20} {words}")
     return 0

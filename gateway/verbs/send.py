@@ -3,78 +3,72 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.errors import Misuse
-from gateway.model import InstanceRef
-from gateway.transfer import part10, store
-from gateway.verbs import address, tell
+from gateway.transfer import fallback, store
+from gateway.transfer.peers import Peer
+from gateway.verbs import address, sent, sources, tell
 
-DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: the DICOMDIR, which describes and is not sent
+_AFTERWARDS = """\
+exit codes:
+  0  the peer took every instance
+  1  it refused one, or a file in a named folder could not be read
+  2  wrong use: a path that is not there, a named file that is no DICOM, nothing to send
+  3  it could not be reached, or has no room now: the same command may succeed later
+
+as with dcmsend (DCMTK):
+  dcmsend --scan-directories --recurse -aet ME -aec PACS HOST PORT DIR
+  gateway send --aet ME --to PACS@HOST:PORT DIR
+  A DICOMDIR that is named stands for its files (--read-from-dicomdir); files without a header are taken (--read-file);
+  a refusal never ends the rest (--no-halt), and is never exit code 0.
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _AFTERWARDS
     parser.add_argument("--to", metavar="PEER", help="AET@HOST:PORT, or a destination's name from the configuration")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR", help="Part 10 files, folders, a DICOMDIR")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be sent and proposed, and call nobody")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    address.options(parser, *address.STORING, *address.TLS, *address.WHO)
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the peer took every instance, 1 if it refused one, 3 if it could not be reached for one."""
-    peer = address.peer(args, args.to)
-    instances, skipped = _instances(args.paths)
-    progress, began = tell.Progress(), time.monotonic()
-    outcomes = []
-    for instance, outcome in store.send(peer, instances):
-        outcomes.append((instance, outcome))
-        progress.show(f"{len(outcomes)} of {len(instances)} to {peer.ae_title}")
-    bad = [(i, o) for i, o in outcomes if o.kind not in ("done", "warned")]
-    seconds = time.monotonic() - began
-    sent = len(outcomes) - len(bad)
-    if args.json:
-        tell.as_json(
-            {
-                "sent": sent,
-                "refused": [{"file": i.path, "code": str(o.code), "words": o.words} for i, o in bad],
-                "skipped": [str(path) for path in skipped],
-                "seconds": round(seconds, 3),
-            }
-        )
-    else:
-        progress.done(f"{sent} of {len(instances)} sent to {peer.ae_title} in {seconds:.2f} s")
-        for path in skipped:
-            tell.note(f"  {path}: no DICOM file, skipped")
-        for instance, outcome in bad:
-            tell.note(f"  {instance.path}: {outcome.words}")
-    if any(o.kind == "retry" for _, o in bad):
-        return 3
-    return 1 if bad else 0
-
-
-def _instances(paths: list[Path]) -> tuple[list[InstanceRef], list[Path]]:
-    """The DICOM files below ``paths``, each once; others found in a folder are skipped, named ones must be DICOM."""
-    found, skipped = [], []
-    for path in dict.fromkeys(_files(paths)):
-        try:
-            instance = part10.instance(path)
-            if instance.sop_class_uid != DIRECTORY:
-                found.append(instance)
-        except Misuse:
-            if path in paths:
-                raise
-            skipped.append(path)
-    if not found:
-        raise Misuse("there is no DICOM file to send", "name Part 10 files or folders of them")
-    return found, skipped
-
-
-def _files(paths: list[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file())
-        elif path.is_file():
-            yield path
+    """See the exit codes above."""
+    peer = _peer(args)
+    found = sources.find(args.paths)
+    sending = sent.Sending(peer, found)
+    if args.dry_run:
+        own = dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for i in found.instances)
+        sent.proposal(peer, found, fallback.proposed(list(own)) if peer.scratch else own)
+        return sending.exit_code
+    try:
+        _send(sending, args.json)
+    finally:  # who stops it wants to know what the peer has by now
+        if args.json:
+            tell.as_json(sent.as_json(sending))
         else:
-            raise Misuse(f"{path} does not exist", "name files or folders")
+            sent.details(sending)
+    return sending.exit_code
+
+
+def _peer(args: argparse.Namespace) -> Peer:
+    """Scratch files go where the system keeps large ones (hier(7)); the data folder is the service's own."""
+    peer = address.peer(args, args.to)
+    return dataclasses.replace(peer, scratch=os.environ.get("TMPDIR", "/var/tmp") if peer.scratch else "")  # noqa: S108
+
+
+def _send(sending: sent.Sending, quiet: bool) -> None:
+    line, began = sent.Line(sending), time.monotonic()
+    try:
+        for instance, outcome in store.send(sending.peer, sending.found.instances, line.within if line.live else None):
+            sending.outcomes.append((instance, outcome))
+            line.told(instance)
+    finally:
+        sending.seconds = time.monotonic() - began
+        if not quiet:
+            line.end(sent.in_words(sending))

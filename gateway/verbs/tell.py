@@ -46,18 +46,18 @@ class Progress:
     """One line that is rewritten on a terminal, and printed only when it ends elsewhere."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self.live = sys.stderr.isatty()
         self._shown = 0
 
     def show(self, text: str) -> None:
-        if self._live:
+        if self.live:
             pad = " " * max(0, self._shown - _width(text))
             print(f"\r{text}{pad}", end="", file=sys.stderr, flush=True)
             self._shown = _width(text)
 
     def done(self, text: str) -> None:
         self.show(text)
-        if self._live:
+        if self.live:
             print(file=sys.stderr)
             self._shown = 0
         else:

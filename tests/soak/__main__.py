@@ -1,7 +1,7 @@
 """``make soak KILLS=n``: three processes under load, two devices, a flaky PACS, and a random process killed n times.
 
-Its last line reads ``n kills, N instances, 0 lost, 0 doubled`` and its exit code is 0, or it says what is wrong and
-keeps the folder. The seed repeats the dice, not the moments: those are the machine's.
+Its last line reads ``n kills, N instances, 0 lost, 0 doubled, N of N hashes equal`` and its exit code is 0, or it says
+what is wrong and keeps the folder. The seed repeats the dice, not the moments: those are the machine's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gateway.trial.workshop import free_port, workshop
 from tests.soak import devices as played
 from tests.soak import evidence
 from tests.soak.book import Book
+from tests.soak.contents import Comparison
 from tests.soak.judge import Verdict, judge
 from tests.soak.pacs import FlakyHospital
 from tests.soak.storm import Storm
@@ -112,7 +113,7 @@ def main() -> int:
     out = args.out or Path(tempfile.mkdtemp(prefix="gateway-soak-")) / "work"
     say(f"{args.kills} kills, seed {seed} (repeat it with SEED={seed}), work in {out}")
     began = time.monotonic()
-    kills, verdict = _soak(out, args.kills, seed)
+    kills, verdict, contents = _soak(out, args.kills, seed)
     for words in verdict.complaints:
         print(words)
     say(f"{verdict.samples} samples, {verdict.promised} of them promised, {time.monotonic() - began:.0f} s")
@@ -121,20 +122,21 @@ def main() -> int:
         fsops.remove_folder(out.parent)
     elif not verdict.good:
         say(f"everything is kept in {out}")
-    print(f"{kills} kills, {verdict.instances} instances, {verdict.lost} lost, {verdict.doubled} doubled{others}")
+    found = f"{verdict.instances} instances, {verdict.lost} lost, {verdict.doubled} doubled, {contents.words}"
+    print(f"{kills} kills, {found}{others}")
     return 0 if verdict.good else 1
 
 
-def _soak(out: Path, kills: int, seed: int) -> tuple[int, Verdict]:
+def _soak(out: Path, kills: int, seed: int) -> tuple[int, Verdict, Comparison]:
     with contextlib.ExitStack() as stack:
         shop = stack.enter_context(workshop(out))
         hospital = stack.enter_context(FlakyHospital(out / "hospital", items(TITLE, patients=PATIENTS), seed))
         players = played.Devices([out / f"tty-{name}" for name in DEVICES], seed)
         stack.callback(players.kill)
         listen, page = free_port(), free_port()
-        hospital.callers[TITLE] = ("127.0.0.1", listen)
         text = CONFIGURATION.format(title=TITLE, shop=shop, hospital=hospital, listen=listen, page=page)
         settings = shop.configure(text)
+        hospital.serve(TITLE, listen, settings.places.instances)
         stack.callback(shop.stop)
         for name in PROCESSES:
             shop.start(*name)
@@ -154,7 +156,8 @@ def _soak(out: Path, kills: int, seed: int) -> tuple[int, Verdict]:
             one.start()
         storm.blow()
         hospital.calm()
-        say(f"the storm is over; {hospital.faults} faults of PACS, RIS and lines; what waits is sent")
+        faults = ", ".join(f"{count} {kind}" for kind, count in hospital.faults.most_common())
+        say(f"the storm is over; faults of PACS, RIS and lines: {faults}; what waits is sent")
         left = _leave(storm, people)
         left += _drain(storm, settings, people)
         killed = storm.kills
@@ -167,7 +170,9 @@ def _soak(out: Path, kills: int, seed: int) -> tuple[int, Verdict]:
         verdict.complaints += evidence.steps(hospital)
         verdict.complaints += evidence.ledger(settings.places, hospital)
         verdict.complaints += evidence.writings(out / "log", settings.places, PATIENTS)
-    return killed, verdict
+        contents = evidence.contents(settings.places, hospital)
+        verdict.complaints += contents.complaints
+    return killed, verdict, contents
 
 
 def _leave(storm: Storm, people: list[Technician]) -> list[str]:

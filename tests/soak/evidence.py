@@ -14,6 +14,7 @@ from gateway.dicom.wrap import CUT_OFF_NOTE
 from gateway.places import Places
 from gateway.trial.patients import Patient
 from gateway.trial.steps import FINAL_STATES
+from tests.soak.contents import Comparison, compare, of_data_set
 from tests.soak.judge import Instance
 from tests.soak.pacs import FlakyHospital
 
@@ -63,10 +64,22 @@ def ledger(here: Places, hospital: FlakyHospital) -> Iterator[str]:
             yield f"instance {uid} was deleted, but the PACS never committed itself to it"
         if state == "SPOOLED" and not (here.data / path).exists():
             yield f"instance {uid} is gone from the spool, and was never purged"
-        if not hospital.file(uid).exists():
-            yield f"instance {uid} is not in the PACS"
-    for uid in sorted(hospital.doubled):
-        yield f"instance {uid} came to the PACS with two contents"
+    for uid, digest in _rows(here, "SELECT uid, sha256 FROM instances WHERE sha256 IS NOT NULL"):
+        if not hospital.spool_files[uid] <= {digest}:
+            yield f"instance {uid} was offered as another file than the ledger has a hash of"
+
+
+def contents(here: Places, hospital: FlakyHospital) -> Comparison:
+    """Of all that the ledger knows, purged or not, and all that came to the PACS."""
+    spooled: dict[str, set[str]] = {
+        uid: set(hospital.spooled[uid]) for (uid,) in _rows(here, "SELECT uid FROM instances")
+    }
+    for path in here.instances.glob("*/*.dcm"):
+        spooled.setdefault(path.stem, set()).add(of_data_set(path.read_bytes()))
+    stored = {uid: set(digests) for uid, digests in hospital.received.items()}
+    for path in hospital.files():
+        stored.setdefault(path.stem, set()).add(of_data_set(path.read_bytes()))
+    return compare(spooled, stored)
 
 
 def writings(folder: Path, here: Places, patients: tuple[Patient, ...]) -> Iterator[str]:

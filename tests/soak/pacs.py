@@ -1,7 +1,8 @@
 """The hospital of the soak: RIS and PACS that take what comes, behind bad lines, in bad moods.
 
 It says success only after it holds the data. Of the commitment it tells late, partly or never, or "no such instance" of
-what it has; it never commits itself to what it has not.
+what it has; it never commits itself to what it has not. Before it takes an instance it looks what the spool has under
+that name: the box may not have deleted it yet, and later it may.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import hashlib
 import random
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,23 +20,32 @@ from pydicom import Dataset
 
 from gateway.trial.hospital import Hospital
 from gateway.trial.reporting import Commitment, Reporter
+from tests.soak.contents import of_data_set
 from tests.soak.line import Line, Manners
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE, NO_SUCH_INSTANCE = 0xA700, 0x0110, 0x0112
-TO_PACS, TO_RIS = Manners(), Manners(refuse=0.05, reject=0.03, cut=0.06, abort=0.03, away=0.02, cut_within=4000)
+TO_PACS = Manners()
+TO_RIS = Manners(refuse=0.05, reject=0.03, cut=0.06, back=0.04, abort=0.03, away=0.02, cut_within=4000)
+TO_BOX = Manners(refuse=0.05, reject=0.03, cut=0.1, back=0.1, abort=0.03, away=0.02, cut_within=1500, back_within=500)
 
 
 class FlakyHospital(Hospital):
-    """``pacs_port`` and ``ris_port`` are where the box calls. ``doubled``: UIDs that came with different contents."""
+    """``pacs_port`` and ``ris_port`` are where the box calls; it listens for reports behind a bad line, too.
+
+    ``spooled`` and ``received`` are hashes of data sets by UID: what the spool had when it was offered, what came.
+    ``spool_files`` are hashes of the spool's whole files.
+    """
 
     def __init__(self, folder: Path, items: Sequence[Dataset], seed: int) -> None:
         super().__init__(folder, items=items)
         self.peaceful = False
-        self.hashes: dict[str, str] = {}
-        self.doubled: set[str] = set()
+        self.spool = folder / "nowhere"
+        self.spooled: defaultdict[str, set[str]] = defaultdict(set)
+        self.received: defaultdict[str, set[str]] = defaultdict(set)
+        self.spool_files: defaultdict[str, set[str]] = defaultdict(set)
         self.committed: set[str] = set()  # what it ever committed itself to keep
         self.busy = threading.Event()  # something has just come: a good moment for an accident
-        self.faults = 0
+        self._moods: Counter[str] = Counter()
         self._dice = random.Random(f"pacs {seed}")
         self._seed = seed
         self._reporters: list[Reporter] = []
@@ -47,6 +58,17 @@ class FlakyHospital(Hospital):
         self.pacs_port, self.ris_port = (line.port for line in self._lines)
         return self
 
+    def serve(self, title: str, port: int, spool: Path) -> None:
+        """A box of this AE title listens on ``port``, and keeps its instances in ``spool``."""
+        self._lines.append(Line(port, f"to box {self._seed}", TO_BOX))
+        self.callers[title] = ("127.0.0.1", self._lines[-1].port)
+        self.spool = spool
+
+    @property
+    def faults(self) -> Counter[str]:
+        """By kind; those of the lines included."""
+        return sum((line.counted for line in self._lines), Counter(self._moods))
+
     def stop(self) -> None:
         for line in self._lines:
             line.close()
@@ -58,8 +80,7 @@ class FlakyHospital(Hospital):
         """All faults end."""
         self.peaceful = True
         for line in self._lines:
-            line.peaceful = True
-        self.faults += sum(line.faults for line in self._lines)
+            line.calm()
 
     def store(self, event: Any) -> int:
         self.busy.set()
@@ -69,8 +90,12 @@ class FlakyHospital(Hospital):
         uid = str(event.request.AffectedSOPInstanceUID)
         digest = hashlib.sha256(event.request.DataSet.getvalue()).hexdigest()
         with self._guard:
-            if self.hashes.setdefault(uid, digest) != digest:
-                self.doubled.add(uid)
+            self.received[uid].add(digest)
+            for path in self.spool.glob(f"*/{uid}.dcm"):
+                with contextlib.suppress(FileNotFoundError):  # committed over another association meanwhile
+                    whole = path.read_bytes()
+                    self.spool_files[uid].add(hashlib.sha256(whole).hexdigest())
+                    self.spooled[uid].add(of_data_set(whole))
         status = super().store(event)
         if mood == "cut":
             self._cut(event)
@@ -123,7 +148,7 @@ class FlakyHospital(Hospital):
         roll = self._dice.random()
         for fault, share in faults:
             if (roll := roll - share) < 0:
-                self.faults += 1
+                self._moods["mood"] += 1
                 return fault
         return None
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway.trial.device import packet
 from tests.soak import sequence
 from tests.soak.book import Book, Recording, Visit
+from tests.soak.contents import compare, of_data_set
 from tests.soak.devices import Truth, _packets
 from tests.soak.judge import Instance, Verdict, judge
 
@@ -136,3 +141,41 @@ def test_every_sample_tells_its_device_and_number_in_24_bits() -> None:
 def test_the_soaked_board_speaks_as_the_played_one() -> None:
     data = sequence.rows(1, np.arange(300))
     assert _packets(7, data) == b"".join(packet(7 + i, row) for i, row in enumerate(data))
+
+
+@pytest.mark.parametrize(
+    ("spooled", "stored", "equal", "words"),
+    [
+        ({"1.2": {"a"}, "1.3": {"b"}}, {"1.2": {"a"}, "1.3": {"b"}}, 2, []),
+        ({"1.2": {"a"}, "1.3": {"b"}}, {"1.2": {"a"}}, 1, ["1.3 is missing in the PACS"]),
+        ({"1.2": {"a"}, "1.3": set()}, {"1.2": {"a"}, "1.3": set()}, 1, ["1.3 is missing in the PACS"]),
+        ({"1.2": {"a"}}, {"1.2": {"a"}, "1.3": {"b"}}, 1, ["1.3 is in the PACS, and was never in the spool"]),
+        ({"1.2": {"a"}}, {"1.2": {"b"}}, 0, ["1.2 is not in the PACS what it is in the spool"]),
+        ({"1.2": {"a", "b"}}, {"1.2": {"a", "b"}}, 0, ["1.2 had 2 contents", "1.2 came to the PACS with 2 contents"]),
+        ({"1.2": {"a"}}, {"1.2": {"a", "b"}}, 0, ["1.2 is not in the PACS what", "1.2 came to the PACS with 2"]),
+    ],
+)
+def test_a_pacs_that_has_not_exactly_what_the_spool_has_is_told_of(
+    spooled: dict[str, set[str]], stored: dict[str, set[str]], equal: int, words: list[str]
+) -> None:
+    found = compare(spooled, stored)
+    assert (found.instances, found.equal) == (len(spooled | stored), equal)
+    assert len(found.complaints) == len(words)
+    assert all(given in said for given, said in zip(words, found.complaints, strict=True))
+
+
+def test_one_byte_of_a_data_set_changes_its_hash_and_the_meta_information_does_not(tmp_path: Path) -> None:
+    def file(name: str, implementation: str, patient: str) -> bytes:
+        found = Dataset()
+        found.file_meta = FileMetaDataset()
+        found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        found.file_meta.ImplementationVersionName = implementation
+        found.SOPClassUID, found.SOPInstanceUID, found.PatientID = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.3", patient
+        found.save_as(tmp_path / name, enforce_file_format=True)
+        return (tmp_path / name).read_bytes()
+
+    ours, theirs, altered = file("a", "OURS", "P1"), file("b", "ANOTHER_ONE", "P1"), file("c", "OURS", "P2")
+    assert ours != theirs
+    assert of_data_set(ours) == of_data_set(theirs) != of_data_set(altered)
+    with pytest.raises(ValueError, match="no DICOM file"):
+        of_data_set(ours[1:])

@@ -213,6 +213,19 @@ def test_no_address_gets_all_associations() -> None:
     assert admission.enter("c") is None
 
 
+def test_who_has_most_associations_makes_way_for_who_has_fewer_and_only_then() -> None:
+    admission = Admission(Limits(associations=4))
+    for address in ("a", "a", "b", "b"):
+        admission.enter(address)
+    assert admission.crowd("c") == "a"
+    assert admission.crowd("b") is None
+    admission.leave("a")
+    admission.enter("c")
+    assert admission.crowd("d") == "b"
+    assert admission.crowd("a") is None
+    assert Admission(Limits()).crowd("a") is None
+
+
 def test_the_crowd_makes_way_and_of_it_the_oldest() -> None:
     assert who_makes_way(["pacs", "storm", "storm", "storm"]) == 1
     assert who_makes_way(["a", "b", "c"]) == 0

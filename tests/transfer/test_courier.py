@@ -75,7 +75,7 @@ def test_the_transaction_uid_is_kept_before_the_request_is_sent(config: Path, pa
         seen.extend((r["uid"] == arguments[1], r["state"]) for r in rows)
         return original(*arguments)  # type: ignore[arg-type]
 
-    box.couriers[0]._request = request
+    box.couriers[0].asking._request = request
     box.deliver()
     assert seen == [(True, "REQUESTED")]
 
@@ -271,10 +271,10 @@ def test_a_refused_request_uses_up_its_transaction_uid(config: Path, pacs: Pacs)
     box = spooled(configured(config), pacs)
     (uid,) = box.states()
     (courier,) = box.couriers
-    courier._request = lambda *a: (pacs.asked.append((a[1], ())), Outcome("retry", "0213", "busy"))[1]
+    courier.asking._request = lambda *a: (pacs.asked.append((a[1], ())), Outcome("retry", "0213", "busy"))[1]
     box.deliver()
     assert box.states() == {uid: "STORED"}
-    courier._request = pacs.request
+    courier.asking._request = pacs.request
     due_now(box)
     box.deliver()
     assert box.states() == {uid: "COMMITTED"}

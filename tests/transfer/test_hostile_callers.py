@@ -250,6 +250,20 @@ def test_no_address_keeps_all_associations_and_one_that_calls_too_often_is_put_o
         pacs_gets_through(running)
 
 
+def test_strangers_who_keep_all_associations_make_way_for_the_pacs(kept: Kept) -> None:
+    """Of whom has most the one goes that has been silent for longest; it is told so."""
+    with served(listening(kept, Limits(associations=4))) as running, ExitStack() as stack:
+        lines = [call(running, source) for source in ("127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3")]
+        for line in lines:
+            stack.callback(line.connection.close)
+            established(line)
+        pacs_gets_through(running)
+        assert lines[0].hear() == Abort(0, 0)
+        for line in lines[1:]:
+            line.say(command(Field.C_ECHO))
+            assert line.message() is not None
+
+
 def test_an_address_that_is_not_listed_gets_no_association(kept: Kept) -> None:
     with served(listening(kept, addresses=("127.0.0.1/32",))) as running:
         line = call(running)

@@ -113,6 +113,12 @@ needed = {tag: values[tag] for tag in (Tag.COMMAND_FIELD, Tag.DATA_SET_TYPE)}
 commands = st.fixed_dictionaries(needed, optional={t: v for t, v in values.items() if t not in needed})
 
 
+def test_an_error_comment_is_one_line_of_a_log_and_no_longer_than_the_standard_lets_it_be() -> None:
+    said = "disk full\nNov 25 gateway: all is well" + "x" * 500
+    command = {Tag.COMMAND_FIELD: 0x8001, Tag.DATA_SET_TYPE: dimse.NO_DATA_SET, Tag.ERROR_COMMENT: said}
+    assert dimse.decode(dimse.encode(command))[Tag.ERROR_COMMENT] == said.replace("\n", "?")[:64]
+
+
 @given(commands)
 @settings(max_examples=150)
 def test_a_command_set_is_read_as_it_was_written(command: dict[Tag, int | str]) -> None:

@@ -54,6 +54,19 @@ class Stick:
         if said := _mtools("mcopy", "-i", self.partition, "-s", "-n", "-Q", str(source), f"::{name}"):
             raise OSError(said)
 
+    def orphan(self) -> None:
+        """Give a FAT32 a chain of one cluster that no name leads to, as a cut between FAT and folder leaves it."""
+        with self.image.open("r+b") as stream:
+            stream.seek(START * SECTOR)
+            boot = stream.read(SECTOR)
+            (reserved, fats), (size,) = struct.unpack_from("<HB", boot, 14), struct.unpack_from("<I", boot, 36)
+            for copy in range(fats):
+                stream.seek((START + reserved + copy * size) * SECTOR)
+                table = memoryview(bytearray(stream.read(size * SECTOR))).cast("I")
+                free = max(number for number in range(2, len(table) // 2) if not table[number])
+                stream.seek((START + reserved + copy * size) * SECTOR + free * 4)
+                stream.write(struct.pack("<I", 0x0FFFFFFF))
+
 
 def make(image: Path, kind: Kind, label: str = "GATEWAY") -> Stick:
     """A new, empty stick."""

@@ -43,8 +43,8 @@ class Connection:
         return time.monotonic() + self._timeout
 
     def readable(self, deadline: float) -> bool:
-        """Whether bytes (or the end) came before ``deadline``."""
-        return bool(self._ready(select.POLLIN, deadline))
+        """Whether bytes (or the end) came before ``deadline``; behind it no, even for a peer that talks without end."""
+        return time.monotonic() < deadline and bool(self._ready(select.POLLIN, deadline))
 
     def receive(self) -> bytes | None:
         """What is there: b"" at the peer's end, None if there is nothing yet."""
@@ -94,7 +94,8 @@ class Connection:
             return 0
 
     def _wait_to_write(self, deadline: float, hear: Callable[[], None]) -> None:
-        ready = self._ready(select.POLLIN | select.POLLOUT, deadline)
+        late = time.monotonic() >= deadline  # asked first: a peer that talks and never listens is always ready
+        ready = 0 if late else self._ready(select.POLLIN | select.POLLOUT, deadline)
         if not ready:
             raise TimeoutError
         if ready & ~select.POLLOUT:

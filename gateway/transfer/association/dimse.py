@@ -12,6 +12,8 @@ from gateway.transfer.association.pdu import Pdv, ProtocolError, data_header
 LARGEST_COMMAND = 1 << 16  # bytes
 LARGEST_DATA_SET = 1 << 24  # bytes: worklist items and commitment reports are far smaller
 
+LONGEST_SHOWN = 64  # characters of what a peer says
+
 NO_DATA_SET = 0x0101
 PENDING = frozenset((0xFF00, 0xFF01))
 RESPONSE = 0x8000
@@ -162,9 +164,14 @@ def decode(data: bytes) -> dict[Tag, int | str]:
     return command
 
 
+def printable(words: str) -> str:
+    """What a peer says, as it may stand in a line of a log: a value of at most 64 characters (VR LO and UI)."""
+    return "".join(c if c.isprintable() else "?" for c in words[:LONGEST_SHOWN])
+
+
 def _value(tag: Tag, raw: bytes) -> int | str:
     if tag in _TEXT:
-        return raw.decode("ascii", "replace").strip(" \0")
+        return printable(raw.decode("ascii", "replace").strip(" \0"))
     if tag in _UID:
         try:
             return raw.decode("ascii").strip(" \0")

@@ -54,7 +54,8 @@ class Negotiation:
             self._results[result.id] = result.result
             pair = self._proposed[result.id]
             if result.result == 0 and result.transfer_syntax != pair[1]:
-                raise ProtocolError(f"it accepts transfer syntax {result.transfer_syntax!r}, which was not proposed")
+                shown = result.transfer_syntax[:64]
+                raise ProtocolError(f"it accepts transfer syntax {shown!r}, which was not proposed")
             if result.result == 0:
                 self._ids[pair] = result.id
         announced = answer.user.max_length
@@ -74,6 +75,10 @@ class Negotiation:
     def is_open(self, context_id: int) -> bool:
         """Whether messages may come on this context."""
         return self._results.get(context_id) == 0
+
+    def syntax(self, context_id: int) -> str:
+        """Transfer syntax of an accepted context."""
+        return self._proposed[context_id][1]
 
     def granted(self) -> list[Pair]:
         """The accepted pairs, in the order proposed."""

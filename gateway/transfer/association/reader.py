@@ -201,10 +201,13 @@ def _common(body: bytes) -> CommonExtended:
     uid, rest = _counted(body, where)
     service, rest = _counted(rest, where)
     listed, _ = _counted(rest, where)
-    related = []
-    while listed:
-        one, listed = _counted(listed, where)
-        related.append(_text(one, "a UID"))
+    related, at = [], 0
+    while at < len(listed):  # by its place: to cut off what was read would copy the rest each time
+        behind = at + 2 + int.from_bytes(listed[at : at + 2], "big")
+        if behind > len(listed):
+            raise ProtocolError(f"{where} is cut short")
+        related.append(_text(listed[at + 2 : behind], "a UID"))
+        at = behind
     return CommonExtended(_text(uid, "a UID"), _text(service, "a UID"), tuple(related))
 
 

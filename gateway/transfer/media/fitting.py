@@ -1,9 +1,8 @@
 """An instance as the profile of a file-set wants it: as it is, transcoded into a scratch file, or held with words.
 
-Transcoding (:mod:`.transcoding`) loads pydicom and works in memory, so it is done only where it is configured, and
-only up to :data:`LARGEST`: the forward process has to live on a board with 1 GB. The SOP Instance UID stays the same
-(PS3.5 section 10: another transfer syntax is another encoding of the same instance), since nothing but lossless
-coding is undone; the spooled file is not touched.
+Transcoding (:mod:`gateway.transfer.transcoding`) loads pydicom and works in memory, so it is done only where it is
+configured, and only up to :data:`LARGEST`: the forward process has to live on a board with 1 GB. The SOP Instance UID
+stays the same; the spooled file is not touched.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ from gateway.errors import Held
 from gateway.model import InstanceRef
 from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
 from gateway.transfer.media.profiles import Profile
+from gateway.transfer.transcoding import LARGEST
 
-LARGEST = 32 << 20  # bytes of the file, and of what it unfolds to: measured, the process then peaks at 210 MiB
 SCRATCH = "fitting"  # folder below the data folder, for one carrier alone
+_FIX = 'it stays in the spool; profile = "none" in [media] may take it'
 
 
 @contextlib.contextmanager
@@ -42,20 +42,11 @@ def fitted(
         return
     if unfit != "transcode":
         raise profile.refusal(instance.path, instance.transfer_syntax_uid)
-    size = Path(instance.path).stat().st_size
-    if size > LARGEST:
-        raise Held(
-            f"{instance.path} has transfer syntax {instance.transfer_syntax_uid}, which {profile.name} does not allow, "
-            f"and with {size >> 20} MiB it is too large to be transcoded here (at most {LARGEST >> 20} MiB)",
-            'it stays in the spool; profile = "none" in [media] may take it',
-        )
     for left in fsops.make_folder(scratch).iterdir():
         fsops.unlink(left)
     target = scratch / f"{instance.sop_instance_uid}.dcm"
     try:
-        beat()
-        _transcode(Path(instance.path), target)
-        beat()
+        _transcode(Path(instance.path), target, beat)
         size = target.stat().st_size
         yield dataclasses.replace(instance, transfer_syntax_uid=EXPLICIT_LITTLE, path=str(target), size=size)
     finally:
@@ -63,7 +54,11 @@ def fitted(
             fsops.unlink(target)
 
 
-def _transcode(source: Path, target: Path) -> None:
-    from gateway.transfer.media import transcoding  # noqa: PLC0415 - pydicom, only where it is needed
+def _transcode(source: Path, target: Path, beat: Callable[[], None]) -> None:
+    from gateway.transfer.transcoding import explicit  # noqa: PLC0415 - pydicom, only where it is needed
 
-    transcoding.to_explicit_little_endian(source, target, LARGEST)
+    try:
+        with fsops.new_file(target) as stream:
+            explicit.to_explicit_little_endian(source, stream, LARGEST, beat)
+    except Held as error:
+        raise Held(error.message, _FIX) from error

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from gateway import fsops
 from gateway.errors import Held
+from gateway.transfer.lossless import OTHERWISE_ENCODED
 from gateway.transfer.media import regular
-from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE, OTHERWISE_ENCODED
+from gateway.transfer.media.dicomdir.records_table import EXPLICIT_LITTLE
 from gateway.transfer.media.hashes import FOLDER, place
 from gateway.transfer.media.medium import DICOMDIR
 

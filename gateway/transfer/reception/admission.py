@@ -2,7 +2,8 @@
 
 A caller is in one of two rooms. The *waiting room* is for those who have not asked for an association yet, or only have
 to hang up; when it is full, the oldest of whoever has most places there makes way, so that silent connections never
-keep a PACS out. An association has its place among a few, of which no address gets all.
+keep a PACS out. An association has its place among a few, of which no address gets all; when all are taken, the address
+that has most makes way for one that has fewer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The memory that callers may take is at most associations * (largest_message + largest PDU) + waiting * PDU."""
+    """The memory that callers may take is below 24 MiB with these numbers.
+
+    It is a message and a PDU for each association, a PDU for each of the waiting, and what is made of one report; what
+    is made of a PDU of the smallest parts is twelve times its bytes.
+    """
 
     associations: int = 16  # at a time
     waiting: int = 32  # connections without an association
@@ -106,6 +111,11 @@ class Admission:
             return TOO_MANY
         self._inside[address] += 1
         return None
+
+    def crowd(self, newcomer: str) -> str | None:
+        """Which address must give up an association so that ``newcomer`` has one; None if nobody has two more."""
+        address, most = max(self._inside.items(), key=lambda item: item[1], default=("", 0))
+        return address if most > self._inside[newcomer] + 1 else None
 
     def leave(self, address: str) -> None:
         self._inside[address] -= 1

@@ -17,7 +17,7 @@ from gateway.transfer.association.pdu import AssociateRequest, ProtocolError
 from gateway.transfer.event_report import Answer, Report
 from gateway.transfer.names import CLASSES, PUSH_MODEL, VERIFICATION
 from gateway.transfer.reception import negotiation
-from gateway.transfer.reception.admission import Admission, Limits, Refusal
+from gateway.transfer.reception.admission import TOO_MANY, Admission, Limits, Refusal
 from gateway.transfer.reception.negotiation import House
 from gateway.transfer.reception.wording import Story
 
@@ -36,6 +36,7 @@ class Desk:
     limits: Limits
     admission: Admission
     on_report: OnReport
+    make_way: Callable[[str], None] = lambda _: None  # end an association of this address
 
 
 class Call:
@@ -96,8 +97,9 @@ class Call:
                     self._changed(before, now)
                     return
         except ProtocolError as error:
-            self._breach(error)
-        self.busy = False
+            self._breach(error)  # what follows is for the machine to judge, however the wire had cut it
+        else:
+            self.busy = False
         self._changed(before, now)
 
     def lost(self, words: str, now: float, code: str = "lost") -> None:
@@ -166,7 +168,7 @@ class Call:
     def _asked(self, asked: AssociateRequest) -> None:
         self.story.title = negotiation.shown(asked.calling)
         refusal = self._refusal or negotiation.refusal(self._desk.house, asked)
-        refusal = refusal or self._desk.admission.enter(self.address)
+        refusal = refusal or self._enter()
         if refusal is not None:
             self._end(f"rejected: {refusal.words}", refusal.code)
             self._machine.reject(refusal.answer)
@@ -178,8 +180,17 @@ class Call:
         self._fragment = (min(theirs or ours, ours) - 6) & ~1  # even (PS3.8 annex D); six bytes are its header
         self._machine.accept(pdu.AssociateAccept(asked.called, asked.calling, agreed.results, agreed.user))
         if not agreed.accepted:
-            wanted = ", ".join(CLASSES.get(c.abstract_syntax, c.abstract_syntax) for c in asked.contexts[:3])
+            uids = [c.abstract_syntax for c in asked.contexts[:3]]
+            wanted = ", ".join(CLASSES.get(uid, dimse.printable(uid)) for uid in uids)
             self.story.note(f"wants {wanted}, which this box does not take")
+
+    def _enter(self) -> Refusal | None:
+        admission = self._desk.admission
+        refusal = admission.enter(self.address)
+        if refusal is TOO_MANY and (crowd := admission.crowd(self.address)) is not None:
+            self._desk.make_way(crowd)
+            refusal = admission.enter(self.address)
+        return refusal
 
     def _arrived(self, fragment: pdu.Pdv) -> bool:
         if fragment.context_id not in self._accepted:

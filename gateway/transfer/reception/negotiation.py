@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.transfer.association import pdu
+from gateway.transfer.association.dimse import printable
 from gateway.transfer.association.pdu import (
     AssociateReject,
     AssociateRequest,
@@ -79,7 +80,7 @@ def agree(asked: AssociateRequest, largest: int) -> Agreed:
 
 def shown(title: str) -> str:
     """An AE title as it may stand in a log: it is a stranger's."""
-    return "".join(c if c.isprintable() else "?" for c in title) or "(no AE title)"
+    return printable(title) or "(no AE title)"
 
 
 def _refusal(source: int, reason: int, code: str, words: str) -> Refusal:

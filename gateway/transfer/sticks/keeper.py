@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.errors import Retry
 from gateway.settings import Settings
-from gateway.transfer.sticks import mounting, told
+from gateway.transfer.sticks import checking, mounting, told
 from gateway.transfer.sticks.admission import Verdict, decide
 from gateway.transfer.sticks.own_disks import used_as
 from gateway.transfer.sticks.stick import SYS, Stick, from_udev, is_there, properties, valid_name
@@ -89,10 +89,8 @@ class Keeper:
             mounting.unmount(self._root, gone=True)
 
     def _use(self, stick: Stick, seen: Told, uid: int, gid: int) -> None:
-        if mounting.was_cut(stick, self._system.dev):
-            log.warning("%s was pulled while it was in use the last time: checking its FAT", stick)
-            if said := mounting.check(stick, self._system.dev):
-                log.warning("%s could not be checked (%s); it is used all the same", stick, said)
+        if checking.was_cut(stick, self._system.dev):
+            self._mend(stick)
         try:
             device = mounting.mount(stick, self._area, uid, gid, self._system.dev)
         except Retry as error:
@@ -111,6 +109,14 @@ class Keeper:
                 log.info("%s is unmounted: it may be taken out", stick)
                 told.tell(self._area, told.now(seen, State.OUT, "it may be taken out"), gid)
                 self._until_gone()
+
+    def _mend(self, stick: Stick) -> None:
+        log.warning("%s was pulled while it was in use the last time: checking its FAT", stick)
+        count, said = checking.mend(stick, self._area, self._system.dev)
+        if count:
+            log.info("%s: %d pieces of files that were cut off are removed (they never had a name)", stick, count)
+        if said:
+            log.warning("%s could not be checked (%s); it is used all the same", stick, said)
 
     def _allowed(self, seen: Told, uid: int) -> bool:
         while self._goes_on():

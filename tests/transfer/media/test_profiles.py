@@ -203,8 +203,8 @@ def test_the_memory_stays_below_what_a_small_board_can_spare(
     judge(*(("dcmcrle", "-q") if option == "rle" else ("dcmconv", option)), ref.path, str(path))
     program = (
         "import sys, pathlib\n"
-        "from gateway.transfer.media.transcoding import to_explicit_little_endian as go\n"
-        "go(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), 32 << 20)\n"
+        "from gateway.transfer.transcoding.explicit import to_explicit_little_endian as go\n"
+        "with open(sys.argv[2], 'w+b') as target: go(pathlib.Path(sys.argv[1]), target)\n"
         "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
     )
     command = [sys.executable, "-c", program, str(path), str(tmp_path / "made")]

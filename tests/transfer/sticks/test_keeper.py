@@ -26,7 +26,7 @@ from gateway import configuration, fsops
 from gateway.settings import Settings
 from gateway.transfer import media
 from gateway.transfer.carrier import Carrier
-from gateway.transfer.sticks import mounting, told
+from gateway.transfer.sticks import checking, mounting, told
 from gateway.transfer.sticks.desk import StickDesk
 from gateway.transfer.sticks.keeper import Keeper, System
 from gateway.transfer.sticks.register import Register
@@ -351,13 +351,13 @@ def test_a_fat_that_was_pulled_is_known_by_its_mark_and_checked(tmp_path: Path, 
     subprocess.run([need("mkfs.fat"), "-F", str(bits), str(image)], check=True, capture_output=True)
     need("fsck.fat")
     stick = Stick("sdq1", version=version)
-    assert not mounting.was_cut(stick, tmp_path)
+    assert not checking.was_cut(stick, tmp_path)
     with image.open("r+b") as volume:
-        volume.seek(mounting._STATE_AT[version])
+        volume.seek(checking._STATE_AT[version])
         volume.write(b"\x01")
-    assert mounting.was_cut(stick, tmp_path)
-    assert mounting.check(stick, tmp_path) == ""
-    assert not mounting.was_cut(stick, tmp_path)
+    assert checking.was_cut(stick, tmp_path)
+    assert checking.check(stick, tmp_path) == ""
+    assert not checking.was_cut(stick, tmp_path)
 
 
 def test_a_folder_that_was_cut_off_while_it_was_made_is_gone_after_the_check(tmp_path: Path) -> None:
@@ -371,10 +371,32 @@ def test_a_folder_that_was_cut_off_while_it_was_made_is_gone_after_the_check(tmp
     sector, _cluster, reserved, fats, _entries, _sectors, _media, size = struct.unpack_from("<HBHBHHBH", data, 11)
     root, torn = (reserved + fats * size) * sector, b"PA000001   \x10" + bytes(14) + b"\x05\0" + bytes(4)
     data[root : root + 32] = torn
-    data[mounting._STATE_AT["FAT16"]] |= 1
+    data[checking._STATE_AT["FAT16"]] |= 1
     image.write_bytes(data)
-    assert mounting.check(Stick("sdq1", version="FAT16"), tmp_path) == ""
+    assert checking.check(Stick("sdq1", version="FAT16"), tmp_path) == ""
     assert image.read_bytes()[root] in (0x00, 0xE5)  # free, or deleted
+
+
+def test_what_the_check_saved_of_nameless_pieces_is_known_by_its_name(tmp_path: Path) -> None:
+    for name in ("FSCK0000.REC", "fsck0002.rec", "FSCK.REC", "FSCK00000.REC", "NOTES.REC"):
+        (tmp_path / name).write_text("a recording, perhaps")
+    assert checking.pieces(tmp_path) == {"FSCK0000.REC", "fsck0002.rec"}
+
+
+def test_a_stick_that_was_pulled_is_mended_as_roots_own_before_anybody_sees_it(sockets: Sockets) -> None:
+    """That the pieces are gone and those of others stay is shown on a real FAT in the machine (make vm)."""
+    boot = bytearray(512)
+    boot[checking._STATE_AT["FAT32"]] = 1
+    (sockets.folder / "dev/sdq1").write_bytes(boot)
+    fsck = sockets.folder / "bin/fsck.fat"
+    fsck.write_text("#!/bin/sh\nexit 0\n")
+    fsck.chmod(0o755)
+    sockets.plug("sdq1")
+    sockets.told("sdq1", State.MOUNTED)
+    before, then, mounted = sockets.mounts
+    assert "uid=0,gid=0,umask=0077,utf8,flush,ro " in before
+    assert "uid=0,gid=0,umask=0077,utf8,flush " in then
+    assert ",ro " not in mounted
 
 
 def test_without_fsck_the_stick_is_used_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,4 +404,4 @@ def test_without_fsck_the_stick_is_used_and_it_is_said(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     if shutil.which("fsck.fat"):
         pytest.skip("it is found all the same")
-    assert mounting.check(Stick("sdq1", version="FAT32"), tmp_path) == "fsck.fat is not installed"
+    assert checking.check(Stick("sdq1", version="FAT32"), tmp_path) == "fsck.fat is not installed"

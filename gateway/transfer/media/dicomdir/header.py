@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Held
+from gateway.transfer.lossless import OTHERWISE_ENCODED
 from gateway.transfer.media.dicomdir.elements import Element, Malformed, Window, element_at, elements, encode
 from gateway.transfer.media.dicomdir.records_table import (
     EXPLICIT_LITTLE,
     KEYS,
-    OTHERWISE_ENCODED,
     RECORD_TYPE,
     WANTED,
     Key,

@@ -68,8 +68,6 @@ ALLOWED: dict[str, frozenset[str]] = {
 }
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-# The three transfer syntaxes whose data sets are encoded otherwise: Implicit VR, Deflated, Explicit VR Big Endian.
-OTHERWISE_ENCODED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
 """Another encoding of the same instance: Explicit VR Little Endian, with not one value changed, which is checked.
 
 Undone are Implicit VR, Big Endian, Deflated, RLE and, where a decoder for it is installed, other lossless coding of
-pixels. What was coded lossily stays as it is: two decoders of JPEG need not agree to the last bit, so the picture on
-the stick could differ from the one in the PACS under the same UID.
+pixels. What was coded lossily stays as it is: two decoders of JPEG need not agree to the last bit, so the picture in
+one place could differ from the one in another under the same UID.
+
+pydicom works in memory: so there is a largest size, and only one is made at a time, whoever asks.
 """
 
 from __future__ import annotations
 
+import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from pydicom import Dataset, config, dcmread, dcmwrite
@@ -17,52 +22,70 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from gateway import fsops
 from gateway.errors import Held, Misuse
 from gateway.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.transfer import part10
-from gateway.transfer.media.dicomdir.records_table import OTHERWISE_ENCODED
+from gateway.transfer.lossless import LOSSLESS_PIXELS, OTHERWISE_ENCODED
+from gateway.transfer.transcoding import LARGEST
 
 config.settings.reading_validation_mode = config.IGNORE  # what came in goes out; judging it is gateway.dicom.check's
 
-# RLE, JPEG lossless, JPEG-LS lossless, JPEG 2000 lossless, HTJ2K lossless (PS3.5 A.4)
-_LOSSLESS = frozenset({"1.2.840.10008.1.2.5"} | {f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 90, 201, 202)})
 # Words of so many bytes, which pydicom hands on as they lie in the file (PS3.5 section 7.3)
 _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _PIXELS = 0x7FE00010
 # What undoing the coding of pixels changes in the header: planes, colour model of the coding, table of its frames.
 _OF_CODING = frozenset({0x00280004, 0x00280006, _PIXELS, 0x7FE00001, 0x7FE00002})
 _BLOCK = 1 << 20
-_FIX = 'it stays in the spool; profile = "none" in [media] may take it'
+_one_at_a_time = threading.Lock()
 
 
-def to_explicit_little_endian(source: Path, target: Path, largest: int) -> None:
-    """Write ``source`` anew to ``target``.
+def to_explicit_little_endian(
+    source: Path, target: BinaryIO, largest: int = LARGEST, beat: Callable[[], None] = lambda: None
+) -> None:
+    """Write ``source`` anew to the empty file ``target``, open for writing and reading. Waits for others who do so.
 
-    Raises Held if that cannot be done without loss, or the data set unfolds to more than ``largest`` bytes.
+    Raises Held if that cannot be done without loss, or if file or data set take more than ``largest`` bytes.
     """
-    syntax, unfolded = _coding(source, largest)
-    if syntax not in OTHERWISE_ENCODED | _LOSSLESS:
-        raise Held(f"{source} has transfer syntax {syntax}, which is not transcoded: its coding is lossy", _FIX)
-    if syntax in _LOSSLESS and not get_decoder(syntax).is_available:
-        raise Held(f"{source} has transfer syntax {syntax}, and no decoder for it is installed here", _FIX)
+    if (size := source.stat().st_size) > largest:
+        raise _too_large(source, f"has {size >> 20} MiB", largest)
+    while not _one_at_a_time.acquire(timeout=1.0):
+        beat()  # the one that works is watched; who waits for it is not stuck
     try:
-        if syntax in _LOSSLESS:
+        beat()
+        _transcode(source, target, largest)
+        beat()
+    finally:
+        _one_at_a_time.release()
+
+
+def _transcode(source: Path, target: BinaryIO, largest: int) -> None:
+    syntax, unfolded = _coding(source, largest)
+    if syntax not in OTHERWISE_ENCODED | LOSSLESS_PIXELS:
+        raise Held(f"{source} has transfer syntax {syntax}, which is not transcoded: its coding is lossy")
+    if syntax in LOSSLESS_PIXELS and not get_decoder(syntax).is_available:
+        raise Held(f"{source} has transfer syntax {syntax}, and no decoder for it is installed here")
+    try:
+        if syntax in LOSSLESS_PIXELS:
             unfolded = _pixels(dcmread(source, stop_before_pixels=True))
         if unfolded > largest:
-            raise Held(f"{source} unfolds to more than {largest >> 20} MiB: too large to be transcoded here", _FIX)
+            raise _too_large(source, f"unfolds to more than {largest >> 20} MiB", largest)
         made = dcmread(source)
         if syntax == ExplicitVRBigEndian:
             _turn_words(made)
-        elif syntax in _LOSSLESS:
+        elif syntax in LOSSLESS_PIXELS:
             made.decompress(as_rgb=False, generate_instance_uid=False)
         _write(made, target)
         del made
+        target.seek(0)
         _compare(dcmread(source), dcmread(target), syntax)
     except (Held, OSError):
         raise
     except Exception as error:  # foreign bytes: whatever pydicom trips over means the same to a person
-        raise Held(f"{source} cannot be transcoded from {syntax} ({error or type(error).__name__})", _FIX) from error
+        raise Held(f"{source} cannot be transcoded from {syntax} ({error or type(error).__name__})") from error
+
+
+def _too_large(source: Path, how: str, largest: int) -> Held:
+    return Held(f"{source} {how}: it is too large to be transcoded here (at most {largest >> 20} MiB)")
 
 
 def _coding(source: Path, largest: int) -> tuple[str, int]:
@@ -71,7 +94,7 @@ def _coding(source: Path, largest: int) -> tuple[str, int]:
         try:
             header = part10.read(stream.fileno(), str(source))
         except Misuse as error:
-            raise Held(error.message, _FIX) from error
+            raise Held(error.message) from error
         if header.transfer_syntax_uid != DeflatedExplicitVRLittleEndian:
             return header.transfer_syntax_uid, 0
         inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
@@ -80,7 +103,7 @@ def _coding(source: Path, largest: int) -> tuple[str, int]:
             while size <= largest and (block := inflater.unconsumed_tail or stream.read(_BLOCK)):
                 size += len(inflater.decompress(block, _BLOCK))
         except zlib.error as error:
-            raise Held(f"{source} cannot be inflated ({error})", _FIX) from error
+            raise Held(f"{source} cannot be inflated ({error})") from error
     return header.transfer_syntax_uid, size
 
 
@@ -97,7 +120,7 @@ def _turn_words(ds: Dataset) -> None:
             for item in element.value:
                 _turn_words(item)
         elif element.VR == "UN" and element.value:
-            raise Held(f"{element.tag} is of unknown kind: its bytes cannot be put in order", _FIX)
+            raise Held(f"{element.tag} is of unknown kind: its bytes cannot be put in order")
         elif element.VR in _WORDS and element.value:
             element.value = _turned(element.VR, element.value)
 
@@ -106,18 +129,18 @@ def _turned(vr: str, value: bytes) -> bytes:
     return np.frombuffer(value, f">u{_WORDS[vr]}").byteswap().tobytes()
 
 
-def _write(made: Dataset, target: Path) -> None:
+def _write(made: Dataset, target: BinaryIO) -> None:
     meta = made.file_meta
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    with fsops.new_file(target) as stream:
-        dcmwrite(stream, made, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    dcmwrite(target, made, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    target.flush()
 
 
 def _compare(old: Dataset, new: Dataset, syntax: str) -> None:
     """Raises ValueError naming the first element whose value is another one now."""
-    coded = syntax in _LOSSLESS
+    coded = syntax in LOSSLESS_PIXELS
     if coded and not np.array_equal(pixel_array(old, raw=True), pixel_array(new, raw=True)):
         raise ValueError("its pixels come out otherwise")
     _same(old, new, _OF_CODING if coded else frozenset(), syntax == ExplicitVRBigEndian)
