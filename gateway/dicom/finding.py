@@ -72,7 +72,6 @@ RULES = {
     "channel": "sensitivity, skew, range of a channel",
     "source": "what each channel measures",
     "annotation": "what an annotation is about",
-    "synchronization": "the Synchronization module against the rest",
     "identity": "the UIDs of study, series and instance",
     "image": "rows, columns, bits and pixel data of an image",
     "document": "what is encapsulated",
