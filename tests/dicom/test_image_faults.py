@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000, MPEG4HP41, ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
@@ -222,3 +224,20 @@ def test_pixels_that_were_cut_off_are_a_finding(tmp_path: Path) -> None:
         (finding,) = check(path)
         assert finding.rule == "file"
         assert "truncated" in finding.message
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_damage_makes_the_check_crash(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(["ultrasound-frames", "photographic", "capture-words", "pdf"]), label="class")
+    head = specimen(BY_KEY[key])
+    if key == "ultrasound-frames" and data.draw(st.booleans(), label="compressed"):
+        compressed(RLELossless, 2)(head)
+    path = write(head, tmp_path_factory.getbasetemp() / "damaged.dcm")
+    damaged = bytearray(path.read_bytes())
+    body = len(damaged) - 132
+    for place in data.draw(st.lists(st.integers(0, 4000), max_size=8), label="places"):
+        damaged[132 + place % body] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.integers(0, 4000), label="cut")
+    path.write_bytes(damaged[: len(damaged) - cut % body])
+    check(path)
