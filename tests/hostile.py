@@ -91,10 +91,9 @@ def event_report(context_id: int, event_type: int, information: bytes, message_i
 
 
 @contextlib.contextmanager
-def peer(script: Callable[[Line], None]) -> Iterator[int]:
+def peer(script: Callable[[Line], None], port: int = 0) -> Iterator[int]:
     """A server on 127.0.0.1 that plays ``script`` on each connection; gives its port. Errors of the script show."""
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(0.1)
+    server = socket.create_server(("127.0.0.1", port))
     ended, failures = threading.Event(), list[BaseException]()
     lines: list[threading.Thread] = []
     open_now: list[socket.socket] = []
@@ -110,12 +109,14 @@ def peer(script: Callable[[Line], None]) -> Iterator[int]:
 
     def serve() -> None:
         while not ended.is_set():
-            with contextlib.suppress(TimeoutError):
+            try:
                 connection, _ = server.accept()
-                connection.settimeout(20)
-                open_now.append(connection)
-                lines.append(threading.Thread(target=play, args=(connection,), daemon=True))
-                lines[-1].start()
+            except OSError:
+                return  # it was shut down
+            connection.settimeout(20)
+            open_now.append(connection)
+            lines.append(threading.Thread(target=play, args=(connection,), daemon=True))
+            lines[-1].start()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -123,6 +124,7 @@ def peer(script: Callable[[Line], None]) -> Iterator[int]:
         yield server.getsockname()[1]
     finally:
         ended.set()
+        server.shutdown(socket.SHUT_RDWR)
         thread.join()
         for connection in open_now:
             with contextlib.suppress(OSError):

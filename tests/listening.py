@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -28,6 +29,8 @@ def served(listener: Listener) -> Iterator[Listener]:
         yield listener
     finally:
         stopping.set()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", listener.port), 1).close()  # it need not wait for anybody any more
         thread.join(10)
         assert not thread.is_alive(), "the listener hangs"
         listener.close()

@@ -22,9 +22,9 @@ class Pause:
         self._failures = 0
         self._until = 0.0
 
-    def failed(self) -> float:
-        """One more failure in a row; returns the seconds to wait."""
-        self._failures += 1
+    def failed(self, grows: bool = True) -> float:
+        """One more failure in a row; returns the seconds to wait, no longer than the last time unless it ``grows``."""
+        self._failures = max(self._failures + grows, 1)
         seconds = wait(self._failures, self._first, self._most)
         self._until = self._monotonic() + seconds
         return seconds

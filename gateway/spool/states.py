@@ -61,6 +61,8 @@ DELIVERY: Table[Delivery] = {
     (Delivery.REQUESTED, "unanswered"): Delivery.STORED,  # timed out, refused or left out: a new transaction UID
     (Delivery.REQUESTED, "committed"): Delivery.COMMITTED,
     (Delivery.STORED, "committed"): Delivery.COMMITTED,  # the report of a transaction we had given up
+    (Delivery.STORED, "unanswered"): Delivery.STORED,  # the same, which refuses it for good: held
+    (Delivery.STORED, "missing"): Delivery.QUEUED,  # the same, which says that it does not have it
     (Delivery.REQUESTED, "missing"): Delivery.QUEUED,  # 0112H: the peer does not have it (any more), or never had it
 }
 

@@ -27,7 +27,9 @@ class Failure:
     words: str
 
 
+_DELIVERY = "SELECT state, transaction_uid FROM deliveries WHERE instance = ? AND destination = ?"
 _ANOTHER_CLASS = "0119"
+_REPORTED = "reported"
 _LEFT_OUT = Failure("unanswered", "", "the report does not mention it; asked again")
 
 
@@ -89,33 +91,44 @@ def report(
 ) -> bool:
     """Take a report, from whichever association it came; False if the transaction is unknown.
 
-    A report that comes late or twice is welcome as far as it says "committed"; its failures then mean nothing,
-    because another transaction asks again. An instance in neither list, or in both, is not committed.
+    A report that comes late is as good as another, except that nobody need ask again because of it: another transaction
+    does already. Of one that comes twice only "committed" counts. An instance in neither list, or in both, is not
+    committed.
     """
     with ledger.change() as c:
         row = c.execute("SELECT * FROM transactions WHERE uid = ?", (transaction_uid,)).fetchone()
         if row is None:
             return False
-        destination, first = row["destination"], row["finished"] is None
+        destination, before = row["destination"], row["finished"]
         for uid in sorted(committed - failed.keys()):
             _commit(c, uid, destination, now)
-        if first:
-            _finish(c, transaction_uid, "reported")
+        if before is None:
             for uid in _still_asked(c, transaction_uid):
                 _fail(c, uid, destination, failed.get(uid, _LEFT_OUT), now, later)
+        elif before != _REPORTED:
+            for uid, failure in failed.items():
+                if failure.event != _LEFT_OUT.event and _may_concern(c, uid, destination, failure.event):
+                    _fail(c, uid, destination, failure, now, later)
+        c.execute("UPDATE transactions SET finished = ? WHERE uid = ?", (_REPORTED, transaction_uid))
     return True
 
 
 def _commit(c: sqlite3.Connection, uid: str, destination: str, now: float) -> None:
-    row = c.execute(
-        "SELECT state FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
-    ).fetchone()
-    if row is None or not may(DELIVERY, Delivery(row["state"]), "committed"):
+    if not _may_concern(c, uid, destination, "committed"):
+        row = c.execute(_DELIVERY, (uid, destination)).fetchone()
         if row is None or Delivery(row["state"]) is not Delivery.COMMITTED:
             log.warning("%s committed to instance %s, which it was not asked for; ignored", destination, uid)
         return
     happen(c, uid, destination, "committed", now, held=None, code="", words="committed")
     settle(c, uid)
+
+
+def _may_concern(c: sqlite3.Connection, uid: str, destination: str, event: str) -> bool:
+    """Whether it was asked for since it was last sent: what a peer says of an instance it lost meanwhile is history."""
+    row = c.execute(_DELIVERY, (uid, destination)).fetchone()
+    if row is None or row["transaction_uid"] is None:
+        return False
+    return may(DELIVERY, Delivery(row["state"]), "unanswered" if event == "held" else event)
 
 
 def _fail(c: sqlite3.Connection, uid: str, destination: str, failure: Failure, now: float, later: Later) -> None:
@@ -157,6 +170,8 @@ def _again(
         "SELECT attempts, held FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
     ).fetchone()
     attempts, held = row["attempts"] + 1, row["held"] or held
+    if event == "missing":
+        columns["transaction_uid"] = None
     happen(c, uid, destination, event, now, attempts=attempts, next_try=later(attempts), held=held, **columns)
 
 

@@ -55,8 +55,8 @@ class Asking:
             if started:
                 waits = self._lingering.in_vain()
                 log.warning(
-                    "%s: %s, and waited for on the same association for %.0f s (transaction %s)",
-                    *(name, words, waits, transaction),
+                    "%s: %s (transaction %s); the next request waits up to %.0f s for it on its association",
+                    *(name, words, transaction, waits),
                 )
             else:
                 log.info("%s: %s (transaction %s)", name, words, transaction)

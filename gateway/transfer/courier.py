@@ -8,7 +8,7 @@ refusal concerns one instance and is held; a peer that does not answer is left a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock
 from gateway.errors import Fatal, GatewayError, Held
@@ -19,6 +19,7 @@ from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
 from gateway.spool.ledger import Ledger
 from gateway.transfer import commitment, peers, store
 from gateway.transfer.asking import Asking, Request
+from gateway.transfer.caution import Caution
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.sending import Progress
@@ -53,6 +54,7 @@ class Courier:
         self._send = send
         self.asking = Asking(settings, destination, ledger, clock, request)
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
+        self._caution = Caution(self.pause)
         self.words = "not tried yet"  # for people: how it went the last time
         self.answers: bool | None = None
 
@@ -75,20 +77,28 @@ class Courier:
         batch = {d.instance.sop_instance_uid: (d, hashed) for d in found if (hashed := self._hash(d, beat)) is not None}
         if not batch:
             return bool(found)
-        peer = peers.destination(self._settings.box, self.destination)
-        worked, broken = 0, None
-        for reference, outcome in self._send(peer, [d.instance for d, _ in batch.values()], lambda *_: beat()):
+        peer = self._caution.approach(peers.destination(self._settings.box, self.destination))
+        worked, broken, begun = 0, None, set[str]()
+        failed: dict[str, Outcome] = {}
+
+        def progress(instance: InstanceRef, _sent: int) -> None:
+            begun.add(instance.sop_instance_uid)
+            beat()
+
+        for reference, outcome in self._send(peer, [d.instance for d, _ in batch.values()], progress):
             beat()
             one, hashed = batch[reference.sop_instance_uid]
             if outcome.kind == "retry":
                 # A broken association gives one and the same outcome to the instance on its way and to all behind it,
                 # which were not tried: the one that may have broken it must not bar the way of the others.
-                self._postpone(one, outcome, counts=outcome is not broken)
+                if counts := outcome is not broken:
+                    failed[reference.sop_instance_uid] = outcome
+                self._postpone(one, outcome, counts)
                 broken = outcome
             else:
                 worked += 1
                 self._settle(one, hashed, outcome, beat)
-        self._judge(bool(worked), broken)
+        self._judge(bool(worked), broken, {uid: o for uid, o in failed.items() if uid in begun})
         return len(found) == _BATCH or (broken is not None and worked > 0)
 
     def _hash(self, one: Due, beat: Callable[[], None]) -> str | None:
@@ -148,19 +158,25 @@ class Courier:
         step = backoff.wait(attempts, self.destination.retry_first, self.destination.retry_most)
         return self._clock.wall() + step
 
-    def _judge(self, worked: bool, broken: Outcome | None) -> None:
-        """Whether the peer as a whole is to be left alone for a while; said once per change."""
+    def _judge(self, worked: bool, broken: Outcome | None, failed: Mapping[str, Outcome]) -> None:
+        """Whether the peer as a whole is to be left alone for a while; said once per change.
+
+        ``failed``: what it got to see and did not store, by SOP Instance UID.
+        """
+        name = self.destination.name
+        if any(not outcome.is_status for outcome in failed.values()):
+            self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
         if not worked and broken is not None:
-            seconds = self.pause.failed()
+            seconds = self._caution.failed(failed)
             if self.words != words:
-                log.warning(
-                    "%s: %s; tried again in %.0f s, then at longer intervals", self.destination.name, words, seconds
-                )
+                log.warning("%s: %s; tried again in %.0f s, then at longer intervals", name, words, seconds)
         else:
-            self.pause.worked()
+            self._caution.worked(whole=broken is None)
+            for uid, outcome in failed.items():
+                log.warning("%s: instance %s waits, and is tried again later: %s", name, uid, outcome.words)
             if self.answers is False:
-                log.info("%s answers again", self.destination.name)
+                log.info("%s answers again", name)
         self.answers, self.words = worked or broken is None, words
 
     def _ask_due(self, beat: Callable[[], None]) -> bool:

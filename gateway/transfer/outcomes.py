@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import GatewayError, Held, Retry
-from gateway.transfer import names
+from gateway.transfer import names, tls_failures
 from gateway.transfer.association.pdu import Abort, AssociateReject
 from gateway.transfer.peers import Peer
 
@@ -33,6 +33,11 @@ class Outcome:
     @property
     def good(self) -> bool:
         return self.kind in ("done", "warned")
+
+    @property
+    def is_status(self) -> bool:
+        """Whether the peer answered so; else there was no answer, or no association."""
+        return len(self.code) == 4 and self.code == self.code.upper()
 
 
 class Failed(Retry):
@@ -81,6 +86,7 @@ COMMON: tuple[Row, ...] = (
 )
 
 STORE: tuple[Row, ...] = (
+    (0x0001, 0x0001, "warned", "stored, with a warning"),
     (0xB000, 0xB000, "warned", "stored, but the peer changed values in it (coercion of data elements)"),
     (0xB006, 0xB006, "warned", "stored, but the peer discarded elements"),
     (0xB007, 0xB007, "warned", "stored, but the peer says the data set does not match its SOP class"),
@@ -94,6 +100,8 @@ STORE: tuple[Row, ...] = (
     ),
     (0xC000, 0xCFFF, "hold", "the peer cannot understand the instance; run 'gateway check' on the file"),
     (0x0111, 0x0111, "warned", "the peer has this instance already, and kept its own copy"),
+    (0xFE00, 0xFE00, "retry", "the peer says that it was cancelled, but nobody cancelled it; it is sent again"),
+    (0xFF00, 0xFF01, "retry", "the peer says that it is not stored yet; it is sent again"),
     *COMMON,
 )
 
@@ -142,6 +150,14 @@ def of_status(rows: tuple[Row, ...], status: int, peer: Peer, comment: str = "")
         return Outcome(kind, code, words)
     said = f" ('{comment}')" if comment else ""
     return Outcome(kind, code, f"{peer} answered {code}H{said}: {words}")
+
+
+def misnamed(peer: Peer, outcome: Outcome, uid: str) -> Outcome:
+    """It answers our message and is content, but names another instance; its commitment will tell."""
+    words = (
+        f"{peer} answered {outcome.code}H, but for instance {uid}: is it stored under another UID? Look into its log"
+    )
+    return Outcome("warned", outcome.code, words)
 
 
 # (source, reason) -> words with {peer} and {own}. Result 1 = permanent, 2 = transient: both are tried again, since
@@ -216,7 +232,8 @@ def _hint(peer: Peer, when: str) -> str:
 
 
 def violated(peer: Peer, words: str) -> Outcome:
-    return Outcome("retry", "protocol", f"{peer}: {words}")
+    hint = "" if words.endswith(")") else "; look into its log"  # a guess of ours stands in parentheses
+    return Outcome("retry", "protocol", f"{peer}: {words}{hint}")
 
 
 NETWORK: dict[int, tuple[str, str]] = {
@@ -229,56 +246,13 @@ NETWORK: dict[int, tuple[str, str]] = {
 }
 
 
-# What TLS says (OpenSSL's reasons; alerts of the peer are named ALERT).
-_NO_TLS = "tls-plain", "it does not speak TLS at that port; set tls = false, or use its port for TLS (often 2762)"
-_OWN = "tls-refused", "it does not accept this box's certificate ({reason}); have it trusted there"
-TLS: dict[str, tuple[str, str]] = {
-    "WRONG_VERSION_NUMBER": _NO_TLS,
-    "HTTP_REQUEST": _NO_TLS,
-    "RECORD_LAYER_FAILURE": _NO_TLS,
-    "PACKET_LENGTH_TOO_LONG": _NO_TLS,
-    "UNSUPPORTED_PROTOCOL": ("tls-old", "it speaks only a TLS older than 1.2, which is not safe; have it updated"),
-    "TLSV1_ALERT_PROTOCOL_VERSION": ("tls-old", "it speaks only a TLS older than 1.2, which is not safe"),
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
-        "tls-refused",
-        "it breaks off the TLS handshake: it wants a certificate of this box, or has no cipher suite of BCP 195",
-    ),
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": (
-        "tls-refused",
-        "it wants a certificate of this box: set certificate and key",
-    ),
-    "TLSV1_ALERT_UNKNOWN_CA": _OWN,
-    "SSLV3_ALERT_BAD_CERTIFICATE": _OWN,
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": _OWN,
-    "SSLV3_ALERT_CERTIFICATE_REVOKED": _OWN,
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _OWN,
-    "TLSV1_ALERT_ACCESS_DENIED": _OWN,
-}
-# Verification of the peer's certificate (OpenSSL's X509_V_ERR_...).
-UNVERIFIED: dict[int, str] = {
-    9: "its certificate is not valid yet; is this box's clock right?",
-    10: "its certificate has expired; tell its administrator",
-    18: "its certificate is signed by itself only; name it as ca, if it is the right one",
-    19: "its certificate comes from a CA that is not trusted here; name that CA as ca",
-    20: "its certificate comes from a CA that is not known here; name that CA as ca",
-    62: "its certificate is for another name; correct host, or set certificate_name",
-    64: "its certificate is for another address; correct host, or set certificate_name",
-}
-
-
-def _tls(reason: str, verify_code: int | None, verify_message: str) -> tuple[str, str]:
-    if verify_code is not None:
-        words = UNVERIFIED.get(verify_code, f"its certificate cannot be trusted ({verify_message})")
-        return "tls-untrusted", words
-    code, words = TLS.get(reason, ("tls", "the TLS handshake fails ({reason}); look into its log"))
-    return code, words.format(reason=reason.replace("_", " ").lower())
-
-
 def unreachable(peer: Peer, error: OSError, when: str) -> Outcome:
     """What the operating system says of a connection."""
     reason = getattr(error, "reason", None)
     if reason is not None and hasattr(error, "library"):  # an ssl.SSLError; ssl is not loaded for its name only
-        code, words = _tls(str(reason), getattr(error, "verify_code", None), getattr(error, "verify_message", ""))
+        code, words = tls_failures.told(
+            str(reason), getattr(error, "verify_code", None), getattr(error, "verify_message", "")
+        )
         return Outcome("retry", code, f"{peer}, {when}: {words}")
     if isinstance(error, TimeoutError):
         code, words = NETWORK[errno.ETIMEDOUT]

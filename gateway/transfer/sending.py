@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
 from gateway.transfer import fallback, outcomes
-from gateway.transfer.association.dimse import Message
+from gateway.transfer.association.dimse import RESPONSE, Field, Message, Tag
 from gateway.transfer.association.negotiation import Pair
 from gateway.transfer.instance_file import BLOCK, InstanceFile
 from gateway.transfer.journal import Entry
@@ -23,6 +23,7 @@ from gateway.transfer.requestor import Requestor
 
 Progress = Callable[[InstanceRef, int], None]  # instance, bytes of its data set sent so far
 Told = tuple[InstanceRef, Outcome]
+_STORED = Field.C_STORE | RESPONSE
 
 
 class Waiting:
@@ -109,7 +110,7 @@ class Sender:
 
     def answered_yet(self) -> list[Told]:
         """What the peer answered before the association broke."""
-        return [self._answered(m) for m in self._requestor.unread() if m.answers in self._open]
+        return [self._answered(m) for m in self._requestor.unread() if m.answers in self._open and m.field == _STORED]
 
     def unanswered(self) -> list[InstanceRef]:
         """What the peer may have got and did not answer, in the order sent."""
@@ -164,8 +165,17 @@ class Sender:
 
     def _answered(self, message: Message) -> Told:
         assert message.answers is not None
+        peer = self._requestor.peer
+        if message.field != _STORED:
+            raise Failed(
+                outcomes.violated(peer, f"it breaks the DICOM protocol: {message.field:04X}H answers a C-STORE")
+            )
         instance = self._open.pop(message.answers)
-        return instance, outcomes.of_status(outcomes.STORE, message.status, self._requestor.peer, message.comment)
+        outcome = outcomes.of_status(outcomes.STORE, message.status, peer, message.comment)
+        named = message.command.get(Tag.AFFECTED_SOP_INSTANCE_UID)
+        if outcome.good and named and named != instance.sop_instance_uid:
+            return instance, outcomes.misnamed(peer, outcome, str(named))
+        return instance, outcome
 
 
 def _unreadable(instance: InstanceRef, why: str | None) -> Outcome:

@@ -57,7 +57,7 @@ def _send(peer: Peer, pairs: list[Pair], instances: list[InstanceRef], progress:
         while len(waiting):
             yield from _sending(peer, pairs, waiting, progress)
     except Failed as failed:
-        log.warning("%s", failed.outcome.words)
+        log.info("%s", failed.outcome.words)
         while (rest := waiting.take()) is not None:
             yield rest, failed.outcome
 

@@ -124,6 +124,8 @@ class Commitment(RuleBasedStateMachine):
         self.model = dict.fromkeys(self.uids, "QUEUED")
         self.open: dict[str, list[str]] = {}
         self.all: dict[str, list[str]] = {}
+        self.reported: set[str] = set()
+        self.asked_by: dict[str, str] = {}  # instance -> its last transaction, if it was asked for since it was sent
 
     def having(self, state: str) -> list[str]:
         return [u for u, s in self.model.items() if s == state]
@@ -141,6 +143,7 @@ class Commitment(RuleBasedStateMachine):
         transactions.ask(self.ledger, transaction, "pacs", uids, 1.0)
         self.open[transaction] = self.all[transaction] = uids
         self.model |= dict.fromkeys(uids, "REQUESTED")
+        self.asked_by |= dict.fromkeys(uids, transaction)
 
     @precondition(lambda self: self.open)
     @rule()
@@ -148,7 +151,8 @@ class Commitment(RuleBasedStateMachine):
         transaction = min(self.open)
         transactions.give_up(self.ledger, transaction, "late", 1.0, later)
         for uid in self.open.pop(transaction):
-            self.model[uid] = "STORED" if self.model[uid] == "REQUESTED" else self.model[uid]
+            if self.model[uid] == "REQUESTED" and self.asked_by[uid] == transaction:
+                self.model[uid] = "STORED"
 
     @precondition(lambda self: self.all)
     @rule(data=st.data())
@@ -160,11 +164,16 @@ class Commitment(RuleBasedStateMachine):
         failed = dict.fromkeys(missing, Failure("missing", "0112", "gone"))
         assert transactions.report(self.ledger, transaction, committed, failed, 1.0, later)
         for uid in committed:
-            if self.model[uid] in ("STORED", "REQUESTED"):
+            if self.model[uid] in ("STORED", "REQUESTED") and uid in self.asked_by:
                 self.model[uid] = "COMMITTED"
-        for uid in self.open.pop(transaction, []):
-            if self.model[uid] == "REQUESTED":
+        late, twice = transaction not in self.open, transaction in self.reported
+        for uid in missing if late else self.open.pop(transaction):
+            mine = uid in self.asked_by if late else self.asked_by.get(uid) == transaction
+            if not twice and mine and self.model[uid] in ("STORED", "REQUESTED"):
                 self.model[uid] = "QUEUED" if uid in missing else "STORED"
+                if uid in missing:
+                    del self.asked_by[uid]
+        self.reported.add(transaction)
 
     @rule()
     def unknown(self) -> None:

@@ -51,6 +51,8 @@ class Life(RuleBasedStateMachine):
         self.waived: set[str] = set()
         self.settled = self.corrupt = False
         self.asked: dict[str, bool] = {}  # transactions with pacs -> still open
+        self.reported: set[str] = set()
+        self.last = ""  # the last transaction with pacs, if there was one since it was sent
 
     def _settle(self) -> None:
         everybody = all(n in self.waived or self.state[n] in enough for n, enough in ENOUGH.items())
@@ -77,7 +79,7 @@ class Life(RuleBasedStateMachine):
             assert not self.ledger.query("SELECT 1 FROM transactions WHERE uid = ?", transaction)
             return
         assert self.state["pacs"] == "STORED"
-        self.state["pacs"], self.asked[transaction] = "REQUESTED", True
+        self.state["pacs"], self.asked[transaction], self.last = "REQUESTED", True, transaction
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), answer=st.sampled_from(["committed", "missing", "unanswered", "held", "left out"]))
@@ -87,12 +89,17 @@ class Life(RuleBasedStateMachine):
         failed = {} if answer in ("committed", "left out") else {"1": Failure(answer, "", "refused")}
         transactions.report(self.ledger, transaction, committed, failed, 1.0, lambda _: 0.0)
         first, self.asked[transaction] = self.asked[transaction], False
-        if answer == "committed" and self.state["pacs"] in ("STORED", "REQUESTED"):
+        twice = transaction in self.reported
+        self.reported.add(transaction)
+        if not self.last or self.state["pacs"] not in ("STORED", "REQUESTED"):
+            return
+        if answer == "committed":
             self.state["pacs"] = "COMMITTED"
             self.held.discard("pacs")
             self._settle()
-        elif first and answer != "committed" and self.state["pacs"] == "REQUESTED":
+        elif (first and self.last == transaction) or (not first and not twice and answer in ("missing", "held")):
             self.state["pacs"] = "QUEUED" if answer == "missing" else "STORED"
+            self.last = "" if answer == "missing" else self.last
             self.held |= {"pacs"} if answer == "held" else set()
 
     @precondition(lambda self: any(self.asked.values()))
@@ -101,7 +108,7 @@ class Life(RuleBasedStateMachine):
         transaction = next(t for t, still in self.asked.items() if still)
         transactions.give_up(self.ledger, transaction, "late", 1.0, lambda _: 0.0)
         self.asked[transaction] = False
-        if self.state["pacs"] == "REQUESTED":
+        if self.state["pacs"] == "REQUESTED" and self.last == transaction:
             self.state["pacs"] = "STORED"
 
     @rule(name=where)

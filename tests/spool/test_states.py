@@ -35,6 +35,8 @@ delivery REQUESTED -unanswered-> STORED
 delivery REQUESTED -missing-> QUEUED
 delivery REQUESTED -committed-> COMMITTED
 delivery STORED -committed-> COMMITTED
+delivery STORED -unanswered-> STORED
+delivery STORED -missing-> QUEUED
 step QUEUED -created-> IN PROGRESS
 step IN PROGRESS -finished-> DONE
 """

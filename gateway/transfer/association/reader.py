@@ -81,9 +81,7 @@ class Reader:
         while len(self._buffer) >= HEADER:
             kind, _, length = struct.unpack_from(">BBI", self._buffer)
             if kind not in self._largest:
-                tls = " (of a TLS record: set tls = true for it, or use its port without TLS)"
-                words = f"unknown PDU type {kind:02X}H{tls if kind in TLS_RECORDS else ''}"
-                raise ProtocolError(words, UNRECOGNIZED_PDU)
+                raise ProtocolError(f"unknown PDU type {kind:02X}H{_guess(self._buffer)}", UNRECOGNIZED_PDU)
             if length > self._largest[kind]:
                 raise ProtocolError(f"{NAMES[kind]} of {length} bytes, more than {self._largest[kind]}")
             if len(self._buffer) < HEADER + length:
@@ -91,6 +89,15 @@ class Reader:
             body = bytes(memoryview(self._buffer)[HEADER : HEADER + length])
             del self._buffer[: HEADER + length]
             yield decode(kind, body)
+
+
+def _guess(data: bytearray) -> str:
+    """What it may be that is no PDU, for a person."""
+    if data[0] in TLS_RECORDS:
+        return " (of a TLS record: set tls = true for it, or use its port without TLS)"
+    if data.startswith(b"HTTP/"):
+        return " (it answers in HTTP: is this the port of a web server?)"
+    return ""
 
 
 def _items(body: bytes, where: str) -> Iterator[tuple[int, bytes]]:
@@ -119,14 +126,15 @@ def _unpack(form: str, data: bytes, where: str) -> tuple[int, ...]:
     return struct.unpack(form, data)
 
 
-def _titles(body: bytes, name: str) -> tuple[str, str]:
-    if len(body) < 68:
-        raise ProtocolError(f"{name} of only {len(body)} bytes")
-    return _text(body[4:20], "the called AE title"), _text(body[20:36], "the calling AE title")
+def _loose(data: bytes) -> str:
+    """Text on which nothing depends."""
+    return data.decode("ascii", "replace").strip(" \0")
 
 
 def _associate_request(body: bytes) -> AssociateRequest:
-    called, calling = _titles(body, NAMES[1])
+    if len(body) < 68:
+        raise ProtocolError(f"{NAMES[1]} of only {len(body)} bytes")
+    called, calling = _text(body[4:20], "the called AE title"), _text(body[20:36], "the calling AE title")
     contexts, user, application = [], UserInformation(0, "", ""), ""
     for kind, item in _items(body[68:], NAMES[1]):
         if kind == 0x10:
@@ -144,7 +152,9 @@ def _associate_request(body: bytes) -> AssociateRequest:
 
 
 def _associate_accept(body: bytes) -> AssociateAccept:
-    called, calling = _titles(body, NAMES[2])
+    if len(body) < 68:
+        raise ProtocolError(f"{NAMES[2]} of only {len(body)} bytes")
+    called, calling = _loose(body[4:20]), _loose(body[20:36])  # not significant, "shall not be tested" (PS3.8 9.3.3)
     results, user = [], UserInformation(0, "", "")
     for kind, item in _items(body[68:], NAMES[2]):
         if kind == 0x21:
@@ -175,7 +185,7 @@ def _user_information(body: bytes) -> UserInformation:
                     raise ProtocolError("a role selection item is cut short")
                 roles.append(Role(_text(uid, "a SOP class UID"), bool(rest[0]), bool(rest[1])))
             case 0x55:
-                found["implementation_version"] = _text(item, "the implementation version")
+                found["implementation_version"] = _loose(item)
             case 0x56:
                 uid, rest = _counted(item, "an extended negotiation")
                 extended.append(Extended(_text(uid, "a SOP class UID"), rest))
