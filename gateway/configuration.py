@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway import fields
+from gateway import destination, fields
 from gateway.acquire.adapter import Adapter, Internal, adapter_named, installed
+from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.fields import Source
-from gateway.settings import DEFAULT_FILE, MANY, ONE, Destination, Device, Ris, Settings
+from gateway.settings import DEFAULT_FILE, MANY, ONE, Device, Ris, Settings
 
 
 def load(path: Path = DEFAULT_FILE, adapters: bool = True) -> Settings:
@@ -62,7 +63,7 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         console=one["console"],
         devices=devices,
         ris=tuple(_entries("ris", Ris, tables.get("ris", []), where)),
-        destinations=_destinations(tables.get("destination", []), where),
+        destinations=_destinations(tables.get("destination", []), where, devices),
         options=options,
     )
 
@@ -79,16 +80,9 @@ def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Itera
         yield entry
 
 
-def _destinations(tables: Any, where: Source) -> tuple[Destination, ...]:
-    """Destinations; what is set for TLS and would have no effect is refused, so that nobody trusts in it."""
+def _destinations(tables: Any, where: Source, devices: tuple[Device, ...]) -> tuple[Destination, ...]:
     found = tuple(_entries("destination", Destination, tables, where))
-    for i, to in enumerate(found):
-        for key in ("ca", "certificate", "key", "certificate_name", "passcode"):
-            if getattr(to, key) and not to.tls:
-                raise where.wrong(("destination", i, key), "needs TLS", "add tls = true, or take it out")
-        for key, needed in (("key", "certificate"), ("passcode", "user")):
-            if getattr(to, key) and not getattr(to, needed):
-                raise where.wrong(("destination", i, key), f"needs the key {needed!r}", "add it, or take this out")
+    destination.refuse(found, [d.name for d in devices], where)
     return found
 
 

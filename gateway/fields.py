@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.errors import Misuse
+from gateway.sop_classes import WRITTEN
 
 T = TypeVar("T")
 
@@ -69,6 +70,12 @@ def number(low: float, high: float, unit: str = "") -> Check:
         return float(value)
 
     return Check(f"a number from {low:g} to {high:g}{' ' + unit if unit else ''}", read)
+
+
+def none_or_whole(low: int, high: int, unit: str) -> Check:
+    """0, which says none, or a number within the bounds."""
+    inner = whole(low, high, unit)
+    return Check(f"0, or {inner.allowed}", lambda value: 0 if value == 0 and value is not False else inner.read(value))
 
 
 def choice(*words: str) -> Check:
@@ -127,6 +134,33 @@ def ae_title() -> Check:
         return title
 
     return Check("an AE title: 1 to 16 printable ASCII characters, no backslash", read)
+
+
+def sop_class() -> Check:
+    """A SOP class by its word, or by its UID (PS3.5 9.1); read as the UID."""
+    uid = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+
+    def read(value: Any) -> str:
+        found = WRITTEN.get(_typed(str, value), value)
+        if len(found) > 64 or not uid.fullmatch(found):
+            raise ValueError
+        return str(found)
+
+    return Check("one of " + ", ".join(f'"{w}"' for w in WRITTEN) + ", or a SOP Class UID", read)
+
+
+def hours() -> Check:
+    """A span of the day, local time; one that ends before it begins goes over midnight."""
+    clock = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+    span = re.compile(rf"({clock})-({clock}|24:00)")
+
+    def read(value: Any) -> str:
+        match = span.fullmatch(_typed(str, value))
+        if match is None or match[1] == match[3]:
+            raise ValueError
+        return str(value)
+
+    return Check('hours of the day as "HH:MM-HH:MM"', read)
 
 
 def network() -> Check:

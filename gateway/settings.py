@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway import fields
+from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.places import Places
@@ -122,49 +123,6 @@ class Ris:
     poll: int = setting(60, fields.whole(5, 86400, "seconds"), "how often the worklist is refreshed")
     most: int = setting(500, fields.whole(1, 10000), "at most so many worklist items are taken")
     timeout: float = setting(15.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A PACS that gets every instance."""
-
-    name: str = setting(..., fields.name(), "its name on this box")
-    ae_title: str = setting(..., fields.ae_title(), "its AE title")
-    host: str = setting(..., fields.text(255, r"\S+"), "its host name or address")
-    port: int = setting(104, fields.whole(1, 65535), "its port")
-    policy: str = setting(
-        "commitment", fields.choice("commitment", "stored"), "what frees the box: a commitment, or the C-STORE answer"
-    )
-    commitment_ae_title: str = setting(
-        "", fields.text(16), "AE title that is asked for commitment, if another than ae_title"
-    )
-    commitment_batch: int = setting(
-        100, fields.whole(0, 1000), "at most so many instances in one commitment request; 0 = one request for each exam"
-    )
-    commitment_timeout: int = setting(
-        3600, fields.whole(5, 2592000, "seconds"), "no report for so long: a new request is made"
-    )
-    timeout: float = setting(30.0, fields.number(1, 600, "seconds"), "no progress for so long is a failure")
-    retry_first: float = setting(5.0, fields.number(0.1, 3600, "seconds"), "wait after the first failure; doubles")
-    retry_most: float = setting(600.0, fields.number(1, 86400, "seconds"), "longest wait between attempts")
-    associations: int = setting(1, fields.whole(1, 4), "associations beside each other: for a slow link or a slow PACS")
-    operations: int = setting(
-        8, fields.whole(1, 32), "instances on their way on one association, if the PACS grants it; 1 = do not ask"
-    )
-    refused_syntax: str = setting(
-        "transcode",
-        fields.choice("transcode", "hold"),
-        "what has a transfer syntax that it refuses: send it in one that it takes, if that is without loss, or hold it",
-    )
-    tls: bool = setting(False, fields.yes_no(), "TLS 1.2 or 1.3 (BCP 195); a PACS that cannot is not called")
-    ca: str = setting("", fields.file(), "who signed its certificate (PEM); empty: whom this system trusts")
-    certificate: str = setting("", fields.file(), "this box's own certificate and its chain (PEM)")
-    key: str = setting("", fields.file(), "the certificate's key (PEM, no pass phrase), if not in the same file")
-    certificate_name: str = setting(
-        "", fields.text(255, r"\S*"), 'name in its certificate, if another than host; "*": any that the CA signed'
-    )
-    user: str = setting("", fields.text(64), "user identity that it is told (PS3.7 D.3.3.7)")
-    passcode: str = setting("", fields.file(), "file with that user's passcode; needs tls")
 
 
 @dataclass(frozen=True, slots=True)

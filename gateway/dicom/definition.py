@@ -60,7 +60,6 @@ class Iod:
     modules: tuple[Use, ...]
     limits: Limits | None = None  # of a waveform
     states_synchronized: bool = True  # see gateway.dicom.header.synchronized
-    written: bool = False  # by the gateway; the others are only checked
     pictures: Pictures | None = None  # of an image
     document: str = ""  # MIME type of what is encapsulated
 

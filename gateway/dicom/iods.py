@@ -1,9 +1,9 @@
 """TABLE of the waveform IODs: SOP class, modality, modules with usage, content constraints (PS3.3 A.34).
 
-The rows with ``written`` are those that the gateway makes; the check knows them all, and the images of
-:mod:`gateway.dicom.image_iods`. Modules and usage are compared with the edition 2026b in the tests. Of General 32-bit
-ECG, sample interpretation SL comes from Supplement 237; that it takes 1 to 4 groups of 1 to 24 channels, and states no
-range of sampling frequencies, is second-hand. A new IOD is a new row.
+The rows of :data:`gateway.sop_classes.WRITTEN` are those that the gateway makes; the check knows them all, and the
+images of :mod:`gateway.dicom.image_iods`. Modules and usage are compared with the edition 2026b in the tests. Of
+General 32-bit ECG, sample interpretation SL comes from Supplement 237; that it takes 1 to 4 groups of 1 to 24 channels,
+and states no range of sampling frequencies, is second-hand. A new IOD is a new row.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from gateway.dicom import conditions, leads
 from gateway.dicom.definition import Iod, Limits, Use
 from gateway.dicom.image_iods import ROWS as IMAGES
+from gateway.sop_classes import WRITTEN
 
 _UID = "1.2.840.10008.5.1.4.1.1.9."
 # A.34.6 and A.34.7: required if the waveforms are original
@@ -46,7 +47,7 @@ _ROWS = (
     Iod(
         "twelve-lead",
         "12-Lead ECG",
-        f"{_UID}1.1",
+        WRITTEN["twelve-lead"],
         "A.34.3",
         "ECG",
         _modules(),
@@ -61,39 +62,35 @@ _ROWS = (
             only_leads=leads.TWELVE,
         ),
         states_synchronized=False,
-        written=True,
     ),
     Iod(
         "general",
         "General ECG",
-        f"{_UID}1.2",
+        WRITTEN["general"],
         "A.34.4",
         "ECG",
         _modules(),
         Limits(groups=(1, 4), channels=(1, 24), rate=(200.0, 1000.0), interpretations=("SS",), sources=("3001",)),
         states_synchronized=False,
-        written=True,
     ),
     Iod(
         "ambulatory",
         "Ambulatory ECG",
-        f"{_UID}1.3",
+        WRITTEN["ambulatory"],
         "A.34.5",
         "ECG",
         _modules(context="U"),
         Limits(groups=(1, 1), channels=(1, 12), rate=(50.0, 1000.0), interpretations=("SB", "SS"), sources=("3001",)),
         states_synchronized=False,
-        written=True,
     ),
     Iod(
         "general-32",
         "General 32-bit ECG",
-        f"{_UID}1.4",
+        WRITTEN["general-32"],
         "A.34.18",
         "ECG",
         _modules(enhanced=True),
         Limits(groups=(1, 4), channels=(1, 24), interpretations=("SL",), sources=("3001",)),
-        written=True,
     ),
     Iod(
         "hemodynamic",
@@ -207,4 +204,4 @@ _ROWS = (
 
 BY_CLASS: dict[str, Iod] = {row.sop_class_uid: row for row in (*_ROWS, *IMAGES)}
 BY_KEY: dict[str, Iod] = {row.key: row for row in BY_CLASS.values()}
-TABLE: dict[str, Iod] = {row.key: row for row in _ROWS if row.written}
+TABLE: dict[str, Iod] = {row.key: row for row in _ROWS if row.key in WRITTEN}

@@ -1,4 +1,4 @@
-"""Rows of deliveries: one instance on its way to one destination, and when all of them have taken responsibility."""
+"""Rows of deliveries: one instance on its way to one destination."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from gateway.spool import instances, marks
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
-from gateway.spool.states import DELIVERY, FREES, Delivery, advance
+from gateway.spool.settling import settle
+from gateway.spool.states import DELIVERY, Delivery, advance
 
 # What a worker may take up: due by the wall clock, or so far ahead that only a clock jump can explain it. The
 # conditions on state and policy are spelled out so that SQLite finds the partial indexes, which give the order too.
-_DUE = """
+DUE = """
     SELECT d.*, i.class, i.syntax, i.path, i.size, i.sha256, i.acquisition, i.exam, i.device
     FROM deliveries d JOIN instances i ON i.uid = d.instance
     WHERE d.destination = ? AND {open} AND d.held IS NULL AND d.waived IS NULL AND i.size < ?
       AND (d.next_try <= ? OR d.next_try > ?) AND i.state = 'SPOOLED' AND i.corrupt IS NULL
-    ORDER BY d.attempts, d.queued_at LIMIT ?
+    ORDER BY {order} LIMIT ?
 """
-TO_SEND = _DUE.format(open="d.state = 'QUEUED'")
-TO_ASK = _DUE.format(open="d.state = 'STORED' AND d.policy = 'commitment'")
+_LEAST_TRIED = "d.attempts, d.queued_at"
+TO_SEND = DUE.format(open="d.state = 'QUEUED' AND d.taken_by IS NULL", order=_LEAST_TRIED)
+TO_ASK = DUE.format(open="d.state = 'STORED' AND d.policy = 'commitment'", order=_LEAST_TRIED)
 
 ANY_SIZE = 1 << 62  # bytes
-FAR_AHEAD = 3600.0  # seconds: what is dated so far in the future shows a clock that was set back
-_UNDATED = "(settled_at = 0 OR settled_at > ?) AND state <> 'PURGED'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,11 @@ def due(
 
     ``smaller_than``: bytes; a medium that is full for one instance may have room for others.
     """
-    rows = ledger.query(which, destination, smaller_than, now, now + longest_wait, most)
+    return found(data, ledger.query(which, destination, smaller_than, now, now + longest_wait, most))
+
+
+def found(data: Path, rows: list[sqlite3.Row]) -> list[Due]:
+    """Rows of :data:`DUE`."""
     return [
         Due(
             InstanceRef(r["class"], r["instance"], r["syntax"], str(data / r["path"]), r["size"]),
@@ -77,7 +81,12 @@ def stored(
     now: float,
     syntax: str | None = None,
 ) -> None:
-    """The destination has taken the bytes with this hash; ``syntax``: transcoded, to this transfer syntax."""
+    """The destination has taken the bytes with this hash; ``syntax``: transcoded, to this transfer syntax.
+
+    If it stands in for another, that must outlive the ledger.
+    """
+    if (instead_of := _instead_of(ledger, uid, destination)) is not None:
+        marks.take(_file(ledger, uid), instead_of, destination)
     sent: dict[str, object] = {"sent_sha256": sha256, "sent_syntax": syntax, "code": code, "words": words}
     with ledger.change() as c:
         happen(c, uid, destination, "stored", now, attempts=0, next_try=0, **sent)
@@ -119,14 +128,22 @@ def release(ledger: Ledger, uid: str, destination: str | None, now: float) -> in
 
 
 def waive(ledger: Ledger, uid: str, destination: str, words: str, now: float) -> None:
-    """This destination is not waited for any more. The caller has a person's word, and wrote it down."""
-    with ledger.change() as c:
-        _row(c, uid, destination)
+    """This destination is not waited for any more. The caller has a person's word, and wrote it down.
+
+    What a stand-in is spared is owed to the one that it stood in for.
+    """
+    if (instead_of := _instead_of(ledger, uid, destination)) is not None:
+        marks.take(_file(ledger, uid), instead_of, None)
     marks.waive(_file(ledger, uid), destination, words)
     with ledger.change() as c:
         c.execute(
             "UPDATE deliveries SET waived = ?, changed_at = ? WHERE instance = ? AND destination = ?",
             (words, now, uid, destination),
+        )
+        c.execute(
+            "UPDATE deliveries SET taken_by = NULL, next_try = 0, changed_at = ?"
+            " WHERE instance = ? AND destination = ? AND taken_by = ?",
+            (now, uid, instead_of, destination),
         )
         settle(c, uid)
 
@@ -140,7 +157,12 @@ def supersede(
     words: str,
     now: float,
 ) -> None:
-    """``found``, wrapped again, go to this destination instead of ``uid``: kept when they are kept there."""
+    """``found``, wrapped again, go to this destination instead of ``uid``: kept when they are kept there.
+
+    They stay with a stand-in, and ``uid`` is not owed to the other one any more.
+    """
+    if (instead_of := _instead_of(ledger, uid, wanted.destination)) is not None:
+        marks.take(_file(ledger, uid), instead_of, wanted.destination)
     with ledger.change() as c:
         instances.insert(c, origin, found, (wanted,), now)
         c.execute(
@@ -148,55 +170,6 @@ def supersede(
             " WHERE instance = ? AND destination = ?",
             (origin.folder, words, now, uid, wanted.destination),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """How far one destination is with one instance, as :func:`gateway.spool.space.purgeable` sees it."""
-
-    policy: str
-    state: Delivery
-    waived: bool = False  # by a person
-    superseded: bool = False  # by a rule: another wrapping went there instead
-    kept_by_successor: bool = False
-
-    @property
-    def counts(self) -> bool:
-        return self.policy != "copy"
-
-    @property
-    def owed(self) -> bool:
-        """A copy that was not made yet, held ones included: it takes no responsibility, but it was asked for."""
-        return self.policy == "copy" and self.state is Delivery.QUEUED and not self.waived and not self.superseded
-
-    @property
-    def kept(self) -> bool:
-        if self.superseded:
-            return self.kept_by_successor
-        return self.waived or self.state in FREES[self.policy]
-
-
-def promises(c: sqlite3.Connection, uid: str) -> list[Promise]:
-    rows = c.execute("SELECT * FROM deliveries WHERE instance = ?", (uid,)).fetchall()
-    return [
-        Promise(
-            r["policy"],
-            Delivery(r["state"]),
-            waived=r["waived"] is not None and r["superseded_by"] is None,
-            superseded=r["superseded_by"] is not None,
-            kept_by_successor=_successors_kept(c, r["superseded_by"], r["destination"]),
-        )
-        for r in rows
-    ]
-
-
-def _successors_kept(c: sqlite3.Connection, folder: str | None, destination: str) -> bool:
-    rows = c.execute(
-        "SELECT d.policy, d.state, d.waived FROM deliveries d JOIN instances i ON i.uid = d.instance"
-        " WHERE i.folder = ? AND d.destination = ?",
-        (folder, destination),
-    ).fetchall()
-    return bool(rows) and all(r["waived"] is not None or Delivery(r["state"]) in FREES[r["policy"]] for r in rows)
 
 
 def happen(c: sqlite3.Connection, uid: str, destination: str, event: str, now: float, **columns: object) -> None:
@@ -210,25 +183,13 @@ def happen(c: sqlite3.Connection, uid: str, destination: str, event: str, now: f
     )
 
 
-def settle(c: sqlite3.Connection, uid: str) -> None:
-    """Note it if the last destination has taken responsibility, also for what this instance replaces.
-
-    The time is written as 0 (unknown) and dated by :func:`date_settled`, when the clock may be trusted.
-    """
-    for one in {uid, *_replaced_by(c, uid)}:
-        found = promises(c, one)
-        if any(p.counts for p in found) and all(p.kept for p in found if p.counts):
-            c.execute("UPDATE instances SET settled_at = coalesce(settled_at, 0) WHERE uid = ?", (one,))
-
-
-def date_settled(ledger: Ledger, now: float) -> None:
-    """Date what settled meanwhile; only for a trusted clock: the retention time begins here.
-
-    It begins anew for what was dated ahead of the clock, which was set back since: else that would stay for years.
-    """
-    if ledger.query(f"SELECT 1 FROM instances WHERE {_UNDATED} LIMIT 1", now + FAR_AHEAD):  # noqa: S608
-        with ledger.change() as c:
-            c.execute(f"UPDATE instances SET settled_at = ? WHERE {_UNDATED}", (now, now + FAR_AHEAD))  # noqa: S608
+def _instead_of(ledger: Ledger, uid: str, destination: str) -> str | None:
+    """The one in whose place ``destination`` gets it. Raises Misuse if it does not go there."""
+    sql = "SELECT stands_in_for FROM deliveries WHERE instance = ? AND destination = ?"
+    rows = ledger.query(sql, uid, destination)
+    if not rows:
+        raise _nowhere(uid, destination)
+    return None if rows[0]["stands_in_for"] is None else str(rows[0]["stands_in_for"])
 
 
 def _file(ledger: Ledger, uid: str) -> Path:
@@ -239,21 +200,15 @@ def _file(ledger: Ledger, uid: str) -> Path:
     return ledger.path.parent / str(row["path"])
 
 
-def _replaced_by(c: sqlite3.Connection, uid: str) -> list[str]:
-    rows = c.execute(
-        "SELECT d.instance FROM deliveries d WHERE d.superseded_by ="
-        " (SELECT folder FROM instances WHERE uid = ?) AND d.superseded_by IS NOT NULL",
-        (uid,),
-    ).fetchall()
-    return [r["instance"] for r in rows]
-
-
 def _row(c: sqlite3.Connection, uid: str, destination: str) -> sqlite3.Row:
     row: sqlite3.Row | None = c.execute(
         "SELECT * FROM deliveries WHERE instance = ? AND destination = ?", (uid, destination)
     ).fetchone()
     if row is None:
-        raise Misuse(
-            f"instance {uid} does not go to {destination!r}", "gateway queue show INSTANCE names where it goes"
-        )
+        raise _nowhere(uid, destination)
     return row
+
+
+def _nowhere(uid: str, destination: str) -> Misuse:
+    fix = "gateway queue show INSTANCE names where it goes"
+    return Misuse(f"instance {uid} does not go to {destination!r}", fix)

@@ -17,11 +17,13 @@ from gateway.clock import Clock
 from gateway.errors import Held, Misuse
 from gateway.model import Facts
 from gateway.settings import Settings
-from gateway.spool import audit, deliveries, holding, imports, instances, leftovers, steps
+from gateway.spool import audit, deliveries, holding, imports, instances, layout, leftovers, marks, steps
 from gateway.spool.empty import empty
+from gateway.spool.instances import Wanted
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import NO_RULE
 from gateway.spool.space import Candidate, candidate, patience, purgeable
-from gateway.spool.states import Acquisition, Instance
+from gateway.spool.states import Acquisition, Instance, Rank
 
 log = logging.getLogger(__name__)
 MOST = 500  # rows in one answer
@@ -62,6 +64,7 @@ class Desk:
             "waive": self._waive,
             "discard": self._discard,
             "rewrap": self._wrap_again,
+            "route": self._route,
             "attribute": self._attribute,
         }
         return {name: self._decided(decide) for name, decide in decisions.items()} | {
@@ -77,9 +80,9 @@ class Desk:
         )
         waiting = self._ledger.query(
             "SELECT d.instance, d.destination, d.policy, d.state, d.held, d.attempts, d.words, d.queued_at,"
-            " d.next_try, d.code, d.changed_at, i.acquisition, i.exam, i.device, i.size, i.corrupt"
+            " d.next_try, d.code, d.changed_at, d.stands_in_for, i.acquisition, i.exam, i.device, i.size, i.corrupt"
             " FROM deliveries d JOIN instances i ON i.uid = d.instance"
-            " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL"
+            " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL AND d.taken_by IS NULL"
             " ORDER BY d.queued_at, d.instance LIMIT ?",
             MOST,
         )
@@ -88,7 +91,17 @@ class Desk:
             " WHERE state <> 'DONE' ORDER BY exam LIMIT ?",
             MOST,
         )
-        return {"acquisitions": _plain(recordings), "deliveries": _plain(waiting), "steps": _plain(messages)}
+        nowhere = self._ledger.query(
+            "SELECT uid AS instance, acquisition, exam, device, size, wrapped_at FROM instances"
+            " WHERE unrouted AND state = 'SPOOLED' AND NOT discarded ORDER BY uid LIMIT ?",
+            MOST,
+        )
+        return {
+            "acquisitions": _plain(recordings),
+            "deliveries": _plain(waiting),
+            "steps": _plain(messages),
+            "unrouted": [{**row, "words": NO_RULE} for row in _plain(nowhere)],
+        }
 
     def show(self, request: Request) -> Answer:
         """All that is known of one instance or recording, and in words why it is still here."""
@@ -168,11 +181,16 @@ class Desk:
             instances.hold_acquisition(self._ledger, subject, str(reason))
             return "the recording is held"
         wanted = request.get("destination")
+        held: set[str] = set()
+        while names := self._goes_to(subject, wanted) - held:  # again: it may have been handed to a stand-in meanwhile
+            for name in names:
+                deliveries.hold(self._ledger, subject, name, "", words, now)
+            held |= names
+        return f"{len(held)} deliveries are held"
+
+    def _goes_to(self, subject: str, wanted: str | None) -> set[str]:
         rows = self._ledger.query("SELECT destination FROM deliveries WHERE instance = ?", subject)
-        names = [r["destination"] for r in rows if wanted in (None, r["destination"])]
-        for name in names:
-            deliveries.hold(self._ledger, subject, name, "", words, now)
-        return f"{len(names)} deliveries are held"
+        return {r["destination"] for r in rows if wanted in (None, r["destination"])}
 
     def _waive(self, subject: str, request: Request) -> str:
         destination = str(request["destination"])
@@ -204,6 +222,18 @@ class Desk:
     def _wrap_again(self, subject: str, request: Request) -> str:
         who = str(request.get("who") or "local user")
         return f"sent as {self._rewrap(subject, str(request['destination']), who)} instead"
+
+    def _route(self, subject: str, request: Request) -> str:
+        to, row = self._settings.destination(str(request["destination"])), instances.instance(self._ledger, subject)
+        if row is None or Instance(row["state"]) is not Instance.SPOOLED:
+            raise Misuse(f"there is no instance {subject} here", "gateway queue list shows all")
+        self._note(request, "route", f"{subject} to {to.name}")
+        path = self._here.data / row["path"]
+        marks.route(path, to.name, f"sent there by a person: {request.get('why') or 'no reason given'}")
+        with self._ledger.change() as c:
+            wanted = Wanted(to.name, to.policy, rank=Rank.BACKLOG)
+            instances.queue(c, layout.describe(self._here, path), [wanted], self._clock.wall())
+        return f"it goes to {to.name}"
 
     def _attribute(self, subject: str, request: Request) -> str:
         """Give a recording of no exam, or of one that can no longer be read, to an open one; another's is refused."""

@@ -30,10 +30,10 @@ from gateway.errors import Fatal, Held, Misuse, Retry, in_words
 from gateway.places import Places
 from gateway.settings import Settings
 from gateway.spool import audit, instances, layout, marks
-from gateway.spool.deliveries import settle
 from gateway.spool.instances import Origin
-from gateway.spool.intake import wanted
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import Router
+from gateway.spool.settling import settle
 from gateway.spool.states import Instance
 
 log = logging.getLogger(__name__)
@@ -139,6 +139,7 @@ class Imports:
         self._ledger = ledger
         self._clock = clock
         self._ready = ready
+        self._router = Router(settings)
         self._staged = dict.fromkeys(_on_their_way(self._here, _STAGED))  # names, in order; told by other threads
         self._moved: set[str] = set()  # of those: have their place already, and not yet a row
         self._not_before: dict[str, float] = {}  # monotonic
@@ -192,8 +193,8 @@ class Imports:
         sums = layout.read_sums(final)
         found = [(layout.describe(self._here, path), sums.get(path.stem)) for path in layout.files(final)]
         with self._ledger.change() as c:
-            where = instances.of_import(wanted(self._settings))
-            instances.insert(c, origin(name, found), found, where, self._clock.wall())
+            came = origin(name, found)
+            instances.insert(c, came, found, self._router.choose(came), self._clock.wall())
             for one, _ in found:
                 settle(c, one.uid)
         self._moved.discard(name)

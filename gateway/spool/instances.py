@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.spool import layout, marks
+from gateway.spool import marks
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
-from gateway.spool.states import ACQUISITION, DELIVERY, INSTANCE, Acquisition, Delivery, Instance, advance
+from gateway.spool.states import ACQUISITION, DELIVERY, INSTANCE, Acquisition, Delivery, Instance, Rank, advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,19 @@ class Wanted:
     destination: str
     policy: str
     may_be_there: bool = False  # it is asked for its commitment before anything is sent
+    held: str | None = None  # why a person must say first whether it goes there
+    rank: Rank = Rank.ROUTINE
+    taken_by: str | None = None  # the stand-in that has it in place of this destination
+    stands_in_for: str | None = None  # the destination in whose place this one gets it
+
+
+Choose = Callable[[Described], Iterable[Wanted]]
 
 
 def of_import(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
     """Where that has to go which a medium brought back: to each PACS, which may have it; not to a medium again."""
     return tuple(
-        Wanted(w.destination, w.policy, may_be_there=w.policy == "commitment")
-        for w in wanted
-        if w.policy in ("commitment", "stored")
+        replace(w, may_be_there=w.policy == "commitment") for w in wanted if w.policy in ("commitment", "stored")
     )
 
 
@@ -80,9 +85,14 @@ def attribute(ledger: Ledger, acquisition: str, exam: str) -> None:
 
 
 def add(
-    ledger: Ledger, origin: Origin, found: Sequence[tuple[Described, str | None]], wanted: Iterable[Wanted], now: float
+    ledger: Ledger,
+    origin: Origin,
+    found: Sequence[tuple[Described, str | None]],
+    wanted: Sequence[Wanted] | Choose,
+    now: float,
 ) -> None:
-    """Take up all instances of one wrapping with their SHA-256 (None: computed later), queued to ``wanted``.
+    """Take up all instances of one wrapping with their SHA-256 (None: computed later), queued to ``wanted``: the same
+    for all, or chosen for each.
 
     Idempotent: what is known already stays as it is.
     """
@@ -98,11 +108,10 @@ def insert(
     c: sqlite3.Connection,
     origin: Origin,
     found: Sequence[tuple[Described, str | None]],
-    wanted: Iterable[Wanted],
+    wanted: Sequence[Wanted] | Choose,
     now: float,
 ) -> None:
     """The rows of :func:`add`, inside a transaction that has more to say; held or waived if that lies beside them."""
-    wanted = tuple(wanted)
     for one, sha256 in found:
         c.execute(
             "INSERT OR IGNORE INTO instances (uid, class, syntax, path, size, sha256, folder, acquisition,"
@@ -115,33 +124,29 @@ def insert(
                 *(origin.test, now, Instance.SPOOLED),
             ),
         )
-        _queue(c, one.uid, wanted, now)
-        _mark(c, one.uid, one.marks)
+        queue(c, one, wanted(one) if callable(wanted) else wanted, now)
 
 
-def queue_unwanted(ledger: Ledger, wanted: Sequence[Wanted], now: float) -> int:
-    """Queue to ``wanted`` what goes nowhere that could ever take responsibility; returns how many instances that is.
-
-    They were wrapped while no destination was configured. Further wrappings go only where the first is refused.
-    """
-    with ledger.change() as c:
-        rows = c.execute(
-            "SELECT uid, path, folder FROM instances i WHERE state = 'SPOOLED' AND NOT discarded AND"
-            " folder = acquisition AND NOT"
-            " EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = i.uid AND d.policy <> 'copy')"
-        ).fetchall()
-        for row in rows:
-            _queue(c, row["uid"], of_import(wanted) if layout.is_import(row["folder"]) else wanted, now)
-            _mark(c, row["uid"], marks.of(ledger.path.parent / row["path"]))
-    return len(rows) if wanted else 0
-
-
-def _queue(c: sqlite3.Connection, uid: str, wanted: Iterable[Wanted], now: float) -> None:
+def queue(c: sqlite3.Connection, one: Described, wanted: Iterable[Wanted], now: float) -> None:
+    """Queue an instance to ``wanted``; what is queued already stays as it is. Notes whether it goes anywhere at all."""
     c.executemany(
-        "INSERT OR IGNORE INTO deliveries (instance, destination, policy, state, queued_at, changed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [(uid, w.destination, w.policy, _begins(w), now, now) for w in wanted],
+        "INSERT OR IGNORE INTO deliveries (instance, destination, policy, state, held, words, rank, taken_by,"
+        " stands_in_for, queued_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(one.uid, w.destination, w.policy, _begins(w), w.held, w.held or ""),
+                *(w.rank, w.taken_by, w.stands_in_for, now, now),
+            )
+            for w in wanted
+        ],
     )
+    # A further wrapping goes only where the first is refused: that it has no destination of its own is no news.
+    c.execute(
+        "UPDATE instances SET unrouted = NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = uid AND"
+        " d.policy <> 'copy') WHERE uid = ? AND folder = acquisition",
+        (one.uid,),
+    )
+    _mark(c, one.uid, one.marks)
 
 
 def _begins(wanted: Wanted) -> Delivery:

@@ -24,27 +24,19 @@ from gateway.places import FACTS, RECORDS, Places
 from gateway.settings import Device, Settings
 from gateway.spool import dating, holding, instances, layout, leftovers
 from gateway.spool.empty import without_samples
-from gateway.spool.instances import Origin, Wanted
+from gateway.spool.instances import Origin
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import Router
 from gateway.spool.states import Acquisition
 from gateway.spool.watched import Watched, names
 
 log = logging.getLogger(__name__)
-MEDIA = "media"  # the destination's name for removable media
 _NEWBORN = 60.0  # seconds in which a recording's files may still be about to appear
 _AGAIN = 10.0  # seconds until the next try after a passing failure
 _SPARE = 4 * MIB  # that wrapping leaves free; less than a running recording leaves (acquire.limit)
 
 Wrap = Callable[[Path, Exam, Settings, Path, str | None, Callable[[], None]], Sequence[InstanceRef]]
 Check = Callable[[Path], Sequence[Finding]]
-
-
-def wanted(settings: Settings) -> tuple[Wanted, ...]:
-    """Where an instance that is wrapped now has to go."""
-    found = [Wanted(d.name, d.policy) for d in settings.destinations]
-    if settings.media is not None:
-        found.append(Wanted(MEDIA, settings.media.policy))
-    return tuple(found)
 
 
 class Intake:
@@ -55,6 +47,7 @@ class Intake:
         self._here = settings.places
         self._ledger = ledger
         self._clock = clock
+        self._router = Router(settings)
         self._wrap = wrap
         self._check = check
         # What is among the instances at the start is known to the ledger, or adopted by spool.recover.
@@ -131,7 +124,7 @@ class Intake:
             make(folder, final, found_exam, self._settings, self._wrap, self._check, beat=beat)
         origin = Origin(name, name, holding.exam_of(folder, facts) or "", facts.device, facts.test)
         found = read_again(self._here, final, beat)
-        instances.add(self._ledger, origin, found, wanted(self._settings), self._clock.wall())
+        instances.add(self._ledger, origin, found, self._router.choose(origin), self._clock.wall())
         self._watched.done(name)
         log.info("recording %s is wrapped and queued", name)
         return True

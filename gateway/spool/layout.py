@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
@@ -39,6 +40,8 @@ _SUM = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]{{1,64}}){re.escape(SUFFIX)}")
 _WRAPPING = ".wrapping"
 _IMPORT = "import-"
 _BLOCK = 1 << 20  # bytes
+Coded = tuple[str, str]  # Code Value, Coding Scheme Designator
+_CODES = ("ProcedureCodeSequence", "PerformedProtocolCodeSequence")  # requested, and scheduled (dicom.mapping)
 _LARGEST_VALUE = 1 << 16  # bytes of a value that is read here; a document of 300 MB is not
 
 
@@ -56,6 +59,7 @@ class Described:
     protocol_name: str
     modality: str
     marks: Mapping[str, Mark] = field(default_factory=dict)  # by destination; what lies beside it
+    codes: frozenset[Coded] = frozenset()  # of its requested procedure and its scheduled protocol
 
 
 def folder(here: Places, acquisition: str, iod: str | None = None) -> Path:
@@ -107,9 +111,16 @@ def describe(here: Places, path: Path) -> Described:
             protocol_name=str(header.get("ProtocolName", "")),
             modality=str(header.get("Modality", "")),
             marks=marks.of(path),
+            codes=frozenset(_codes(header)),
         )
-    except (InvalidDicomError, AttributeError, ValueError, EOFError) as error:
+    except (InvalidDicomError, AttributeError, ValueError, TypeError, EOFError) as error:
         raise Held(f"{path} is no readable instance ({error})", "compare it with a backup; it is not sent") from error
+
+
+def _codes(header: Dataset) -> Iterator[Coded]:
+    for item in (item for keyword in _CODES for item in header.get(keyword) or ()):
+        if value := str(item.get("CodeValue", "")):
+            yield value, str(item.get("CodingSchemeDesignator", ""))
 
 
 def _is_bulk(tag: BaseTag, _vr: str | None, _length: int) -> bool:

@@ -23,7 +23,7 @@ from gateway.errors import Fatal, Retry
 from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
-VERSION = 3
+VERSION = 4
 # Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -44,7 +44,8 @@ CREATE TABLE instances (
     test INTEGER NOT NULL, wrapped_at REAL NOT NULL, state TEXT NOT NULL,
     corrupt TEXT, discarded INTEGER NOT NULL DEFAULT 0,
     settled_at REAL, -- when every destination had taken responsibility; 0 = under an untrusted clock; NULL = not yet
-    checked_at REAL  -- when its file was last read and found as it was written; NULL = never since it was wrapped
+    checked_at REAL, -- when its file was last read and found as it was written; NULL = never since it was wrapped
+    unrouted INTEGER NOT NULL DEFAULT 0 -- 1 = it goes to nobody who could take responsibility for it
 ) WITHOUT ROWID;
 CREATE INDEX instances_by_acquisition ON instances (acquisition);
 CREATE INDEX instances_by_exam ON instances (exam);
@@ -61,10 +62,11 @@ CREATE TABLE deliveries (
     code TEXT NOT NULL DEFAULT '', words TEXT NOT NULL DEFAULT '', sent_sha256 TEXT,
     queued_at REAL NOT NULL, changed_at REAL NOT NULL,
     sent_syntax TEXT, -- the transfer syntax it was sent in, if another than its own; sent_sha256 is of that file then
+    rank INTEGER NOT NULL DEFAULT 1, -- spool.states.Rank
+    taken_by TEXT,      -- the stand-in whose it is now; it is not owed here
+    stands_in_for TEXT, -- the destination that was down, in whose place this one gets it
     PRIMARY KEY (instance, destination)
 ) WITHOUT ROWID;
-CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
-    WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL;
 CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
     WHERE state = 'STORED' AND policy = 'commitment' AND held IS NULL AND waived IS NULL;
 CREATE INDEX deliveries_held ON deliveries (destination) WHERE held IS NOT NULL AND waived IS NULL;
@@ -91,11 +93,31 @@ CREATE INDEX instances_to_check ON instances (checked_at) WHERE state = 'SPOOLED
 CREATE INDEX acquisitions_open ON acquisitions (state) WHERE state <> 'WRAPPED';
 CREATE INDEX deliveries_counted ON deliveries (destination, state, held, queued_at) WHERE waived IS NULL;
 """
-SCHEMA += _INDEXES_2
+# Since 4: rules, ranks and stand-ins. One index for each lane (spool.lanes), one for each question of a stand-in.
+_INDEXES_4 = """
+CREATE INDEX deliveries_to_send ON deliveries (destination, attempts, queued_at)
+    WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL AND taken_by IS NULL;
+CREATE INDEX deliveries_first ON deliveries (destination, rank, queued_at)
+    WHERE state = 'QUEUED' AND held IS NULL AND waived IS NULL AND taken_by IS NULL AND rank < 2;
+CREATE INDEX deliveries_taken ON deliveries (destination, taken_by) WHERE taken_by IS NOT NULL;
+CREATE INDEX deliveries_standing_in ON deliveries (destination, state) WHERE stands_in_for IS NOT NULL;
+CREATE INDEX instances_unrouted ON instances (uid) WHERE unrouted AND state = 'SPOOLED';
+"""
+SCHEMA += _INDEXES_2 + _INDEXES_4
+_COLUMNS_4 = """
+ALTER TABLE instances ADD COLUMN unrouted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN rank INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE deliveries ADD COLUMN taken_by TEXT;
+ALTER TABLE deliveries ADD COLUMN stands_in_for TEXT;
+DROP INDEX deliveries_to_send;
+UPDATE instances SET unrouted = 1 WHERE state = 'SPOOLED' AND folder = acquisition
+    AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.instance = uid AND d.policy <> 'copy');
+"""
 # What brings a ledger of an older format to the next one.
 MIGRATIONS = {
     1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}",
     2: "ALTER TABLE deliveries ADD COLUMN sent_syntax TEXT;",
+    3: f"{_COLUMNS_4}{_INDEXES_4}",
 }
 
 

@@ -20,10 +20,10 @@ from gateway.clock import Clock
 from gateway.errors import Held
 from gateway.settings import Settings
 from gateway.spool import holding, imports, instances, layout, leftovers
-from gateway.spool.deliveries import settle
-from gateway.spool.instances import Origin, Wanted
-from gateway.spool.intake import wanted
+from gateway.spool.instances import Origin
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import Router
+from gateway.spool.settling import settle
 from gateway.spool.states import Acquisition, Instance
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Instances that the ledger does not know: queued again to every destination."""
+    """Instances that the ledger does not know: queued again, wherever the rules say."""
 
     folder: str
 
@@ -129,15 +129,18 @@ class Recovery:
         self._refused = refused
         self.folders = self.adopted = 0  # so far
         self.done = False
-        if late := instances.queue_unwanted(ledger, wanted(settings), clock.wall()):
-            log.warning("%d instances were wrapped while no destination was configured: they are sent now", late)
+        self._router = Router(settings)
         for name in unfinished(self._root):
             fsops.remove_folder(self._root / name)
         imports.sweep(settings.places)
+        self._unrouted_after: str | None = ""  # the UID up to which it was looked whether a rule takes it now
         self._plans = itertools.chain(self._by_folder(), self._vanished())
 
     def turn(self, beat: Callable[[], None] = lambda: None) -> bool:
         """Carry out one slice; True while more is left."""
+        if self._unrouted_after is not None:
+            self._unrouted_after = self._route_again(self._unrouted_after, beat)
+            return True
         actions = next(self._plans, None)
         if actions is None:
             if not self.done and self.adopted:
@@ -213,7 +216,7 @@ class Recovery:
         self.adopted += len(found)
         with self._ledger.change() as c:
             for origin, described in found:
-                instances.insert(c, origin, described, self._wanted(origin), now)
+                instances.insert(c, origin, described, self._router.choose(origin, backlog=True), now)
                 for one in described:
                     if one[0].marks:
                         settle(c, one[0].uid)
@@ -225,11 +228,28 @@ class Recovery:
                     (origin.acquisition, origin.exam, origin.device, origin.test, Acquisition.WRAPPED),
                 )
 
-    def _wanted(self, origin: Origin) -> tuple[Wanted, ...]:
-        if layout.is_import(origin.folder):
-            return instances.of_import(wanted(self._settings))
-        # A further wrapping goes only where the first is refused, and that the destination will say again.
-        return wanted(self._settings) if origin.folder == origin.acquisition else ()
+    def _route_again(self, after: str, beat: Callable[[], None]) -> str | None:
+        """Ask the rules, which may have changed, about a slice of what went to nobody; returns its last UID."""
+        rows = self._ledger.query(
+            "SELECT uid, path, folder, acquisition, exam, device, test FROM instances WHERE unrouted AND"
+            " state = 'SPOOLED' AND NOT discarded AND uid > ? ORDER BY uid LIMIT ?",
+            *(after, _SLICE),
+        )
+        late = 0
+        for row in rows:
+            beat()
+            origin = Origin(row["folder"], row["acquisition"], row["exam"], row["device"], bool(row["test"]))
+            try:
+                one = layout.describe(self._settings.places, self._settings.box.data / row["path"])
+            except (Held, OSError):  # the plans tell of it
+                continue
+            to = list(self._router.choose(origin, backlog=True)(one))
+            late += any(w.policy != "copy" for w in to)
+            with self._ledger.change() as c:
+                instances.queue(c, one, to, self._clock.wall())
+        if late:
+            log.warning("%d instances that went to no destination so far have one now: they are sent", late)
+        return rows[-1]["uid"] if rows else None
 
     def _origin(self, folder: str) -> Origin:
         acquisition = layout.acquisition_of(folder)

@@ -16,8 +16,8 @@ from gateway.clock import Clock
 from gateway.places import Places
 from gateway.settings import Settings
 from gateway.spool import instances, layout
-from gateway.spool.deliveries import Promise, date_settled, promises
 from gateway.spool.ledger import Ledger
+from gateway.spool.settling import Promise, date_settled, promises
 from gateway.spool.states import INSTANCE, Instance, advance
 
 log = logging.getLogger(__name__)

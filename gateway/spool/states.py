@@ -7,7 +7,7 @@ never a state: what was held goes on, after a person's word, where it stood. So 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TypeVar
 
 from gateway.errors import Fatal
@@ -38,6 +38,14 @@ class Step(StrEnum):
     QUEUED = "QUEUED"
     IN_PROGRESS = "IN PROGRESS"
     DONE = "DONE"
+
+
+class Rank(IntEnum):
+    """How a delivery came into its queue; who takes from it looks at that (spool.lanes)."""
+
+    URGENT = 0  # Requested Procedure Priority STAT or HIGH
+    ROUTINE = 1
+    BACKLOG = 2  # found again without a ledger, or brought back by a medium
 
 
 S = TypeVar("S", bound=StrEnum)

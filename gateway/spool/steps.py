@@ -115,7 +115,7 @@ def undecided(ledger: Ledger, exam: str, sop_class_uid: str, devices: Iterable[s
     found = ledger.query(
         "SELECT 1 FROM instances i JOIN deliveries d ON d.instance = i.uid WHERE i.exam = ? AND i.class = ?"  # noqa: S608
         f" AND i.device IN ({marks}) AND i.corrupt IS NULL AND d.state = 'QUEUED' AND d.held IS NULL"
-        " AND d.waived IS NULL AND d.policy IN ('commitment', 'stored') LIMIT 1",
+        " AND d.waived IS NULL AND d.taken_by IS NULL AND d.policy IN ('commitment', 'stored') LIMIT 1",
         *(exam, sop_class_uid, *names),
     )
     return bool(found)
@@ -129,7 +129,7 @@ def series(ledger: Ledger, data: Path, exam: str) -> list[tuple[sqlite3.Row, lis
     rows = ledger.query(
         "SELECT * FROM instances i WHERE exam = ? AND (NOT EXISTS (SELECT 1 FROM deliveries d"
         " WHERE d.instance = i.uid AND d.superseded_by IS NOT NULL) OR EXISTS (SELECT 1 FROM deliveries d"
-        " WHERE d.instance = i.uid AND d.superseded_by IS NULL AND d.policy <> 'copy'))"
+        " WHERE d.instance = i.uid AND d.superseded_by IS NULL AND d.taken_by IS NULL AND d.policy <> 'copy'))"
         " ORDER BY series_uid, wrapped_at, uid",
         exam,
     )

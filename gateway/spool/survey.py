@@ -12,6 +12,7 @@ from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.spool import room
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import NO_RULE
 
 _COUNTS = {
     "recording": "SELECT count(*) FROM acquisitions WHERE state = 'RECORDING' AND held IS NULL",
@@ -21,11 +22,12 @@ _COUNTS = {
     "unfinished": "SELECT count(*) FROM instances WHERE state = 'SPOOLED' AND settled_at IS NULL",
     "corrupt": "SELECT count(*) FROM instances WHERE corrupt IS NOT NULL",
     "held_deliveries": "SELECT count(*) FROM deliveries WHERE held IS NOT NULL AND waived IS NULL",
+    "unrouted": "SELECT count(*) FROM instances WHERE unrouted AND state = 'SPOOLED' AND NOT discarded",
     "held_steps": "SELECT count(*) FROM steps WHERE held IS NOT NULL",
 }
 _PER_DESTINATION = """
     SELECT destination, state, count(*) AS number, sum(held IS NOT NULL) AS held, min(queued_at) AS oldest
-    FROM deliveries WHERE waived IS NULL GROUP BY destination, state
+    FROM deliveries WHERE waived IS NULL AND taken_by IS NULL GROUP BY destination, state
 """
 
 
@@ -37,7 +39,8 @@ _STUCK = """
     SELECT d.destination, count(*) AS number, max(d.attempts) AS attempts, min(d.queued_at) AS oldest, d.words
     FROM instances i JOIN deliveries d ON d.instance = i.uid
     WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND i.corrupt IS NULL AND d.held IS NULL AND d.waived IS NULL
-      AND d.policy <> 'copy' AND (d.state = 'QUEUED' OR d.policy = 'commitment' AND d.state <> 'COMMITTED')
+      AND d.taken_by IS NULL AND d.policy <> 'copy'
+      AND (d.state = 'QUEUED' OR d.policy = 'commitment' AND d.state <> 'COMMITTED')
       AND (d.attempts >= ? OR d.state <> 'QUEUED' AND d.attempts >= ? OR d.queued_at < ?)
     GROUP BY d.destination ORDER BY d.destination
 """
@@ -78,6 +81,8 @@ def troubles(settings: Settings, ledger: Ledger, clock: Clock, counts: dict[str,
     if gone := _unfinished_at(ledger, known):
         names = ", ".join(sorted(gone))
         found.append(f"instances wait for {names}, no longer configured: configure it, or gateway queue waive")
+    if settings.destinations and counts["unrouted"]:
+        found.append(f"{counts['unrouted']} instances go to no destination: {NO_RULE}")
     found += _stuck(ledger, clock.wall())
     if not clock.trusted():
         found.append("the clock is not synchronized: nothing is deleted, and recordings are marked so")
@@ -122,6 +127,7 @@ def in_words(troubles: Iterable[str], counts: dict[str, Any]) -> str:
 def _unfinished_at(ledger: Ledger, known: set[str]) -> set[str]:
     rows = ledger.query(
         "SELECT DISTINCT d.destination FROM deliveries d JOIN instances i ON i.uid = d.instance"
-        " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL AND d.policy <> 'copy'"
+        " WHERE i.state = 'SPOOLED' AND i.settled_at IS NULL AND d.waived IS NULL AND d.taken_by IS NULL"
+        " AND d.policy <> 'copy'"
     )
     return {r["destination"] for r in rows} - known

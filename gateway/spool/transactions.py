@@ -10,8 +10,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.spool.deliveries import FAR_AHEAD, happen, settle
+from gateway.spool.deliveries import happen
 from gateway.spool.ledger import Ledger
+from gateway.spool.settling import FAR_AHEAD, settle
 from gateway.spool.states import DELIVERY, Delivery, may
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
+from gateway.destination import Destination
 from gateway.errors import GatewayError, Held
 from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
-from gateway.settings import Destination, Settings
+from gateway.settings import Settings
 from gateway.spool import backoff, transactions
 from gateway.spool.deliveries import Due
 from gateway.spool.ledger import Ledger

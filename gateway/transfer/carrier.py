@@ -18,8 +18,8 @@ from gateway.model import InstanceRef
 from gateway.settings import Settings
 from gateway.spool import deliveries, layout, unharmed
 from gateway.spool.deliveries import TO_SEND, Due
-from gateway.spool.intake import MEDIA
 from gateway.spool.ledger import Ledger
+from gateway.spool.routing import MEDIA
 from gateway.transfer import media
 from gateway.transfer.media import pdi, profiles
 from gateway.transfer.media.fitting import SCRATCH, fitted

@@ -11,25 +11,30 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gateway.clock import Clock
+from gateway.destination import Destination
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.model import InstanceRef
-from gateway.settings import Destination, Settings
-from gateway.spool import backoff, deliveries, unharmed
-from gateway.spool.deliveries import TO_ASK, TO_SEND, Due
+from gateway.settings import Settings
+from gateway.spool import backoff, deliveries, lanes, unharmed
+from gateway.spool.deliveries import TO_ASK, Due
 from gateway.spool.ledger import Ledger
-from gateway.transfer import commitment, peers, store
+from gateway.transfer import commitment, echo, peers, store
 from gateway.transfer.asking import Asking, Request
 from gateway.transfer.caution import Caution
 from gateway.transfer.outcomes import Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.sending import Progress
+from gateway.transfer.throttle import Throttle
 
 log = logging.getLogger(__name__)
 _BATCH = 32  # instances on one association: so many outcomes are outstanding at most
+_BATCH_BYTES = 256 << 20  # and so many bytes, but at least one: what is urgent does not wait for more
+_BATCH_TIME = 30.0  # seconds, where the bandwidth is capped
 _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked for at once
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
 
 Send = Callable[[Peer, Sequence[InstanceRef], Progress | None], Iterator[tuple[InstanceRef, Outcome]]]
+Probe = Callable[[Peer], Outcome]
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
 
@@ -45,6 +50,7 @@ class Courier:
         rewrap: Rewrap,
         send: Send = store.send,
         request: Request = commitment.request,
+        probe: Probe = echo.probe,
     ) -> None:
         self._settings = settings
         self.destination = destination
@@ -53,6 +59,10 @@ class Courier:
         self._rewrap = rewrap
         self._send = send
         self.asking = Asking(settings, destination, ledger, clock, request)
+        self._probe = probe
+        rate = destination.bandwidth * 1000  # bytes per second
+        self._throttle = Throttle(rate) if rate else None
+        self._batch_bytes = min(_BATCH_BYTES, int(rate * _BATCH_TIME) or _BATCH_BYTES)
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
         self._caution = Caution(self.pause)
         self.words = "not tried yet"  # for people: how it went the last time
@@ -67,17 +77,30 @@ class Courier:
         more = self._ask_due(beat) or more
         return 0.0 if more and not self.pause.left() else _IDLE
 
+    def probe(self) -> None:
+        """Ask one that does not answer whether it does now, if it was left alone for long enough."""
+        if self.pause.left() > 0:
+            return
+        try:
+            outcome = self._probe(peers.destination(self._settings.box, self.destination))
+        except GatewayError as error:
+            outcome = Outcome("retry", "", str(error))
+        self._judge(outcome.good, None if outcome.good else outcome, {})
+
     def _due(self, which: str, most: int) -> list[Due]:
         name, longest = self.destination.name, self.destination.retry_most
         return deliveries.due(self._ledger, self._settings.box.data, which, name, self._clock.wall(), longest, most)
 
     def _send_due(self, beat: Callable[[], None]) -> bool:
         """Send one batch; True if there may be more."""
-        found = self._due(TO_SEND, _BATCH)
+        name, longest, data = self.destination.name, self.destination.retry_most, self._settings.box.data
+        now = self._clock.wall()
+        found, more = lanes.next_batch(self._ledger, data, name, now, longest, _BATCH, self._batch_bytes)
         batch = {d.instance.sop_instance_uid: (d, hashed) for d in found if (hashed := self._hash(d, beat)) is not None}
         if not batch:
             return bool(found)
-        peer = self._caution.approach(peers.destination(self._settings.box, self.destination))
+        peer = peers.destination(self._settings.box, self.destination, self._throttle)
+        peer = self._caution.approach(peer)
         worked, broken, begun = 0, None, set[str]()
         failed: dict[str, Outcome] = {}
 
@@ -99,7 +122,7 @@ class Courier:
                 worked += 1
                 self._settle(one, hashed, outcome, beat)
         self._judge(bool(worked), broken, {uid: o for uid, o in failed.items() if uid in begun})
-        return len(found) == _BATCH or (broken is not None and worked > 0)
+        return more or (broken is not None and worked > 0)
 
     def _hash(self, one: Due, beat: Callable[[], None]) -> str | None:
         """The file's SHA-256, read again before the first offer; None if the file is not as it was."""

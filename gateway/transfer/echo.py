@@ -9,6 +9,7 @@ from gateway.transfer import outcomes
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Field
 from gateway.transfer.names import CLASSES, SYNTAXES, VERIFICATION
+from gateway.transfer.outcomes import Failed, Outcome
 from gateway.transfer.peers import Peer
 from gateway.transfer.requestor import Requestor
 
@@ -34,6 +35,20 @@ class Echo:
             words = ", ".join(SYNTAXES[s] for s in syntaxes) or "refused"
             lines.append(f"  {CLASSES[uid]:<34} {words}")
         return "\n".join(lines)
+
+
+def probe(peer: Peer) -> Outcome:
+    """Whether the peer takes an association at all; one that has no C-ECHO answers too."""
+    try:
+        with Requestor(peer, [(VERIFICATION, syntax) for syntax in SYNTAXES]) as requestor:
+            for uid, syntax in requestor.accepted()[:1]:
+                message_id, context_id = requestor.next_id(), requestor.context(uid, syntax)
+                assert context_id is not None
+                requestor.send(context_id, dimse.request(Field.C_ECHO, message_id, uid, data=False))
+                requestor.response(message_id)
+    except Failed as failed:
+        return failed.outcome
+    return Outcome("done", "0000", "answers")
 
 
 def echo(peer: Peer) -> Echo:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gateway.destination import Destination
 from gateway.errors import Misuse
-from gateway.settings import Box, Destination, Ris
+from gateway.settings import Box, Ris
 from gateway.transfer.association.pdu import Identity
+from gateway.transfer.throttle import Throttle
 
 _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 
@@ -39,6 +41,7 @@ class Peer:
     security: Security | None = None  # TLS
     identity: Identity | None = None  # user identity (PS3.7 D.3.3.7)
     scratch: str = ""  # folder for what is transcoded where it refuses a transfer syntax; "" = nothing is
+    throttle: Throttle | None = None  # the bandwidth cap that everything sent to it shares
 
     def __post_init__(self) -> None:
         for title in (self.ae_title, self.own_ae_title):
@@ -54,9 +57,9 @@ def ris(box: Box, ris: Ris) -> Peer:
     return Peer(ris.name, ris.ae_title, ris.host, ris.port, box.ae_title, ris.timeout)
 
 
-def destination(box: Box, to: Destination) -> Peer:
+def destination(box: Box, to: Destination, throttle: Throttle | None = None) -> Peer:
     """The PACS that takes instances. Raises Misuse if a credential is missing that it needs."""
-    return _peer(box, to, to.ae_title)
+    return replace(_peer(box, to, to.ae_title), throttle=throttle)
 
 
 def commitment(box: Box, to: Destination) -> Peer:

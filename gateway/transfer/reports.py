@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from gateway.clock import Clock
-from gateway.settings import Destination, Settings
+from gateway.destination import Destination
+from gateway.settings import Settings
 from gateway.spool import backoff, transactions
 from gateway.spool.ledger import Ledger
 from gateway.spool.transactions import Failure

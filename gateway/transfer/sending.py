@@ -145,16 +145,19 @@ class Sender:
         except OSError as error:
             self._refused = instance, _unreadable(instance, error.strerror)
         else:
-            self._next.address(context_id, requestor.next_id(), requestor.fragment)
+            throttle, fragment = requestor.peer.throttle, requestor.fragment
+            fragment = throttle.fragment(fragment) if throttle is not None else fragment
+            self._next.address(context_id, requestor.next_id(), fragment)
 
     def _send(self, file: InstanceFile) -> list[Told]:
         """Send the prepared file, and prepare the next; an outcome only if the file proves unreadable on the way."""
-        instance, progress = file.instance, self._progress
+        instance, progress, throttle = file.instance, self._progress, self._requestor.peer.throttle
         report = (lambda sent: progress(instance, sent)) if progress is not None else None
+        blocks = file.blocks(report) if throttle is None else throttle.paced(file.blocks, report)
         self._next = None
         self._open[file.message_id] = instance
         try:
-            self._requestor.send_streamed(file.blocks(report))
+            self._requestor.send_streamed(blocks)
         except OSError as error:
             del self._open[file.message_id]
             return [(instance, _unreadable(instance, error.strerror))]

@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.destination import Destination
 from gateway.errors import Misuse
-from gateway.settings import Box, Destination
+from gateway.settings import Box
 from gateway.transfer import peers
 from gateway.transfer.peers import Peer
 

@@ -26,7 +26,12 @@ def run(args: argparse.Namespace) -> int:
     print(f"  RIS           {', '.join(r.name for r in settings.ris) or 'none: every exam is unscheduled'}")
     print(f"  destinations  {', '.join(d.name for d in settings.destinations) or 'none: nothing is ever deleted'}")
     print(f"  media         {_media(settings.media)}")
-    return 0
+    from gateway.spool import coverage  # noqa: PLC0415  it loads the tables of DICOM, and a mistake needs none
+
+    found = coverage.notes(settings)
+    for note in found:
+        print(f"  note: {note}")
+    return 1 if found else 0
 
 
 def _media(wanted: Media | None) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from gateway.destination import Destination
 from gateway.errors import GatewayError, Retry
-from gateway.settings import Destination, Ris, Settings
+from gateway.settings import Ris, Settings
 from gateway.transfer import echo, peers
 from gateway.transfer.echo import Echo
 from gateway.transfer.names import CLASSES, PUSH_MODEL, SYNTAXES

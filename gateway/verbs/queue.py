@@ -23,6 +23,7 @@ DECISIONS = {
     "release": "let what is held go on",
     "hold": "do not send it for now",
     "waive": "do not wait for one destination any more",
+    "route": "send it to one destination whatever the rules say",
     "rewrap": "send it to one destination as a class that it takes",
     "discard": "delete a test recording, or one without any sample",
     "attribute": "give a recording made outside any exam to one",
@@ -37,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         one = what.add_parser(name, help=words)
         one.add_argument("subject")
         one.add_argument("--why", default="", help="for the audit trail")
-        if name in ("waive", "rewrap"):
+        if name in ("waive", "rewrap", "route"):
             one.add_argument("--destination", required=True, metavar="NAME")
         elif name == "attribute":
             one.add_argument("--to", required=True, metavar="EXAM")
@@ -70,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
 def _whole(here: Places, beginning: str) -> str:
     """The one subject in the queue that begins so; a name that is not in the queue stays as it is."""
     answer = local.ask(here.socket("forward"), {"do": "queue"})
-    subjects = {row["id"] for row in answer["acquisitions"]} | {row["instance"] for row in answer["deliveries"]}
+    subjects = {row["id"] for row in answer["acquisitions"]} | {
+        row["instance"] for row in (*answer["deliveries"], *answer["unrouted"])
+    }
     fits = {s for s in subjects if s.startswith(beginning)}
     if len(fits) > 1 and beginning not in fits:
         raise Misuse(f"{len(fits)} in the queue begin with {beginning!r}", "write more of it")
@@ -80,11 +83,11 @@ def _whole(here: Places, beginning: str) -> str:
 def _list(here: Places, as_json: bool) -> int:
     answer = local.ask(here.socket("forward"), {"do": "queue"})
     rows = answer["acquisitions"] + answer["deliveries"] + answer["steps"]
-    code = 4 if any(row["held"] for row in rows) else 0
+    code = 4 if answer["unrouted"] or any(row["held"] for row in rows) else 0
     if as_json:
         tell.as_json(answer)
         return code
-    if not rows:
+    if not rows and not answer["unrouted"]:
         print("nothing waits")
         return code
     away = _away(here)
@@ -92,6 +95,10 @@ def _list(here: Places, as_json: bool) -> int:
     shown += [
         (r["instance"], r["destination"], r["state"], _since(r["queued_at"]), _next(r, away), _why(r))
         for r in answer["deliveries"]
+    ]
+    shown += [
+        (r["instance"], "nowhere", "UNROUTED", _since(r["wrapped_at"]), "after a person", r["words"])
+        for r in answer["unrouted"]
     ]
     shown += [
         (f"exam {r['exam']}", r["ris"], r["state"], _since(r["changed_at"]), _next(r, away), _why(r))
@@ -134,11 +141,15 @@ def _next(row: dict[str, Any], away: frozenset[str] = frozenset()) -> str:
 
 
 def _why(row: dict[str, Any]) -> str:
+    if row.get("taken_by"):
+        return f"given to {row['taken_by']}, which stands in for it"
     if row["held"]:
         return f"HELD: {row['held']}"
     tries = row.get("attempts") or 0
     words = str(row.get("words") or "")
-    return f"{words} ({tries} attempts)" if tries and words else words
+    words = f"{words} ({tries} attempts)" if tries and words else words
+    instead = f"in place of {row['stands_in_for']}" if row.get("stands_in_for") else ""
+    return "; ".join(w for w in (instead, words) if w)
 
 
 def _delivery(row: dict[str, Any]) -> str:
@@ -146,7 +157,7 @@ def _delivery(row: dict[str, Any]) -> str:
     words = f"{row['state']}, queued {_since(row['queued_at'])} ago, changed {_since(row['changed_at'])} ago"
     if row["waived"]:
         return f"{words}; {row['waived']}"
-    words += "" if _finished(row) else f", next try {_next(row)}"
+    words += "" if _finished(row) or row["taken_by"] else f", next try {_next(row)}"
     return f"{words}: {_why(row)}" if _why(row) else words
 
 

@@ -45,7 +45,9 @@ def _details(found: Overview) -> None:
         f"{queue['to_wrap']} recordings to wrap; {held} held"
     )
     for one in forward["destinations"]:
-        print(f"{one['name']:<11} {_counts(one)}{_words(one)}")
+        now = f"; {one['now']}" if one.get("now") else ""
+        role = f" (stands in for {one['stands_in_for']})" if one.get("stands_in_for") else ""
+        print(f"{one['name']:<11} {_counts(one)}{_words(one)}{now}{role}")
     for one in forward["ris"]:
         for part in ("worklist", "mpps"):
             if part in one:

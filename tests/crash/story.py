@@ -69,7 +69,7 @@ class Box(spooling.Box):
             return told.pacs[peer.name].send(peer, *more)
 
         def request(
-            peer: Peer, transaction: str, refs: Sequence[InstanceRef], take: Callable[[Report], None], _: float
+            peer: Peer, transaction: str, refs: Sequence[InstanceRef], take: Callable[[Report], None], *_: Any
         ) -> Outcome:
             return told.pacs[peer.name].request(peer, transaction, refs, take, 0.0)
 

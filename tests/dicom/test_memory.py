@@ -17,8 +17,8 @@ from gateway.dicom.plot import svg
 from gateway.dicom.wrap import wrap
 from gateway.dicom.writing import _File
 from gateway.events import Gap, Marker
-from gateway.forward import _WORKING
 from gateway.service import Service
+from gateway.workers import WORKING
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = heartbeat(5000, 12, rate=1000.0)  # 240 kB of counts
@@ -107,17 +107,17 @@ def test_a_wrapping_that_is_slow_is_progress_and_one_that_hangs_is_not(tmp_path:
     folder = recording_of(20, tmp_path / "acquisition")
     now = [0.0]
     service = Service("forward", lambda: now[0])
-    heart = service.heart("intake", _WORKING)
+    heart = service.heart("intake", WORKING)
     late: list[float] = []
 
     def beat() -> None:
-        now[0] += 0.9 * _WORKING
+        now[0] += 0.9 * WORKING
         late.append(heart.late(now[0]))
         heart.beat()
 
     assert wrap(folder, an_exam(), settings_of(tmp_path), out, None, beat)
-    assert now[0] > 5 * _WORKING
+    assert now[0] > 5 * WORKING
     assert not any(late)
-    now[0] += 1.1 * _WORKING
+    now[0] += 1.1 * WORKING
     assert heart.late(now[0]) > 0
     service.close()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from gateway.errors import Fatal, Misuse, Retry
-from gateway.spool import deliveries, instances, transactions
+from gateway.spool import deliveries, instances, lanes, transactions
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import VERSION, Ledger
@@ -90,12 +90,19 @@ def test_a_destination_that_the_instance_does_not_have_cannot_be_waived(ledger: 
         deliveries.waive(ledger, "1", "elsewhere", "", 1.0)
 
 
-@pytest.mark.parametrize("which", [deliveries.TO_SEND, deliveries.TO_ASK])
-def test_what_is_due_is_found_by_an_index_that_gives_the_order_too(ledger: Ledger, which: str) -> None:
-    plan = " ".join(
-        r["detail"] for r in ledger.query("EXPLAIN QUERY PLAN " + which, "pacs", deliveries.ANY_SIZE, 0.0, 0.0, 10)
-    )
-    assert "USING INDEX deliveries_to_" in plan
+@pytest.mark.parametrize(
+    ("which", "index"),
+    [
+        (deliveries.TO_SEND, "deliveries_to_send (destination=?)"),
+        (deliveries.TO_ASK, "deliveries_to_ask (destination=?)"),
+        (lanes.URGENT, "deliveries_first (destination=? AND rank=? AND queued_at>?)"),
+        (lanes.ROUTINE, "deliveries_first (destination=? AND rank=? AND queued_at>?)"),
+    ],
+)
+def test_what_is_due_is_found_by_an_index_that_gives_the_order_too(ledger: Ledger, which: str, index: str) -> None:
+    parameters = ("pacs", *[0.0] * (which.count("?") - 1))
+    plan = " ".join(r["detail"] for r in ledger.query("EXPLAIN QUERY PLAN " + which, *parameters))
+    assert f"USING INDEX {index}" in plan
     assert "SCAN" not in plan
     assert "TEMP B-TREE" not in plan
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from gateway.errors import Fatal
-from gateway.spool import deliveries, instances, transactions
+from gateway.spool import deliveries, instances, settling, transactions
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -147,7 +147,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def it_may_go_only_when_everybody_has_it(self) -> None:
-        deliveries.date_settled(self.ledger, 10.0)
+        settling.date_settled(self.ledger, 10.0)
         with self.ledger.change() as c:
             row = c.execute("SELECT * FROM instances").fetchone()
             may = purgeable(candidate(c, row), 0.0, 20.0, trusted=True).allowed

@@ -22,8 +22,8 @@ from gateway.acquire.recorder import read_facts
 from gateway.errors import Fatal, Held
 from gateway.places import Places
 from gateway.settings import Settings
-from gateway.spool import deliveries, holding
-from gateway.spool.ledger import VERSION, Ledger
+from gateway.spool import deliveries, holding, lanes
+from gateway.spool.ledger import MIGRATIONS, VERSION, Ledger
 
 OLDER = Path(__file__).with_name("older") / "version-1.tar.xz"
 
@@ -68,6 +68,25 @@ def test_an_older_ledger_is_brought_up_to_date_and_says_so(
     caplog.clear()
     Ledger(settings.places.ledger).close()
     assert not caplog.messages
+
+
+def test_a_ledger_of_format_2_learns_of_what_goes_nowhere_and_waits_on_in_its_order(
+    settings: Settings, truth: dict[str, Any]
+) -> None:
+    path = settings.places.ledger
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{MIGRATIONS[1]}PRAGMA user_version = 2;")
+    connection.execute("DELETE FROM deliveries WHERE instance = ?", (truth["refused"],))
+    connection.commit()
+    connection.close()
+    before = _states(path)
+    ledger = Ledger(path)
+    assert _states(path) == before
+    assert [r["uid"] for r in ledger.query("SELECT uid FROM instances WHERE unrouted")] == [truth["refused"]]
+    now = ledger.query("SELECT max(queued_at) FROM deliveries")[0][0]
+    due, _ = lanes.next_batch(ledger, settings.box.data, "pacs", now + 1, 600.0, 32, 1 << 30)
+    assert truth["queued"] in [d.instance.sop_instance_uid for d in due]
+    ledger.close()
 
 
 def _states(path: Path) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from spooling import CLOCK, Box, Pacs, record, somebodys_exam
 from gateway import configuration
 from gateway.clock import Clock
 from gateway.settings import Settings
-from gateway.spool.deliveries import Promise
+from gateway.spool.settling import Promise
 from gateway.spool.space import DAY, Candidate, purgeable
 from gateway.spool.states import FREES, Delivery
 

@@ -333,8 +333,10 @@ def test_what_is_held_for_want_of_a_destination_is_held_for_the_one_that_comes(
     board.import_(stick)
     with board.ledger.change() as c:
         c.execute("DELETE FROM deliveries")
+        c.execute("UPDATE instances SET unrouted = 1")
     board.ledger.close()
     again = Board(board.settings, board.pacs)
+    again.take_in()
     assert "check that its patient" in again.delivery(uid)["held"]
     assert again.delivery(uid)["state"] == "STORED"
 

@@ -19,8 +19,9 @@ from hostile import Line
 from orthanc import orthanc
 from pynetdicom import AE, evt
 
+from gateway.destination import Destination
 from gateway.model import InstanceRef
-from gateway.settings import Box, Destination
+from gateway.settings import Box
 from gateway.transfer import echo, peers, store, tls
 from gateway.transfer.association import certificate
 from gateway.transfer.outcomes import Outcome
