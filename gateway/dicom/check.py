@@ -1,32 +1,36 @@
-"""Check any Part 10 file of the waveform classes against the tables, before somebody else does.
+"""Check any Part 10 file against the tables of its SOP class, before somebody else does.
 
-The module and IOD tables say what must be there; :mod:`gateway.dicom.values` what a value may look like;
-:mod:`gateway.dicom.content` what the numbers must say about each other. The samples are not loaded.
+The tables say what must be there (:mod:`gateway.dicom.iods`, :mod:`gateway.dicom.modules`);
+:mod:`gateway.dicom.elements` what a value may look like; :mod:`gateway.dicom.content` what the numbers must say about
+each other. Neither samples nor pixels are loaded. For a library: ``check(path)`` and :data:`RULES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-from pydicom.datadict import keyword_for_tag, tag_for_keyword
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
-from gateway.dicom import content, values
-from gateway.dicom.finding import ERROR, WARNING, Finding
-from gateway.dicom.iods import BY_CLASS, Iod
-from gateway.dicom.modules import Attribute, Module
-from gateway.dicom.reading import WAVEFORM_DATA, WaveformFile, open_file
+from gateway.dicom import content, document, elements, module_rules, modules, pixels
+from gateway.dicom.definition import Iod
+from gateway.dicom.finding import ERROR, RULES, WARNING, Finding
+from gateway.dicom.iods import BY_CLASS
+from gateway.dicom.modules import Module
+from gateway.dicom.reading import WaveformFile, open_file
 from gateway.errors import Held
 
-__all__ = ["ERROR", "WARNING", "Finding", "check"]
+__all__ = ["ERROR", "RULES", "WARNING", "Finding", "check"]
 
 META = {
     "MediaStorageSOPClassUID": "SOPClassUID",
     "MediaStorageSOPInstanceUID": "SOPInstanceUID",
 }
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+# What is type 2 in the IOD, but 1 in a DICOMDIR that names the file
+MEDIA = ("PatientID", "StudyDate", "StudyTime", "StudyID", "SeriesNumber")
+_EVERYWHERE = frozenset({0xFFFCFFFC, 0x4FFE0001, 0xFFFAFFFA})  # trailing padding and signatures
 
 
 def check(path: Path) -> list[Finding]:
@@ -34,126 +38,85 @@ def check(path: Path) -> list[Finding]:
     try:
         file = open_file(path)
     except Held as error:
-        return [Finding(ERROR, path.name, "PS3.10", error.message)]
+        return [Finding(ERROR, path.name, "file", "PS3.10", error.message)]
+    found: list[Finding] = []
     try:
-        found = list(_findings(file))
+        found.extend(_findings(file))
     except Exception as error:  # a value so broken that a rule could not even look at it
-        found = [Finding(ERROR, path.name, "PS3.5", f"cannot be checked to the end: {error}")]
-    return sorted(dict.fromkeys(found), key=lambda f: f.severity != ERROR)
+        found.append(Finding(ERROR, path.name, "file", "PS3.5", f"cannot be checked to the end: {error}"))
+    said: dict[tuple[str, str], Finding] = {}
+    for one in sorted(found, key=lambda f: f.rule if f.rule.startswith("type ") else ""):
+        said.setdefault((one.where, one.message), one)  # two modules may ask for the same, one of them for more
+    return sorted(said.values(), key=lambda f: f.severity != ERROR)
 
 
 def _findings(file: WaveformFile) -> Iterator[Finding]:
     yield from _meta(file)
-    yield from _values(file.dataset, "")
+    yield from elements.findings(file.dataset)
+    yield from _identity(file.dataset)
     iod = BY_CLASS.get(str(file.dataset.get("SOPClassUID", "")))
     if iod is None:
-        known = ", ".join(row.label for row in BY_CLASS.values())
-        yield Finding(WARNING, "SOPClassUID", "check", f"is a class that is not checked further; known are {known}")
+        words = "is a class whose modules are not known here; only what holds for every file was checked"
+        yield Finding(WARNING, "SOPClassUID", "class", "PS3.4 B.5", words)
         return
-    for module, usage in iod.modules:
-        if usage == "M" or _used(module, file.dataset):
-            for attribute in module.attributes:
-                where = f"{iod.label}, {module.name} {module.section}"
-                yield from _attribute(attribute, file.dataset, file, "", where)
-    yield from content.findings(file, iod)
-    yield from _class_notes(file.dataset, iod)
+    yield from _modules(file.dataset, iod)
+    if iod.limits is not None:
+        yield from content.findings(file, iod)
+    if iod.document:
+        yield from document.findings(file, iod)
+    yield from pixels.findings(file, iod)
+    yield from _media(file.dataset, iod)
 
 
 def _meta(file: WaveformFile) -> Iterator[Finding]:
+    yield from elements.findings(file.meta)
+    yield from module_rules.findings(modules.macro("File Meta Information"), file.meta)
     for keyword, mirrored in META.items():
         value = file.meta.get(keyword)
-        if not value:
-            yield Finding(ERROR, keyword, "PS3.10 7.1", "is missing from the file meta information")
-        elif str(value) != str(file.dataset.get(mirrored, "")):
-            yield Finding(ERROR, keyword, "PS3.10 7.1", f"differs from {mirrored} of the data set")
-    if not file.meta.get("ImplementationClassUID"):
-        yield Finding(ERROR, "ImplementationClassUID", "PS3.10 7.1", "is missing from the file meta information")
-    yield from _values(file.meta, "")
+        if value and str(value) != str(file.dataset.get(mirrored, "")):
+            yield Finding(ERROR, keyword, "file meta", "PS3.10 7.1", f"differs from {mirrored} of the data set")
 
 
-def _used(module: Module, dataset: Dataset) -> bool:
-    return any(mark in dataset for mark in module.marks)
+def _identity(dataset: Dataset) -> Iterator[Finding]:
+    """One UID identifies one thing (PS3.5 9)."""
+    seen: dict[str, str] = {}
+    for keyword in UIDS:
+        value = str(dataset.get(keyword) or "")
+        if value and value in seen:
+            yield Finding(ERROR, keyword, "identity", "PS3.5 9", f"is the same as {seen[value]}")
+        seen.setdefault(value, keyword)
 
 
-def _attribute(attribute: Attribute, item: Dataset, file: WaveformFile, prefix: str, where: str) -> Iterator[Finding]:
-    """One row of a module table against one item (or the whole data set)."""
-    path = prefix + attribute.keyword
-    rule = f"{where}, type {attribute.type}"
-    element = _element(item, attribute.keyword)
-    if attribute.keyword == "WaveformData":
-        if _extent_missing(file, prefix):
-            yield Finding(ERROR, path, rule, "is missing")
-        return
-    if element is None:
-        if attribute.type in ("1", "2"):
-            yield Finding(ERROR, path, rule, "is missing")
-        elif attribute.condition is not None and attribute.condition.holds(item, file.dataset):
-            yield Finding(ERROR, path, rule, f"is missing, though {attribute.condition.words}")
-        return
-    condition = attribute.condition
-    if condition is not None and not condition.otherwise and not condition.holds(item, file.dataset):
-        yield Finding(ERROR, path, rule, f"is there, which is allowed only if {condition.words}")
-    if element.is_empty:
-        if attribute.type in ("1", "1C"):
-            yield Finding(ERROR, path, rule, "is empty")
-        return
-    if attribute.values:
-        given = element.value if isinstance(element.value, MultiValue) else [element.value]
-        for value in given:
-            if str(value) not in attribute.values:
-                yield Finding(ERROR, path, rule, f"is {value!s:.20}; allowed are {', '.join(attribute.values)}")
-    if element.VR == "SQ":
-        if attribute.one_item and len(element.value) > 1:
-            yield Finding(ERROR, path, rule, f"has {len(element.value)} items; only one is allowed")
-        for number, inner in enumerate(element.value, 1):
-            for row in attribute.items:
-                yield from _attribute(row, inner, file, f"{path}[{number}].", where)
+def _modules(dataset: Dataset, iod: Iod) -> Iterator[Finding]:
+    modality = str(dataset.get("Modality") or "")
+    if iod.modality and modality and modality not in iod.modality.split("|"):
+        words = f"is {modality:.20}; {iod.label} demands {' or '.join(iod.modality.split('|'))}"
+        yield Finding(ERROR, "Modality", "modality", f"PS3.3 {iod.section}", words)
+    mandatory, known = _tables(iod)
+    for use in iod.modules:
+        module = modules.module(use.module)
+        used = use.usage == "M" or not dataset.keys().isdisjoint(module.tags - mandatory)
+        if not used and use.condition is not None and use.condition.holds((dataset,)):
+            used = not dataset.keys().isdisjoint(module.tags) or not module.demands
+            if not used:
+                words = f"the module {module.name} is missing, though {use.condition.words}"
+                yield Finding(ERROR, module.rows[0].keyword, "module", f"PS3.3 {iod.section}", words)
+        if used:
+            yield from module_rules.findings(module, dataset)
+    yield from module_rules.strangers(dataset, known, "", f"PS3.3 {iod.section}")
 
 
-def _element(item: Dataset, keyword: str) -> DataElement | None:
-    tag = tag_for_keyword(keyword)
-    return item[tag] if tag is not None and tag in item else None
+@cache
+def _tables(iod: Iod) -> tuple[frozenset[int], frozenset[int]]:
+    """The attributes of the modules that the IOD demands, and of all its modules."""
+    every: list[tuple[Module, str]] = [(modules.module(use.module), use.usage) for use in iod.modules]
+    mandatory = frozenset().union(*(module.tags for module, usage in every if usage == "M"))
+    return mandatory, _EVERYWHERE.union(*(module.tags for module, _ in every))
 
 
-def _extent_missing(file: WaveformFile, prefix: str) -> bool:
-    number = int(prefix.removesuffix("].").rpartition("[")[2])
-    return file.extents[number - 1] is None
-
-
-def _values(dataset: Dataset, prefix: str) -> Iterator[Finding]:
-    """Every element of a data set and of all items in it, whatever class it is."""
-    for tag in sorted(dataset.keys()):
-        where = prefix + (keyword_for_tag(tag) or f"({tag.group:04X},{tag.element:04X})")
-        try:
-            element = dataset[tag]
-        except Exception as error:  # a value that does not even decode
-            yield Finding(ERROR, where, "PS3.5", f"cannot be decoded: {error}")
-            continue
-        if tag.is_private:
-            yield from _private(dataset, element, where)
-        elif fault := values.kind_fault(element):
-            yield Finding(ERROR, where, "PS3.6", fault)
-        for words in values.element_faults(element):
-            yield Finding(ERROR, where, f"PS3.5 6.2 {element.VR}", words)
-        if values.retired(element):
-            yield Finding(WARNING, where, "PS3.6", "is retired from the standard")
-        if element.VR == "SQ" and tag != WAVEFORM_DATA:
-            for number, item in enumerate(element.value, 1):
-                yield from _values(item, f"{where}[{number}].")
-
-
-def _private(dataset: Dataset, element: DataElement, where: str) -> Iterator[Finding]:
-    tag = element.tag
-    if tag.is_private_creator:
-        return
-    if (tag.group << 16 | tag.element >> 8) not in dataset:
-        yield Finding(ERROR, where, "PS3.5 7.8", "is private and nobody has reserved its block")
-    else:
-        yield Finding(WARNING, where, "PS3.5 7.8", "is private; other systems will not understand it")
-
-
-def _class_notes(dataset: Dataset, iod: Iod) -> Iterator[Finding]:
+def _media(dataset: Dataset, iod: Iod) -> Iterator[Finding]:
     """What is allowed, but will hurt later: on media, or in a DICOMDIR."""
-    for keyword in ("StudyID", "SeriesNumber", "PatientID", "StudyDate", "StudyTime"):
+    for keyword in MEDIA:
         if not dataset.get(keyword) and dataset.get(keyword) != 0:
-            yield Finding(WARNING, keyword, "PS3.3 F.5", f"has no value, which a DICOMDIR with this {iod.label} needs")
+            words = f"has no value, which a DICOMDIR with this {iod.label} needs"
+            yield Finding(WARNING, keyword, "media", "PS3.3 F.5", words)

@@ -1,35 +1,61 @@
-"""Rules about the content of a Waveform Sequence: what module tables cannot say (PS3.3 A.34, C.10.9, C.10.10)."""
+"""Rules about the content of a Waveform Sequence: what module tables cannot say (PS3.3 A.34, C.10.9)."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from gateway.dicom import annotation_rules, groups, position
+from gateway.dicom.definition import BYTES, Iod, Limits, Shape, broken
 from gateway.dicom.finding import ERROR, WARNING, Finding
-from gateway.dicom.iods import BYTES, Iod, Shape, violations
-from gateway.dicom.leads import ECG_CODES
 from gateway.dicom.reading import Extent, WaveformFile
 
 SEQUENCE = "WaveformSequence"
+_CHANNELS = "ChannelDefinitionSequence"
+_FORMATS = {"SB": "<b", "UB": "<B", "SS": "<h", "US": "<H", "SL": "<i", "UL": "<I"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One multiplex group as the rules look at it."""
+
+    item: Dataset
+    extent: Extent | None
+    iod: Iod
+    limits: Limits
+    where: str
+
+    @property
+    def kind(self) -> str:
+        return str(self.item.get("WaveformSampleInterpretation") or "")
+
+    @property
+    def width(self) -> int:
+        """Bytes of one sample; 0 if the file does not tell."""
+        return BYTES.get(self.kind, 0)
+
+    def channels(self) -> Iterator[tuple[str, Dataset]]:
+        for number, channel in enumerate(self.item.get(_CHANNELS) or [], 1):
+            yield f"{self.where}.{_CHANNELS}[{number}]", channel
 
 
 def findings(file: WaveformFile, iod: Iod) -> Iterator[Finding]:
-    """All findings about the waveforms and annotations of one file of a known class."""
+    """All findings about the waveforms and annotations of one file of a waveform class."""
+    limits = iod.waveform
     items = file.dataset.get(SEQUENCE) or []
-    if str(file.dataset.get("Modality", "")) not in ("", iod.modality):
-        words = f"is {file.dataset.Modality}; {iod.label} demands {iod.modality}"
-        yield Finding(ERROR, "Modality", f"{iod.section} modality", words)
     shapes = [_shape(item) for item in items]
-    for words in violations(iod.limits, shapes):
-        yield Finding(ERROR, SEQUENCE, f"{iod.section} limits", words)
+    for rule, words in broken(limits, shapes):
+        yield Finding(ERROR, SEQUENCE, rule, f"PS3.3 {iod.section}.4", words)
     for number, (item, extent) in enumerate(zip(items, file.extents, strict=True), 1):
-        where = f"{SEQUENCE}[{number}]"
-        for rule in GROUP_RULES:
-            yield from rule(item, extent, iod, where)
-    for number, item in enumerate(file.dataset.get("WaveformAnnotationSequence") or [], 1):
-        yield from _annotation(item, shapes, f"WaveformAnnotationSequence[{number}]")
+        group = Group(item, extent, iod, limits, f"{SEQUENCE}[{number}]")
+        for look in GROUP_RULES:
+            yield from look(group)
+    if iod.key == "position":
+        yield from position.findings(file, iod)
+    yield from annotation_rules.findings(file.dataset, shapes)
 
 
 def _shape(item: Dataset) -> Shape:
@@ -43,107 +69,124 @@ def _whole(item: Dataset, keyword: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _interpretation(item: Dataset, _extent: Extent | None, iod: Iod, where: str) -> Iterator[Finding]:
-    kind = str(item.get("WaveformSampleInterpretation", ""))
-    allowed = iod.limits.interpretations
-    if kind and kind not in allowed:
-        words = f"is {kind}; {iod.label} allows {', '.join(allowed)}"
-        yield Finding(ERROR, f"{where}.WaveformSampleInterpretation", f"{iod.section} samples", words)
-    bits = item.get("WaveformBitsAllocated")
-    if kind in BYTES and bits is not None and bits != BYTES[kind] * 8:
-        words = f"is {bits}; {kind} has {BYTES[kind] * 8}"
-        yield Finding(ERROR, f"{where}.WaveformBitsAllocated", "C.10.9.1.5", words)
-    for number, channel in enumerate(item.get("ChannelDefinitionSequence") or [], 1):
+def _interpretation(group: Group) -> Iterator[Finding]:
+    allowed, bits = group.limits.interpretations, group.item.get("WaveformBitsAllocated")
+    if group.kind and group.kind not in allowed:
+        words = f"is {group.kind:.20}; {group.iod.label} allows {', '.join(allowed)}"
+        place = f"{group.where}.WaveformSampleInterpretation"
+        yield Finding(ERROR, place, "interpretation", f"PS3.3 {group.iod.section}.4", words)
+    if group.width and bits is not None and bits != group.width * 8:
+        words = f"is {bits}; {group.kind} has {group.width * 8}"
+        yield Finding(ERROR, f"{group.where}.WaveformBitsAllocated", "interpretation", "PS3.3 C.10.9.1.5", words)
+    for where, channel in group.channels():
         stored = channel.get("WaveformBitsStored")
-        if stored is not None and bits is not None and not 1 <= stored <= bits:
+        if stored is None or bits is None:
+            continue
+        if not 1 <= stored <= bits:
             words = f"is {stored}; it must be 1 to {bits} (Waveform Bits Allocated)"
-            place = f"{where}.ChannelDefinitionSequence[{number}].WaveformBitsStored"
-            yield Finding(ERROR, place, "C.10.9.1.6", words)
+            yield Finding(ERROR, f"{where}.WaveformBitsStored", "interpretation", "PS3.3 C.10.9.1.6", words)
+        elif group.kind in ("MB", "AB") and stored != 8:
+            words = f"is {stored}; a sample of {group.kind} has 8"
+            yield Finding(ERROR, f"{where}.WaveformBitsStored", "interpretation", "PS3.3 C.10.9.1.5", words)
 
 
-def _channels(item: Dataset, _extent: Extent | None, iod: Iod, where: str) -> Iterator[Finding]:
-    channels = item.get("ChannelDefinitionSequence") or []
-    stated = item.get("NumberOfWaveformChannels")
-    if stated is not None and stated != len(channels):
-        words = f"has {len(channels)} items for {stated} channels"
-        yield Finding(ERROR, f"{where}.ChannelDefinitionSequence", "C.10.9", words)
-    for number, channel in enumerate(channels, 1):
-        place = f"{where}.ChannelDefinitionSequence[{number}]"
-        sensitivity = channel.get("ChannelSensitivity")
-        if sensitivity is not None and float(sensitivity) == 0:
-            words = "is 0: every sample would mean the same"
-            yield Finding(ERROR, f"{place}.ChannelSensitivity", "C.10.9.1.4.2", words)
-        for code in channel.get("ChannelSourceSequence") or []:
-            known = (str(code.get("CodingSchemeDesignator", "")), str(code.get("CodeValue", ""))) in ECG_CODES
-            if iod.limits.sources == "3001" and not known:
-                words = f"{code.get('CodeMeaning', 'a code')!s} is not in CID 3001 (ECG leads)"
-                yield Finding(WARNING, f"{place}.ChannelSourceSequence", f"{iod.section} channel source", words)
-
-
-def _numbers(item: Dataset, _extent: Extent | None, _iod: Iod, where: str) -> Iterator[Finding]:
-    for keyword in ("NumberOfWaveformSamples", "SamplingFrequency"):
-        value = item.get(keyword)
+def _counts(group: Group) -> Iterator[Finding]:
+    defined = len(group.item.get(_CHANNELS) or [])
+    stated = group.item.get("NumberOfWaveformChannels")
+    if stated is not None and stated != defined:
+        words = f"has {defined} items for {stated} channels"
+        yield Finding(ERROR, f"{group.where}.{_CHANNELS}", "channels", "PS3.3 C.10.9", words)
+    for keyword, rule in (
+        ("NumberOfWaveformSamples", "samples"),
+        ("SamplingFrequency", "rate"),
+        ("NumberOfWaveformChannels", "channels"),
+    ):
+        value = group.item.get(keyword)
         if value is not None and float(value) <= 0:
-            yield Finding(ERROR, f"{where}.{keyword}", "C.10.9", f"is {value}; it must be more than 0")
+            words = f"is {value}; it must be more than 0"
+            yield Finding(ERROR, f"{group.where}.{keyword}", rule, "PS3.3 C.10.9", words)
 
 
-def _data(item: Dataset, extent: Extent | None, _iod: Iod, where: str) -> Iterator[Finding]:
+def _scale(group: Group) -> Iterator[Finding]:
+    for where, channel in group.channels():
+        for keyword in ("ChannelSensitivity", "ChannelSensitivityCorrectionFactor"):
+            value = channel.get(keyword)
+            if value is not None and float(value) == 0:
+                words = "is 0: every sample would mean the same"
+                yield Finding(ERROR, f"{where}.{keyword}", "channel", "PS3.3 C.10.9.1.4.2", words)
+        low, high = channel.get("FilterLowFrequency"), channel.get("FilterHighFrequency")
+        if low is not None and high is not None and 0 < float(high) <= float(low):
+            words = f"is {low} Hz, not below Filter High Frequency {high} Hz: nothing would pass"
+            yield Finding(WARNING, f"{where}.FilterLowFrequency", "channel", "PS3.3 C.10.9", words)
+
+
+def _range(group: Group) -> Iterator[Finding]:
+    """Padding, minimum and maximum are single samples, encoded as the data."""
+    width = group.width
+    ends = ("ChannelMinimumValue", "ChannelMaximumValue")
+    places: list[tuple[str, Dataset, tuple[str, ...]]] = [(group.where, group.item, ("WaveformPaddingValue",))]
+    places += [(where, channel, ends) for where, channel in group.channels()]
+    for where, item, keywords in places:
+        for keyword in keywords:
+            value = item.get(keyword)
+            if isinstance(value, bytes) and width and len(value) != max(2, width):
+                words = f"has {len(value)} bytes; it is one sample, {max(2, width)} bytes"
+                yield Finding(ERROR, f"{where}.{keyword}", "data", "PS3.3 C.10.9.1.6", words)
+    for where, channel in group.channels():
+        low, high = (_sample(group, channel.get(f"Channel{end}Value")) for end in ("Minimum", "Maximum"))
+        if low is not None and high is not None and low > high:
+            words = f"is {low}, more than Channel Maximum Value {high}"
+            yield Finding(ERROR, f"{where}.ChannelMinimumValue", "channel", "PS3.3 C.10.9", words)
+
+
+def _sample(group: Group, value: object) -> int | None:
+    code = _FORMATS.get(group.kind)
+    if code is None or not isinstance(value, bytes) or len(value) < group.width:
+        return None
+    found: int = struct.unpack(code, value[: group.width])[0]
+    return found
+
+
+def _sources(group: Group) -> Iterator[Finding]:
+    section = f"PS3.3 {group.iod.section}.4"
+    for where, channel in group.channels():
+        for number, code in enumerate(channel.get("ChannelSourceSequence") or [], 1):
+            place = f"{where}.ChannelSourceSequence[{number}]"
+            if group.limits.sources and (found := groups.fault(code, group.limits.sources)):
+                yield Finding(found[0], place, "context group", section, found[1])
+        if group.limits.referenced:
+            modifiers = [groups.code(code) for code in channel.get("ChannelSourceModifiersSequence") or []]
+            if len(modifiers) < 2 or modifiers[0] != groups.DIFFERENTIAL:
+                words = "must say Differential signal (109006, DCM), and then the lead of the reference"
+                yield Finding(ERROR, f"{where}.ChannelSourceModifiersSequence", "source", section, words)
+
+
+def _data(group: Group) -> Iterator[Finding]:
+    where, extent = f"{group.where}.WaveformData", group.extent
     if extent is None:
+        yield Finding(ERROR, where, "type 1", "PS3.3 C.10.9", "is missing")
         return
-    width = BYTES.get(str(item.get("WaveformSampleInterpretation", "")), 0)
-    needed = _whole(item, "NumberOfWaveformChannels") * _whole(item, "NumberOfWaveformSamples") * width
-    padded = needed + needed % 2
-    if needed and extent.length != padded:
+    if not extent.length:
+        yield Finding(ERROR, where, "type 1", "PS3.3 C.10.9", "is empty")
+        return
+    needed = _whole(group.item, "NumberOfWaveformChannels") * _whole(group.item, "NumberOfWaveformSamples")
+    padded = needed * group.width + needed * group.width % 2
+    if padded and extent.length != padded:
         words = f"has {extent.length} bytes; channels x samples x bytes is {padded}"
-        yield Finding(ERROR, f"{where}.WaveformData", "C.10.9.1.7", words)
-    bits = item.get("WaveformBitsAllocated")
+        yield Finding(ERROR, where, "data", "PS3.3 C.10.9.1.7", words)
+    bits = group.item.get("WaveformBitsAllocated")
     if extent.vr is not None and bits is not None:
         allowed = ("OB", "OW") if bits == 8 else ("OW",)
         if extent.vr not in allowed:
-            yield Finding(
-                ERROR, f"{where}.WaveformData", "PS3.5 8.3", f"has the VR {extent.vr}; it must be {allowed[0]}"
-            )
+            words = f"has the VR {extent.vr}; it must be {allowed[0]}"
+            yield Finding(ERROR, where, "data", "PS3.5 8.3", words)
 
 
-def _padding(item: Dataset, _extent: Extent | None, _iod: Iod, where: str) -> Iterator[Finding]:
-    width = BYTES.get(str(item.get("WaveformSampleInterpretation", "")), 0)
-    value = item.get("WaveformPaddingValue")
-    if value is not None and width and isinstance(value, bytes) and len(value) != max(2, width):
-        words = f"has {len(value)} bytes; it is one sample, {max(2, width)} bytes"
-        yield Finding(ERROR, f"{where}.WaveformPaddingValue", "C.10.9.1.6", words)
-
-
-Rule = Callable[[Dataset, Extent | None, Iod, str], Iterator[Finding]]
-GROUP_RULES: tuple[Rule, ...] = (_interpretation, _channels, _numbers, _data, _padding)
-
-
-def _annotation(item: Dataset, shapes: list[Shape], where: str) -> Iterator[Finding]:
-    raw = item.get("ReferencedWaveformChannels")
-    if raw is None:
-        return
-    numbers = [int(v) for v in (raw if not isinstance(raw, int) else [raw])]
-    place = f"{where}.ReferencedWaveformChannels"
-    if len(numbers) % 2:
-        yield Finding(ERROR, place, "C.10.10.1.1", "must be pairs of group and channel")
-        return
-    pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
-    for group, channel in pairs:
-        if not 1 <= group <= len(shapes) or not 0 <= channel <= len(shapes[group - 1].labels):
-            yield Finding(ERROR, place, "C.10.10.1.1", f"names group {group}, channel {channel}, which is not there")
-            return
-    positions = item.get("ReferencedSamplePositions")
-    if positions is None:
-        return
-    place = f"{where}.ReferencedSamplePositions"
-    if len({group for group, _ in pairs}) > 1:
-        yield Finding(ERROR, place, "C.10.10.1.3", "may be used only with channels of a single multiplex group")
-    samples = [int(p) for p in (positions if not isinstance(positions, int) else [positions])]
-    last = shapes[pairs[0][0] - 1].samples
-    if any(not 1 <= p <= last for p in samples):
-        yield Finding(ERROR, place, "C.10.10.1.3", f"lies outside of samples 1 to {last}")
-    kind = str(item.get("TemporalRangeType", ""))
-    wanted = {"POINT": 1, "SEGMENT": 2, "BEGIN": 1, "END": 1}.get(kind)
-    if wanted is not None and len(samples) != wanted:
-        yield Finding(ERROR, place, "C.10.10", f"has {len(samples)} positions; a {kind} has {wanted}")
-    if kind.endswith("SEGMENT") and any(a > b for a, b in pairwise(samples)):
-        yield Finding(WARNING, place, "C.10.10", "are not in ascending order")
+GROUP_RULES: tuple[Callable[[Group], Iterator[Finding]], ...] = (
+    _interpretation,
+    _counts,
+    _scale,
+    _range,
+    _sources,
+    _data,
+)

@@ -19,7 +19,7 @@ from gateway import __version__
 from gateway.dicom import mapping
 from gateway.dicom.annotating import annotation_items
 from gateway.dicom.corrected import original_attributes
-from gateway.dicom.iods import Iod
+from gateway.dicom.definition import Iod
 from gateway.dicom.leads import UNITS, Column, source
 from gateway.dicom.parts import Part
 from gateway.dicom.samples import Scan

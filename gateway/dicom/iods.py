@@ -1,94 +1,46 @@
-"""TABLE of the IODs that the gateway writes: SOP class, modality, modules with usage, content constraints.
+"""TABLE of the waveform IODs: SOP class, modality, modules with usage, content constraints (PS3.3 A.34).
 
-Modules and constraints follow PS3.3 A.34 (2024e): A.34.3 12-Lead ECG, A.34.4 General ECG, A.34.5 Ambulatory ECG,
-A.34.18 General 32-bit ECG. For the last one the modules and their usage are confirmed from the tables of 2024e, sample
-interpretation SL from Supplement 237; that it takes 1 to 4 groups of 1 to 24 channels, and states no range of
-sampling frequencies, is second-hand. A new IOD is a new row.
+The rows of :data:`gateway.sop_classes.WRITTEN` are those that the gateway makes; the check knows them all, and the
+images of :mod:`gateway.dicom.image_iods`. Modules and usage are compared with the edition 2026b in the tests. Of
+General 32-bit ECG, sample interpretation SL comes from Supplement 237; that it takes 1 to 4 groups of 1 to 24 channels,
+and states no range of sampling frequencies, is second-hand. A new IOD is a new row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from gateway.dicom import leads, modules
-from gateway.dicom.modules import Module
+from gateway.dicom import conditions, leads
+from gateway.dicom.definition import Iod, Limits, Use
+from gateway.dicom.image_iods import ROWS as IMAGES
 from gateway.sop_classes import WRITTEN
 
-BYTES = {"SB": 1, "UB": 1, "MB": 1, "AB": 1, "SS": 2, "US": 2, "SL": 4, "UL": 4}  # of a sample, C.10.9.1.5
-LONGEST_DATA = 0xFFFFFFFE  # bytes of one Waveform Data value (PS3.5 7.1.1), and of what holds it
+_UID = "1.2.840.10008.5.1.4.1.1.9."
+# A.34.6 and A.34.7: required if the waveforms are original
+_ORIGINAL = conditions.parse("WaveformSequence.WaveformOriginality = ORIGINAL")
+_ANY: tuple[int, None] = (1, None)
+_WIDE = ("SS", "SL")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an IOD allows in its Waveform Sequence. None: the IOD says nothing about it."""
-
-    groups: tuple[int, int | None]
-    channels: tuple[int, int | None]  # per group
-    interpretations: tuple[str, ...]
-    rate: tuple[float, float] | None = None  # Hz
-    channels_in_all: int | None = None
-    samples: int | None = None  # per channel and group
-    sources: str = ""  # context group of Channel Source
-
-    only_leads: frozenset[str] | None = None  # what "auto" requires of the labels, beyond the IOD's own words
-
-
-@dataclass(frozen=True, slots=True)
-class Iod:
-    """One row: everything that says how an instance of this class must look."""
-
-    key: str
-    label: str
-    sop_class_uid: str
-    section: str  # of PS3.3
-    modality: str
-    modules: tuple[tuple[Module, str], ...]  # with usage M, C or U
-    limits: Limits
-    states_synchronized: bool = True  # see gateway.dicom.header.synchronized
-    image: bool = False  # an MPPS names it in Referenced Image Sequence
-
-    @property
-    def interpretation(self) -> str:
-        """The sample interpretation that the gateway writes: the widest that the IOD allows."""
-        return max(self.limits.interpretations, key=lambda i: BYTES[i])
-
-    @property
-    def enhanced_equipment(self) -> bool:
-        return any(m is modules.ENHANCED_EQUIPMENT for m, _ in self.modules)
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What of a multiplex group the limits speak about."""
-
-    labels: tuple[str, ...]
-    rate: float  # Hz
-    samples: int
-
-
-def _waveform_modules(
-    *,
-    equipment: str = "",
-    synchronization: str = "U",
-    context: str = "M",
-    annotation: str = "C",
-) -> tuple[tuple[Module, str], ...]:
+def _modules(
+    *, enhanced: bool = False, synchronization: str = "U", context: str = "M", annotation: str = "C"
+) -> tuple[Use, ...]:
     """The modules common to all waveform IODs, with the usages in which they differ."""
-    rows = [
-        (modules.PATIENT, "M"),
-        (modules.GENERAL_STUDY, "M"),
-        (modules.GENERAL_SERIES, "M"),
-        (modules.SYNCHRONIZATION, synchronization),
-        (modules.GENERAL_EQUIPMENT, "M"),
-        (modules.ENHANCED_EQUIPMENT, equipment),
-        (modules.WAVEFORM_IDENTIFICATION, "M"),
-        (modules.WAVEFORM, "M"),
-        (modules.ACQUISITION_CONTEXT, context),
-        (modules.WAVEFORM_ANNOTATION, annotation),
-        (modules.SOP_COMMON, "M"),
-    ]
-    return tuple((module, usage) for module, usage in rows if usage)
+    return (
+        Use("Patient", "M"),
+        Use("Clinical Trial Subject", "U"),
+        Use("General Study", "M"),
+        Use("Patient Study", "U"),
+        Use("Clinical Trial Study", "U"),
+        Use("General Series", "M"),
+        Use("Clinical Trial Series", "U"),
+        Use("Synchronization", synchronization, _ORIGINAL if synchronization == "C" else None),
+        Use("General Equipment", "M"),
+        *([Use("Enhanced General Equipment", "M")] if enhanced else []),
+        Use("Waveform Identification", "M"),
+        Use("Waveform", "M"),
+        Use("Acquisition Context", context),
+        Use("Waveform Annotation", annotation),  # C: if there are annotations, which only they can tell
+        Use("SOP Common", "M"),
+    )
 
 
 _ROWS = (
@@ -98,7 +50,7 @@ _ROWS = (
         WRITTEN["twelve-lead"],
         "A.34.3",
         "ECG",
-        _waveform_modules(),
+        _modules(),
         Limits(
             groups=(1, 5),
             channels=(1, 13),
@@ -106,7 +58,7 @@ _ROWS = (
             rate=(200.0, 1000.0),
             interpretations=("SS",),
             samples=16384,
-            sources="3001",
+            sources=("3001",),
             only_leads=leads.TWELVE,
         ),
         states_synchronized=False,
@@ -117,8 +69,8 @@ _ROWS = (
         WRITTEN["general"],
         "A.34.4",
         "ECG",
-        _waveform_modules(),
-        Limits(groups=(1, 4), channels=(1, 24), rate=(200.0, 1000.0), interpretations=("SS",), sources="3001"),
+        _modules(),
+        Limits(groups=(1, 4), channels=(1, 24), rate=(200.0, 1000.0), interpretations=("SS",), sources=("3001",)),
         states_synchronized=False,
     ),
     Iod(
@@ -127,8 +79,8 @@ _ROWS = (
         WRITTEN["ambulatory"],
         "A.34.5",
         "ECG",
-        _waveform_modules(context="U"),
-        Limits(groups=(1, 1), channels=(1, 12), rate=(50.0, 1000.0), interpretations=("SB", "SS"), sources="3001"),
+        _modules(context="U"),
+        Limits(groups=(1, 1), channels=(1, 12), rate=(50.0, 1000.0), interpretations=("SB", "SS"), sources=("3001",)),
         states_synchronized=False,
     ),
     Iod(
@@ -137,48 +89,119 @@ _ROWS = (
         WRITTEN["general-32"],
         "A.34.18",
         "ECG",
-        _waveform_modules(equipment="M"),
-        Limits(groups=(1, 4), channels=(1, 24), interpretations=("SL",), sources="3001"),
+        _modules(enhanced=True),
+        Limits(groups=(1, 4), channels=(1, 24), interpretations=("SL",), sources=("3001",)),
+    ),
+    Iod(
+        "hemodynamic",
+        "Hemodynamic",
+        f"{_UID}2.1",
+        "A.34.6",
+        "HD",
+        _modules(synchronization="C"),
+        Limits((1, 4), (1, 8), ("SS",), rate=(0.0, 400.0), sources=("3003", "3001", "3090")),
+    ),
+    Iod(
+        "electrophysiology",
+        "Basic Cardiac Electrophysiology",
+        f"{_UID}3.1",
+        "A.34.7",
+        "EPS",
+        _modules(synchronization="C"),
+        Limits((1, 4), _ANY, ("SS",), rate=(0.0, 20000.0), sources=("3011",)),
+    ),
+    Iod(
+        "voice",
+        "Basic Voice Audio",
+        f"{_UID}4.1",
+        "A.34.2",
+        "AU",
+        _modules(annotation="U"),
+        Limits((1, 1), (1, 2), ("UB", "MB", "AB"), rate=(8000.0, 8000.0)),
+    ),
+    Iod(
+        "audio",
+        "General Audio",
+        f"{_UID}4.2",
+        "A.34.10",
+        "AU",
+        _modules(enhanced=True, synchronization="M"),
+        Limits((1, 1), (1, 2), ("SB", "SS"), rate=(0.0, 44100.0), sources=("3000",)),
+    ),
+    Iod(
+        "pulse",
+        "Arterial Pulse",
+        f"{_UID}5.1",
+        "A.34.8",
+        "HD",
+        _modules(enhanced=True, synchronization="M"),
+        Limits((1, 1), (1, 1), ("SB", "SS"), rate=(0.0, 600.0), sources=("3004",)),
+    ),
+    Iod(
+        "respiratory",
+        "Respiratory",
+        f"{_UID}6.1",
+        "A.34.9",
+        "RESP",
+        _modules(enhanced=True, synchronization="M"),
+        Limits((1, 1), (1, 1), ("SB", "SS"), rate=(0.0, 100.0), sources=("3005",)),
+    ),
+    Iod(
+        "respiratory-channels",
+        "Multi-channel Respiratory",
+        f"{_UID}6.2",
+        "A.34.16",
+        "RESP",
+        _modules(enhanced=True, context="U"),
+        Limits(_ANY, _ANY, _WIDE, sources=("3005",)),
+    ),
+    Iod(
+        "eeg",
+        "Routine Scalp EEG",
+        f"{_UID}7.1",
+        "A.34.12",
+        "EEG",
+        _modules(enhanced=True),
+        Limits((1, 1), (1, 64), _WIDE, sources=("3030",), referenced=True),
+    ),
+    Iod(
+        "emg",
+        "Electromyogram",
+        f"{_UID}7.2",
+        "A.34.13",
+        "EMG",
+        _modules(enhanced=True, context="U"),
+        Limits(_ANY, (1, 64), _WIDE, sources=("3031", "3032"), referenced=True),
+    ),
+    Iod(
+        "eog",
+        "Electrooculogram",
+        f"{_UID}7.3",
+        "A.34.14",
+        "EOG",
+        _modules(enhanced=True, context="U"),
+        Limits(_ANY, _ANY, _WIDE, sources=("3033",), counts=(2, 4), referenced=True),
+    ),
+    Iod(
+        "sleep-eeg",
+        "Sleep EEG",
+        f"{_UID}7.4",
+        "A.34.15",
+        "EEG",
+        _modules(enhanced=True, context="U"),
+        Limits(_ANY, (1, 64), _WIDE, sources=("3030",), referenced=True),
+    ),
+    Iod(
+        "position",
+        "Body Position",
+        f"{_UID}8.1",
+        "A.34.17",
+        "POS",
+        _modules(enhanced=True, context="U"),
+        Limits(_ANY, (1, 2), ("UB", "SS"), sources=("3034",)),
     ),
 )
 
-TABLE: dict[str, Iod] = {row.key: row for row in _ROWS}
-BY_CLASS: dict[str, Iod] = {row.sop_class_uid: row for row in _ROWS}
-
-
-def violations(limits: Limits, groups: Sequence[Shape]) -> list[str]:
-    """In words, each limit that groups of these shapes break; empty if they fit."""
-    found = []
-    if not _within(len(groups), limits.groups):
-        found.append(f"{len(groups)} multiplex groups, allowed are {_range(limits.groups)}")
-    total = sum(len(g.labels) for g in groups)
-    if limits.channels_in_all is not None and total > limits.channels_in_all:
-        found.append(f"{total} channels in all groups together, allowed are at most {limits.channels_in_all}")
-    for number, group in enumerate(groups, 1):
-        where = f"multiplex group {number}: "
-        if not _within(len(group.labels), limits.channels):
-            found.append(f"{where}{len(group.labels)} channels, allowed are {_range(limits.channels)}")
-        if limits.rate is not None and not limits.rate[0] <= group.rate <= limits.rate[1]:
-            low, high = limits.rate
-            found.append(f"{where}sampling frequency {group.rate:g} Hz, allowed are {low:g} to {high:g} Hz")
-        if limits.samples is not None and group.samples > limits.samples:
-            found.append(f"{where}{group.samples} samples per channel, allowed are at most {limits.samples}")
-    return found
-
-
-def foreign_leads(limits: Limits, groups: Sequence[Shape]) -> list[str]:
-    """Labels that "auto" does not put into this IOD because they are none of its leads."""
-    if limits.only_leads is None:
-        return []
-    known = [(label, leads.lead(label)) for group in groups for label in group.labels]
-    return [label for label, lead in known if lead is None or lead.label not in limits.only_leads]
-
-
-def _within(value: int, bounds: tuple[int, int | None]) -> bool:
-    low, high = bounds
-    return low <= value and (high is None or value <= high)
-
-
-def _range(bounds: tuple[int, int | None]) -> str:
-    low, high = bounds
-    return f"at least {low}" if high is None else (f"exactly {low}" if low == high else f"{low} to {high}")
+BY_CLASS: dict[str, Iod] = {row.sop_class_uid: row for row in (*_ROWS, *IMAGES)}
+BY_KEY: dict[str, Iod] = {row.key: row for row in BY_CLASS.values()}
+TABLE: dict[str, Iod] = {row.key: row for row in _ROWS if row.key in WRITTEN}

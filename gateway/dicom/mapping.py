@@ -19,7 +19,6 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from gateway.dicom import conditions
-from gateway.dicom.modules import CODE
 from gateway.errors import Held
 from gateway.model import Attributed, Code, Exam
 
@@ -260,12 +259,11 @@ def _copy(
 def code(value: Code) -> Dataset:
     """A Code Sequence item (PS3.3 table 8.8-1)."""
     coded = Dataset()
-    for attribute, text in zip(CODE, (value.value, value.scheme, value.meaning), strict=True):
-        setattr(coded, attribute.keyword, text)
+    coded.CodeValue, coded.CodingSchemeDesignator, coded.CodeMeaning = value.value, value.scheme, value.meaning
     return coded
 
 
 def declare_character_set(dataset: Dataset) -> None:
     """State ISO_IR 192 if a value needs more than ASCII; otherwise state nothing."""
-    if conditions.EXTENDED_CHARACTERS.holds(dataset, dataset):
+    if conditions.non_ascii(dataset):
         dataset.SpecificCharacterSet = "ISO_IR 192"

@@ -1,203 +1,177 @@
-"""TABLE of the modules that waveform instances are made of: attributes, types, conditions, allowed values.
+"""The module tables of PS3.3, read from ``tables/*.txt``: attributes, types, conditions, allowed values.
 
-Types and enumerated values as in PS3.3 C.7, C.10 and C.12; type 3 attributes stand here only where their
-content is checked. Macros (codes, SOP references) are written once and used by name.
+The notation is explained in ``tables/README.txt``. A table is read when it is first asked for, since most are about
+classes that this process never sees.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
 
-from gateway.dicom import conditions as when
+from gateway.dicom import conditions
 from gateway.dicom.conditions import Condition
+
+TABLES = Path(__file__).parent / "tables"
+TYPES = ("1", "1C", "2", "2C", "3")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The context group that a code comes from; ``defined``: it shall, though most groups may be extended."""
+
+    cid: str
+    defined: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One row of a module table. ``type`` is 1, 1C, 2, 2C or 3; ``items`` are the rows inside a sequence."""
+    """One row of a module table, and in ``own`` the rows below it.
+
+    ``needed``: type 1C or 2C is required if it holds. ``allowed``: the attribute may be there only if it holds.
+    ``world``: what the standard's condition is about when no file tells. ``enumerated`` and ``terms``: of the value
+    with this number, counted from 1; 0 = of each.
+    """
 
     keyword: str
+    tag: int
     type: str
-    condition: Condition | None = None
-    values: tuple[str, ...] = ()  # enumerated values
-    items: tuple[Attribute, ...] = ()
-    one_item: bool = False  # only a single item shall be included
+    needed: Condition | None = None
+    allowed: Condition | None = None
+    world: str = ""
+    enumerated: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    terms: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    one: bool = False
+    open: bool = False
+    group: Group | None = None
+    macros: tuple[str, ...] = ()
+    own: tuple[Attribute, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Attribute, ...]:
+        """The rows of the items, for a sequence; those of the macros come first."""
+        return _rows(self.macros, self.own)
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """``marks``: attributes whose presence shows that an optional module is used."""
-
     name: str
     section: str
-    attributes: tuple[Attribute, ...]
-    marks: tuple[str, ...] = ()
+    rows: tuple[Attribute, ...]
+    tags: frozenset[int] = field(default=frozenset())
+
+    @property
+    def demands(self) -> bool:
+        """Whether something of it is there whenever the module is."""
+        return any(one.type in ("1", "2") for one in self.rows)
 
 
-A = Attribute
+@cache
+def _rows(macros: tuple[str, ...], own: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    return (*(one for name in macros for one in macro(name).rows), *own)
 
-CODE = (
-    A("CodeValue", "1C", when.IS_TEXT_CODE),
-    A("CodingSchemeDesignator", "1C", when.HAS_CODE_VALUE),
-    A("CodeMeaning", "1"),
-)
-SOP_REFERENCE = (A("ReferencedSOPClassUID", "1"), A("ReferencedSOPInstanceUID", "1"))
 
-PATIENT = Module(
-    "Patient",
-    "C.7.1.1",
-    (
-        A("PatientName", "2"),
-        A("PatientID", "2"),
-        A("IssuerOfPatientID", "3"),
-        A("PatientBirthDate", "2"),
-        A("PatientSex", "2", values=("M", "F", "O")),
-    ),
-)
+@cache
+def module(name: str) -> Module:
+    return _read("module", name)
 
-GENERAL_STUDY = Module(
-    "General Study",
-    "C.7.2.1",
-    (
-        A("StudyInstanceUID", "1"),
-        A("StudyDate", "2"),
-        A("StudyTime", "2"),
-        A("ReferringPhysicianName", "2"),
-        A("StudyID", "2"),
-        A("AccessionNumber", "2"),
-        A("ReferencedStudySequence", "3", items=SOP_REFERENCE),
-        A("ProcedureCodeSequence", "3", items=CODE),
-    ),
-)
 
-GENERAL_SERIES = Module(
-    "General Series",
-    "C.7.3.1",
-    (
-        A("Modality", "1"),
-        A("SeriesInstanceUID", "1"),
-        A("SeriesNumber", "2"),
-        A("Laterality", "2C", when.PAIRED_PART, values=("R", "L")),
-        A("ReferencedPerformedProcedureStepSequence", "3", items=SOP_REFERENCE, one_item=True),
-        A(
-            "RequestAttributesSequence",
-            "3",
-            items=(
-                A("RequestedProcedureID", "1C", when.UNKNOWABLE),
-                A("ScheduledProcedureStepID", "1C", when.UNKNOWABLE),
-                A("ScheduledProtocolCodeSequence", "3", items=CODE),
-            ),
-        ),
-        A("PerformedProtocolCodeSequence", "3", items=CODE),
-    ),
-)
+@cache
+def macro(name: str) -> Module:
+    return _read("macro", name)
 
-SYNCHRONIZATION = Module(
-    "Synchronization",
-    "C.7.4.2",
-    (
-        A("SynchronizationFrameOfReferenceUID", "1"),
-        A("SynchronizationTrigger", "1", values=("SOURCE", "EXTERNAL", "PASSTHRU", "NO TRIGGER")),
-        A("SynchronizationChannel", "1C", when.UNKNOWABLE),
-        A("AcquisitionTimeSynchronized", "1", values=("Y", "N")),
-    ),
-    marks=("SynchronizationFrameOfReferenceUID", "SynchronizationTrigger", "AcquisitionTimeSynchronized"),
-)
 
-GENERAL_EQUIPMENT = Module("General Equipment", "C.7.5.1", (A("Manufacturer", "2"),))
+@cache
+def _blocks() -> dict[tuple[str, str], tuple[str, list[str]]]:
+    """Each table's section and lines, by kind and name, from all the files."""
+    found: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for path in sorted(TABLES.glob("*.txt")):
+        if path.stem in ("README", "groups"):
+            continue
+        for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
+            head, *lines = block.splitlines()
+            kind, _, rest = head.partition(" ")
+            name, _, section = rest.partition("|")
+            found[kind, name.strip()] = (section.strip(), lines)
+    return found
 
-ENHANCED_EQUIPMENT = Module(
-    "Enhanced General Equipment",
-    "C.7.5.2",
-    (
-        A("Manufacturer", "1"),
-        A("ManufacturerModelName", "1"),
-        A("DeviceSerialNumber", "1"),
-        A("SoftwareVersions", "1"),
-    ),
-)
 
-WAVEFORM_IDENTIFICATION = Module(
-    "Waveform Identification",
-    "C.10.8",
-    (
-        A("InstanceNumber", "1"),
-        A("ContentDate", "1"),
-        A("ContentTime", "1"),
-        A("AcquisitionDateTime", "1"),
-    ),
-)
+def names() -> list[str]:
+    """Of all modules."""
+    return [name for kind, name in _blocks() if kind == "module"]
 
-CHANNEL = (
-    A("ChannelSourceSequence", "1", items=CODE, one_item=True),
-    A("ChannelSourceModifiersSequence", "1C", when.UNKNOWABLE, items=CODE),
-    A("ChannelSensitivity", "1C", when.UNKNOWABLE),
-    A("ChannelSensitivityUnitsSequence", "1C", when.HAS_SENSITIVITY, items=CODE, one_item=True),
-    A("ChannelSensitivityCorrectionFactor", "1C", when.HAS_SENSITIVITY),
-    A("ChannelBaseline", "1C", when.HAS_SENSITIVITY),
-    A("ChannelTimeSkew", "1C", when.NO_SAMPLE_SKEW),
-    A("ChannelSampleSkew", "1C", when.NO_TIME_SKEW),
-    A("WaveformBitsStored", "1"),
-)
 
-WAVEFORM = Module(
-    "Waveform",
-    "C.10.9",
-    (
-        A(
-            "WaveformSequence",
-            "1",
-            items=(
-                A("MultiplexGroupTimeOffset", "1C", when.SYNCHRONIZED),
-                A("TriggerTimeOffset", "1C", when.UNKNOWABLE),
-                A("WaveformOriginality", "1", values=("ORIGINAL", "DERIVED")),
-                A("NumberOfWaveformChannels", "1"),
-                A("NumberOfWaveformSamples", "1"),
-                A("SamplingFrequency", "1"),
-                A("ChannelDefinitionSequence", "1", items=CHANNEL),
-                A("WaveformPaddingValue", "1C", when.UNKNOWABLE),
-                A("WaveformBitsAllocated", "1"),
-                A("WaveformSampleInterpretation", "1"),
-                A("WaveformData", "1"),
-            ),
-        ),
-    ),
-)
+def _read(kind: str, name: str) -> Module:
+    section, lines = _blocks()[kind, name]
+    included = [line.split()[1] for line in lines if line.startswith("include ")]
+    own = _tree([line for line in lines if not line.startswith("include ")], 0)
+    rows = (*(one for name in included for one in macro(name).rows), *own)
+    return Module(
+        name, section if section.startswith("PS3") else f"PS3.3 {section}", rows, frozenset(one.tag for one in rows)
+    )
 
-ACQUISITION_CONTEXT = Module("Acquisition Context", "C.7.6.14", (A("AcquisitionContextSequence", "2"),))
 
-WAVEFORM_ANNOTATION = Module(
-    "Waveform Annotation",
-    "C.10.10",
-    (
-        A(
-            "WaveformAnnotationSequence",
-            "1",
-            items=(
-                A("UnformattedTextValue", "1C", when.NO_CONCEPT),
-                A("ConceptNameCodeSequence", "1C", when.NO_TEXT, items=CODE, one_item=True),
-                A("ReferencedWaveformChannels", "1"),
-                A(
-                    "TemporalRangeType",
-                    "1C",
-                    when.UNKNOWABLE,
-                    values=("POINT", "MULTIPOINT", "SEGMENT", "MULTISEGMENT", "BEGIN", "END"),
-                ),
-                A("ReferencedSamplePositions", "1C", when.SAMPLE_POSITIONS),
-                A("ReferencedTimeOffsets", "1C", when.TIME_OFFSETS),
-                A("ReferencedDateTime", "1C", when.DATE_TIMES),
-            ),
-        ),
-    ),
-    marks=("WaveformAnnotationSequence",),
-)
+def _tree(lines: list[str], depth: int) -> Iterator[Attribute]:
+    """The rows at this depth, each with the deeper lines that follow it."""
+    starts = [n for n, line in enumerate(lines) if _depth(line) == depth]
+    for start, end in pairwise([*starts, len(lines)]):
+        yield row(lines[start].lstrip(">"), tuple(_tree(lines[start + 1 : end], depth + 1)))
 
-SOP_COMMON = Module(
-    "SOP Common",
-    "C.12.1",
-    (
-        A("SOPClassUID", "1"),
-        A("SOPInstanceUID", "1"),
-        A("SpecificCharacterSet", "1C", when.EXTENDED_CHARACTERS),
-    ),
-)
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(">"))
+
+
+def row(text: str, own: tuple[Attribute, ...] = ()) -> Attribute:
+    """One line of a table. Raises ValueError, naming the row, for a slip in a table."""
+    keyword, kind, *rest = text.split(None, 2)
+    if kind not in TYPES:
+        raise ValueError(f"{text!r} has no type")
+    if kind.endswith("C") and not rest:
+        raise ValueError(f"{text!r} has no condition")
+    needed = allowed = group = None
+    world, may = "", False
+    flags: set[str] = set()
+    macros: tuple[str, ...] = ()
+    enumerated: list[tuple[int, tuple[str, ...]]] = []
+    terms: list[tuple[int, tuple[str, ...]]] = []
+    for clause in rest[0].split(";") if rest else ():
+        word, _, said = clause.strip().partition(" ")
+        if word == "if":
+            needed = conditions.parse(said)
+        elif word == "only":
+            allowed = conditions.parse(said)
+        elif word == "when":
+            world = said
+        elif word == "may":
+            may = True
+        elif word in ("one", "open"):
+            flags.add(word)
+        elif word == "of":
+            macros = tuple(said.split())
+        elif word in ("cid", "dcid"):
+            group = Group(said, word == "dcid")
+        elif word[:1] in "=~":
+            (enumerated if word[0] == "=" else terms).append((int(word[1:] or 0), tuple(said.strip().split("|"))))
+        else:
+            raise ValueError(f"{text!r}: {clause!r} is no clause")
+    if needed is not None and not may:
+        allowed = allowed or needed
+    return Attribute(
+        keyword,
+        conditions.tag_of(keyword),
+        kind,
+        needed,
+        allowed,
+        world,
+        tuple(enumerated),
+        tuple(terms),
+        "one" in flags,
+        "open" in flags,
+        group,
+        macros,
+        own,
+    )

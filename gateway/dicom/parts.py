@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from gateway.dicom.iods import LONGEST_DATA
+from gateway.dicom.definition import LONGEST_DATA
 from gateway.errors import Held
 
 # Bytes of one instance's waveform data at most: the Waveform Sequence that holds them has a defined length (PS3.5

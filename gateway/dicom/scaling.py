@@ -70,7 +70,8 @@ def scale(column: Column, low: int, high: int, storage: Storage, resolution: flo
                 column, low, high, storage, step, "set a coarser 'resolution', or 0, or iod = \"general-32\""
             )
         return Scale(ds(resolution), sensitivity / step)
-    counts = max(1, -(-2 * reach // (2 * storage.most + 1)))
+    # more than 2 reach / (2 most + 1): exactly that many would round half a step up, out of the range
+    counts = 2 * reach // (2 * storage.most + 1) + 1
     stated = ds(sensitivity * counts)
     return Scale(stated, None if counts == 1 else sensitivity / float(stated))
 

@@ -14,8 +14,9 @@ from gateway import places, records
 from gateway.acquire.recorder import read_facts
 from gateway.dicom import leads, mapping, parts, scaling, writing
 from gateway.dicom import samples as scanning
+from gateway.dicom.definition import Iod, Shape, foreign_leads, violations
 from gateway.dicom.header import Subject
-from gateway.dicom.iods import TABLE, Iod, Shape, foreign_leads, violations
+from gateway.dicom.iods import TABLE
 from gateway.errors import Held, Misuse
 from gateway.model import Exam, Facts, InstanceRef
 from gateway.records import End
@@ -94,8 +95,8 @@ def choose(wanted: str, shapes: tuple[Shape, ...], acquisition: str, ambulatory_
 
 
 def _broken(row: Iod, shapes: tuple[Shape, ...]) -> list[str]:
-    broken = violations(row.limits, shapes)
-    if foreign := foreign_leads(row.limits, shapes):
+    broken = violations(row.waveform, shapes)
+    if foreign := foreign_leads(row.waveform, shapes):
         broken.append(f"{', '.join(foreign)} are none of its leads")
     return broken
 

@@ -27,7 +27,9 @@ def dciodvfy() -> Callable[[Path], list[str]]:
         pytest.skip("dciodvfy (package dicom3tools) is not installed")
 
     def judge(path: Path) -> list[str]:
-        ran = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(
+            ["dciodvfy", str(path)], capture_output=True, text=True, timeout=60, check=False, errors="replace"
+        )
         return [line for line in (ran.stdout + ran.stderr).splitlines() if "Error" in line]
 
     return judge

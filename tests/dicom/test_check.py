@@ -1,11 +1,10 @@
-"""The check finds every fault that the tables can express: one seeded fault for each rule, made from the tables."""
+"""The check of what the gateway itself writes, of real files, and of files that are broken in any way."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +19,10 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from gateway.dicom import encode
 from gateway.dicom.check import ERROR, WARNING, Finding, check
-from gateway.dicom.iods import TABLE, Iod
-from gateway.dicom.modules import Attribute
+from gateway.dicom.iods import TABLE
 from gateway.dicom.wrap import wrap
 from gateway.errors import Held
 from gateway.events import Gap
-
-Path_ = tuple[str, ...]
-OPTIONAL = {("SOPClassUID",), ("WaveformAnnotationSequence",)}  # without these, other rules apply
 
 
 @pytest.fixture(scope="module")
@@ -58,71 +53,9 @@ def errors(found: list[Finding]) -> list[str]:
     return [f"{f.where} {f.message}" for f in found if f.severity == ERROR]
 
 
-def required(attributes: tuple[Attribute, ...], path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    """Each attribute of type 1 or 2 of a module, with the sequences that lead to it."""
-    for attribute in attributes:
-        if attribute.type in ("1", "2"):
-            yield (*path, attribute.keyword), attribute.type
-        yield from required(attribute.items, (*path, attribute.keyword))
-
-
-def rows(iod: Iod) -> list[tuple[Path_, str]]:
-    found = [row for module, _ in iod.modules for row in required(module.attributes)]
-    return list(dict.fromkeys(row for row in found if row[0] not in OPTIONAL))
-
-
-def place(head: Dataset, path: Path_) -> Dataset:
-    """The (first) item that holds the last attribute of ``path``; sequences on the way are filled if absent."""
-    for keyword in path[:-1]:
-        if not head.get(keyword):
-            setattr(head, keyword, Sequence([Dataset()]))
-        head = head.get(keyword)[0]
-    return head
-
-
 @pytest.mark.parametrize("iod", list(TABLE))
 def test_clean_files_have_no_finding(clean: dict[str, Path], iod: str) -> None:
     assert check(clean[iod]) == []
-
-
-@pytest.mark.parametrize("path", [p for p, _ in rows(TABLE["general-32"])], ids=".".join)
-def test_a_missing_required_attribute_is_found(path: Path_, spoiled: Callable[..., list[Finding]]) -> None:
-    def remove(head: Dataset) -> None:
-        item = place(head, path)
-        if path[-1] in item:
-            delattr(item, path[-1])
-
-    assert any(path[-1] in words and "missing" in words for words in errors(spoiled(remove)))
-
-
-FILLED = [p for p, kind in rows(TABLE["general-32"]) if kind == "1" and p[-1] not in ("WaveformData",)]
-
-
-@pytest.mark.parametrize("path", FILLED, ids=".".join)
-def test_an_empty_type_1_attribute_is_found(path: Path_, spoiled: Callable[..., list[Finding]]) -> None:
-    def empty(head: Dataset) -> None:
-        setattr(place(head, path), path[-1], Sequence() if path[-1].endswith("Sequence") else None)
-
-    assert any(path[-1] in words and "empty" in words for words in errors(spoiled(empty)))
-
-
-def enumerated(attributes: tuple[Attribute, ...], path: Path_ = ()) -> Iterator[Path_]:
-    for attribute in attributes:
-        if attribute.values:
-            yield (*path, attribute.keyword)
-        yield from enumerated(attribute.items, (*path, attribute.keyword))
-
-
-@pytest.mark.parametrize(
-    "path",
-    list(dict.fromkeys(p for m, _ in TABLE["general"].modules for p in enumerated(m.attributes))),
-    ids=".".join,
-)
-def test_a_value_that_is_not_enumerated_is_found(path: Path_, spoiled: Callable[..., list[Finding]]) -> None:
-    def wrong(head: Dataset) -> None:
-        setattr(place(head, path), path[-1], "NONSENSE")
-
-    assert any(path[-1] in words and "NONSENSE; allowed are" in words for words in errors(spoiled(wrong, "general")))
 
 
 def group(head: Dataset) -> Dataset:
@@ -193,7 +126,7 @@ CONTENT = {
     "channel not there": (put(note, "ReferencedWaveformChannels", [1, 99]), "channel 99, which is not there"),
     "half a pair": (put(note, "ReferencedWaveformChannels", [1, 0, 1]), "pairs"),
     "position outside": (put(note, "ReferencedSamplePositions", [1, 999999]), "outside of samples"),
-    "position missing": (drop(note, "ReferencedSamplePositions"), "needs positions"),
+    "position missing": (drop(note, "ReferencedSamplePositions"), "though Temporal Range Type is present"),
     "one position for a segment": (put(note, "ReferencedSamplePositions", 5), "a SEGMENT has 2"),
     "sop class of the meta": (lambda h: setattr(h.file_meta, "MediaStorageSOPInstanceUID", "1.2.3"), "differs from"),
     "private without creator": (unreserved_private, "nobody has reserved its block"),
@@ -218,37 +151,6 @@ def test_a_13_channel_limit_counts_all_groups(spoiled: Callable[..., list[Findin
     assert any("24 channels in all groups" in words for words in errors(spoiled(twice, "twelve-lead")))
 
 
-VALUES = {
-    "UI": ("StudyInstanceUID", "1.2.03.4"),
-    "UI length": ("StudyInstanceUID", "1." + "2" * 64),
-    "UI empty component": ("SeriesInstanceUID", "1.2..3"),
-    "DA": ("StudyDate", "20261340"),
-    "TM": ("StudyTime", "256000"),
-    "DT": ("AcquisitionDateTime", "yesterday"),
-    "CS": ("SynchronizationTrigger", "no trigger"),
-    "SH": ("StudyID", "x" * 17),
-    "LO": ("StudyDescription", "x" * 65),
-    "PN": ("PatientName", "x" * 65),
-    "VM": ("PatientID", ["a", "b"]),
-}
-
-
-@pytest.mark.parametrize("kind", list(VALUES))
-def test_a_malformed_value_is_found(kind: str, spoiled: Callable[..., list[Finding]]) -> None:
-    keyword, value = VALUES[kind]
-    assert any(words.startswith(keyword) for words in errors(spoiled(put(root, keyword, value))))
-
-
-def test_retired_and_private_attributes_are_warned_about(spoiled: Callable[..., list[Finding]]) -> None:
-    def extend(head: Dataset) -> None:
-        head.add_new(0x00101000, "LO", "OTHER-ID")
-        head.private_block(0x0011, "SOMEBODY", create=True).add_new(1, "LO", "x")
-
-    found = spoiled(extend)
-    assert [f.severity for f in found] == [WARNING, WARNING]
-    assert {f.message.split(";")[0] for f in found} == {"is private", "is retired from the standard"}
-
-
 def test_implicit_vr_is_read_too(clean: dict[str, Path], tmp_path: Path) -> None:
     head = pydicom.dcmread(clean["general"])
     head.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
@@ -269,8 +171,8 @@ def test_undefined_lengths_are_read_too(clean: dict[str, Path], tmp_path: Path) 
 
 def test_another_class_is_named_as_not_checked_further(clean: dict[str, Path], tmp_path: Path) -> None:
     head = pydicom.dcmread(clean["general"])
-    head.SOPClassUID = head.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    path = tmp_path / "sc.dcm"
+    head.SOPClassUID = head.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    path = tmp_path / "ct.dcm"
     head.save_as(path)
     (finding,) = check(path)
     assert (finding.severity, finding.where) == (WARNING, "SOPClassUID")
@@ -298,27 +200,6 @@ def test_no_damage_makes_the_check_crash_and_a_cut_is_always_found(clean: dict[s
         damaged[place_] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged.tobytes())
     check(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("pydicom_waveform_ecg.dcm", ["Laterality", "MultiplexGroupTimeOffset", "24 channels in all groups"]),
-        ("ECGToolkit_Example.dcm", ["StudyInstanceUID", "Laterality", "ReferencedWaveformChannels", "UnformattedText"]),
-    ],
-)
-def test_real_files_of_other_makers_get_the_verdict_of_dciodvfy_and_more(
-    name: str, expected: list[str], dciodvfy: Callable[[Path], list[str]]
-) -> None:
-    path = Path(os.environ.get("GATEWAY_CASES", "../shared/cases")) / "dicom" / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    ours = errors(check(path))
-    for word in expected:
-        assert any(word in line for line in ours)
-    for line in dciodvfy(path):
-        keyword = line.partition("Element=<")[2].partition(">")[0]
-        assert any(keyword in mine for mine in ours), line
 
 
 def test_the_samples_are_not_loaded(clean: dict[str, Path], tmp_path: Path) -> None:

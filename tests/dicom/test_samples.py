@@ -48,6 +48,15 @@ def test_16_bit_samples_are_within_half_a_step_of_what_the_device_said(
         assert error.max() <= step / 2 * (1 + 1e-6)
 
 
+def test_a_sample_that_lies_half_a_step_beyond_the_range_does_not_become_the_padding_value() -> None:
+    column = Column(Channel("V1", "uV", 1.0), ((0, 1),))
+    how = scale(column, 0, 65535, STORAGE["SS"], 0.0)
+    counts = np.array([[65535], [0]], np.int32)
+    stored = store(counts, (column,), (how,), STORAGE["SS"])[:, 0].astype(np.float64)
+    assert np.abs(stored * float(how.sensitivity) - counts[:, 0]).max() <= float(how.sensitivity) / 2
+    assert stored.min() > STORAGE["SS"].padding
+
+
 @given(BLOCK)
 @QUICK
 def test_limb_leads_obey_einthoven_and_goldberger_exactly(counts: np.ndarray) -> None:
