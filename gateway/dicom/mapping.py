@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from gateway.dicom import conditions
+from gateway.dicom.descriptions import mended
 from gateway.errors import Held
 from gateway.model import Attributed, Code, Exam
 
@@ -251,7 +252,7 @@ def _copy(
             target.get(keyword).append(Dataset())
         target = target.get(keyword)[number]
     if found is not None and given:
-        setattr(target, name, copy.deepcopy(found.value))
+        setattr(target, name, mended(name, copy.deepcopy(found.value)))
     else:
         setattr(target, name, Sequence() if name.endswith("Sequence") else None)
 
