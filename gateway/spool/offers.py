@@ -40,7 +40,7 @@ def may_have_been(c: sqlite3.Connection, uid: str) -> None:
 def offered_to(ledger: Ledger, uid: str) -> frozenset[Wanted]:
     """The PACS that may have it, or that may get it yet from an offer that is under way."""
     rows = ledger.query(
-        "SELECT destination, policy FROM deliveries WHERE instance = ? AND policy IN ('commitment', 'stored')"
+        "SELECT destination, policy FROM deliveries WHERE instance = ? AND policy IN ('commitment', 'verified', 'stored')"
         " AND (state <> ? OR code <> '')",
         *(uid, Delivery.QUEUED),
     )
