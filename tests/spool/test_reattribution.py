@@ -38,8 +38,9 @@ OTHER = ITEM | {
 class Ward:
     """A box whose technician picked the wrong patient: PAT-1, and the right one is PAT-2."""
 
-    def __init__(self, config: Path) -> None:
-        config.write_text(config.read_text() + RIS + DESTINATION.format(name="pacs", port=104, policy="commitment"))
+    def __init__(self, config: Path, destination: str = "") -> None:
+        usual = DESTINATION.format(name="pacs", port=104, policy="commitment")
+        config.write_text(config.read_text() + RIS + (destination or usual))
         self.settings: Settings = configuration.load(config)
         self.pacs = Pacs()
         self.restart()
@@ -158,6 +159,19 @@ def test_what_a_pacs_has_is_withdrawn_by_a_note_and_sent_anew(ward: Ward, tmp_pa
     judged = subprocess.run([need("dciodvfy"), str(path)], check=False, capture_output=True, text=True)
     assert "KeyObjectSelectionDocument" in judged.stderr
     assert not [line for line in judged.stderr.splitlines() if line.startswith("Error")], judged.stderr
+
+
+def test_a_dicomweb_server_that_has_it_is_told_as_well(config: Path) -> None:
+    ward = Ward(
+        config,
+        '[[destination]]\nname = "pacs"\nurl = "http://127.0.0.1:1/dicom-web"\nplain_http = true\npolicy = "verified"\n',
+    )
+    wrong, recording = ward.wrong()
+    ward.finish(wrong)
+    right = ward.right(wrong)
+    assert "pacs may have the old one, and is told that it is withdrawn" in ward.give(recording, right)
+    ward.finish(right)
+    assert len(ward.notes()) == 1
 
 
 def test_an_unidentified_patient_gets_a_name_and_the_old_one_is_withdrawn_for_safety(ward: Ward) -> None:
