@@ -40,8 +40,8 @@ def may_have_been(c: sqlite3.Connection, uid: str) -> None:
 def offered_to(ledger: Ledger, uid: str) -> frozenset[Wanted]:
     """The PACS that may have it, or that may get it yet from an offer that is under way."""
     rows = ledger.query(
-        "SELECT destination, policy FROM deliveries WHERE instance = ? AND policy IN ('commitment', 'verified', 'stored')"
-        " AND (state <> ? OR code <> '')",
+        "SELECT destination, policy FROM deliveries WHERE instance = ?"
+        " AND policy IN ('commitment', 'verified', 'stored') AND (state <> ? OR code <> '')",
         *(uid, Delivery.QUEUED),
     )
     return frozenset(Wanted(r["destination"], r["policy"]) for r in rows)

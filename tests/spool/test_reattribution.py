@@ -162,10 +162,8 @@ def test_what_a_pacs_has_is_withdrawn_by_a_note_and_sent_anew(ward: Ward, tmp_pa
 
 
 def test_a_dicomweb_server_that_has_it_is_told_as_well(config: Path) -> None:
-    ward = Ward(
-        config,
-        '[[destination]]\nname = "pacs"\nurl = "http://127.0.0.1:1/dicom-web"\nplain_http = true\npolicy = "verified"\n',
-    )
+    address = 'url = "http://127.0.0.1:1/dicom-web"\nplain_http = true\npolicy = "verified"\n'
+    ward = Ward(config, f'[[destination]]\nname = "pacs"\n{address}')
     wrong, recording = ward.wrong()
     ward.finish(wrong)
     right = ward.right(wrong)
