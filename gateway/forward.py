@@ -30,16 +30,16 @@ from gateway.spool.rewrap import rewrap
 from gateway.spool.routing import MEDIA
 from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger, patience
-from gateway.transfer import reports
 from gateway.transfer.carrier import carrier
-from gateway.transfer.courier import Courier
-from gateway.transfer.event_report import Answer, Report
-from gateway.transfer.listener import Listener
-from gateway.transfer.shift import shifts
+from gateway.transfer.committing import reports
+from gateway.transfer.committing.event_report import Answer, Report
+from gateway.transfer.committing.listener import Listener
+from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.delivering.shift import shifts
+from gateway.transfer.ris.step_reporter import StepReporter
+from gateway.transfer.ris.worklist_poller import WorklistPoller
 from gateway.transfer.status import Crew, status
-from gateway.transfer.step_reporter import StepReporter
 from gateway.transfer.sticks.desk import StickDesk
-from gateway.transfer.worklist_poller import WorklistPoller
 from gateway.workers import WORKING, Workers
 
 log = logging.getLogger(__name__)

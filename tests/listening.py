@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from gateway.transfer.listener import Listener
+from gateway.transfer.committing.listener import Listener
 
 
 @contextlib.contextmanager

@@ -22,10 +22,10 @@ from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.space import Purger
-from gateway.transfer.courier import Courier
-from gateway.transfer.event_report import Report
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing.event_report import Report
+from gateway.transfer.delivering.courier import Courier
 
 CLOCK = Clock("always")
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -7,9 +7,9 @@ from spooling import CLOCK
 
 from gateway.settings import Settings
 from gateway.spool.ledger import Ledger
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.step_reporter import StepReporter
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.ris.step_reporter import StepReporter
 
 RIS = '[[ris]]\nname = "ris"\nae_title = "RIS"\nhost = "127.0.0.1"\n'
 DONE = Outcome("done", "0000", "done")

@@ -24,8 +24,8 @@ from gateway.model import Attributed
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.spool.space import Purger
-from gateway.transfer.echo import echo
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.echo import echo
+from gateway.transfer.calling.peers import Peer
 from gateway.trial.hospital import Hospital
 from gateway.worklists import cached_worklists
 

@@ -136,7 +136,7 @@ def test_capture_can_load_neither_the_spool_nor_dicom_nor_a_database() -> None:
 
 
 def test_who_calls_the_box_meets_no_dicom_library() -> None:
-    loaded = {m.split(".")[0] for m in _closure("gateway.transfer.listener")}
+    loaded = {m.split(".")[0] for m in _closure("gateway.transfer.committing.listener")}
     assert not loaded & {"pydicom", "pynetdicom", "sqlite3", "numpy"}
 
 

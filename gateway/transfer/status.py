@@ -15,11 +15,11 @@ from gateway.spool.ledger import Ledger
 from gateway.spool.recover import Recovery
 from gateway.spool.routing import MEDIA
 from gateway.transfer.carrier import Carrier
-from gateway.transfer.courier import Courier
-from gateway.transfer.listener import Listener
-from gateway.transfer.shift import Shift
-from gateway.transfer.step_reporter import StepReporter
-from gateway.transfer.worklist_poller import WorklistPoller
+from gateway.transfer.committing.listener import Listener
+from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.delivering.shift import Shift
+from gateway.transfer.ris.step_reporter import StepReporter
+from gateway.transfer.ris.worklist_poller import WorklistPoller
 
 Worker = Courier | StepReporter | WorklistPoller | Carrier | Listener
 

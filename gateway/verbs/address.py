@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.settings import Box
-from gateway.transfer import peers
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling import peers
+from gateway.transfer.calling.peers import Peer
 
 if TYPE_CHECKING:
     from gateway.settings import Settings

@@ -12,10 +12,10 @@ from typing import Any
 from gateway.destination import Destination
 from gateway.errors import GatewayError, Retry
 from gateway.settings import Ris, Settings
-from gateway.transfer import echo, peers
-from gateway.transfer.echo import Echo
+from gateway.transfer.calling import echo, peers
+from gateway.transfer.calling.echo import Echo
+from gateway.transfer.calling.peers import Peer
 from gateway.transfer.names import CLASSES, PUSH_MODEL, SYNTAXES
-from gateway.transfer.peers import Peer
 from gateway.verbs import address, tell
 
 _STEP, _WORKLIST = "1.2.840.10008.3.1.2.3.3", "1.2.840.10008.5.1.4.31"

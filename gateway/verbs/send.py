@@ -8,9 +8,9 @@ import os
 import time
 from pathlib import Path
 
-from gateway.transfer import fallback
-from gateway.transfer.peers import Peer
-from gateway.transfer.transports import transport
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.delivering.transports import transport
+from gateway.transfer.storing import fallback
 from gateway.verbs import address, sent, sources, tell
 
 _AFTERWARDS = """\

@@ -11,8 +11,8 @@ from typing import Any
 from gateway.model import InstanceRef
 from gateway.transfer import names
 from gateway.transfer.association.negotiation import Pair
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
 from gateway.verbs import tell
 from gateway.verbs.sources import Found
 

@@ -10,7 +10,7 @@ from gateway import configuration
 from gateway.errors import GatewayError, Misuse, Retry
 from gateway.settings import Settings
 from gateway.step import ScheduledStep, value
-from gateway.transfer.worklist_poller import fetch
+from gateway.transfer.ris.worklist_poller import fetch
 from gateway.verbs import tell
 from gateway.worklists import Worklist, cached_worklists
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from ecg_files import write_ecg
 from peers import free_port, running
 
-from gateway.transfer import store
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 from tests.bench.measuring import NOT_INSTALLED, Row, program
 
 SENDS, FILES = 100_000, 100

@@ -15,8 +15,9 @@ from typing import Any
 
 import gateway.forward
 from gateway.model import InstanceRef
-from gateway.transfer import part10, store
-from gateway.transfer.peers import Peer
+from gateway.transfer import part10
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 from tests.bench import bare_socket
 from tests.bench.contenders import BARE, SERVICE
 

@@ -34,12 +34,12 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.step import ScheduledStep
-from gateway.transfer.courier import Courier
-from gateway.transfer.event_report import Report
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing.event_report import Report
+from gateway.transfer.delivering.courier import Courier
 from gateway.transfer.importing import Importer
 from gateway.transfer.media import hashes, reading
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
 from gateway.worklists import Worklist, keep_worklist
 
 BLOCK = 150  # samples; more than one 4 KiB block of the disk

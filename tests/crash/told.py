@@ -14,8 +14,8 @@ from spooling import Pacs
 from gateway.dicom.wrap import wrap as wrap_once
 from gateway.model import Exam, InstanceRef
 from gateway.spool.intake import Wrap
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
 
 Counts = np.ndarray[Any, np.dtype[np.int32]]
 

@@ -17,8 +17,9 @@ from peers import free_port
 from transfer.media.samples import PDF, data_set, write
 
 from gateway import local
-from gateway.transfer import part10, store
-from gateway.transfer.peers import Peer
+from gateway.transfer import part10
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 from gateway.trial.workshop import Workshop, workshop
 
 CONFIGURATION = """

@@ -19,9 +19,9 @@ from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.reader import Reader
-from gateway.transfer.event_report import Report
-from gateway.transfer.listener import Listener
-from gateway.transfer.reception.admission import Limits
+from gateway.transfer.committing.event_report import Report
+from gateway.transfer.committing.listener import Listener
+from gateway.transfer.committing.reception.admission import Limits
 from tests.fuzz.reception import CONTEXTS, MESSAGES, REQUESTS
 from tests.fuzz.running import Counts, told
 from tests.fuzz.said import USERS, cut, event_report, information, stream

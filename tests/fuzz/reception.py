@@ -1,4 +1,4 @@
-"""Callers of the box, byte by byte, against the pure core that serves them: :mod:`gateway.transfer.reception`.
+"""Callers of the box, byte by byte, against the pure core that serves them (gateway.transfer.committing.reception).
 
 Held of every input: nothing but a well-formed answer comes out; each step does something; what is held of a caller has
 a bound; a report is acknowledged if it was kept, and only then; a place among the associations is given back; the call
@@ -14,11 +14,11 @@ from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import LARGEST_COMMAND, RESPONSE, Field, Tag
 from gateway.transfer.association.pdu import Context
 from gateway.transfer.association.reader import HEADER, Reader
-from gateway.transfer.event_report import Answer, Report
+from gateway.transfer.committing.event_report import Answer, Report
+from gateway.transfer.committing.reception.admission import Admission, Limits
+from gateway.transfer.committing.reception.call import Call, Desk
+from gateway.transfer.committing.reception.negotiation import House
 from gateway.transfer.names import EXPLICIT, IMPLICIT, PUSH_MODEL, VERIFICATION
-from gateway.transfer.reception.admission import Admission, Limits
-from gateway.transfer.reception.call import Call, Desk
-from gateway.transfer.reception.negotiation import House
 from tests.fuzz.said import REPORTS, USERS, Sample, cut, event_report, in_one, message, sample, stream
 
 CONTEXTS = (

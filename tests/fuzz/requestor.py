@@ -15,18 +15,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gateway.errors import GatewayError
 from gateway.model import InstanceRef
-from gateway.transfer import commitment, echo, elements, outcomes, requestor, sending, syntaxes
+from gateway.transfer import elements
 from gateway.transfer.association import dimse, inbox, machine, pdu
 from gateway.transfer.association.connection import RECEIVED, Buffer
 from gateway.transfer.association.dimse import LARGEST_COMMAND, LARGEST_DATA_SET, RESPONSE, Field, Tag
 from gateway.transfer.association.machine import Association, State
 from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.association.reader import HEADER, LARGEST
-from gateway.transfer.event_report import Answer, Report
+from gateway.transfer.calling import echo, outcomes, requestor, syntaxes
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.calling.requestor import Requestor
+from gateway.transfer.committing import commitment
+from gateway.transfer.committing.event_report import Answer, Report
 from gateway.transfer.names import CLASSES, EXPLICIT, PUSH_MODEL, SYNTAXES
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.requestor import Requestor
+from gateway.transfer.storing import sending
 from tests.fuzz.said import CLASS, REPORTS, USERS, cut, event_report, in_one, message, sample, stream
 
 PEER = Peer("pacs", "PACS", "192.0.2.7", 104, "GATEWAY", timeout=30.0, operations=4)

@@ -9,9 +9,11 @@ import random
 import warnings
 
 from gateway.errors import GatewayError
-from gateway.transfer import dataset, syntaxes, worklist
+from gateway.transfer import dataset
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import RESPONSE, Field, Tag
+from gateway.transfer.calling import syntaxes
+from gateway.transfer.ris import worklist
 from gateway.trial import patients
 from tests.fuzz.requestor import PEER, accept, called, line
 from tests.fuzz.said import USERS, message, sample, stream

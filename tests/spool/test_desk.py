@@ -14,7 +14,7 @@ from gateway.errors import Held, Misuse
 from gateway.settings import Settings
 from gateway.spool import audit, holding, survey
 from gateway.spool.desk import Desk
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.calling.outcomes import Outcome
 
 
 class Ask:

@@ -12,7 +12,7 @@ from gateway.errors import Retry
 from gateway.settings import Settings
 from gateway.spool import marks
 from gateway.spool.desk import Desk
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.calling.outcomes import Outcome
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from gateway.model import Attributed, Exam
 from gateway.settings import Settings
 from gateway.spool import holding, layout, marks
 from gateway.spool.reattribution import Reattribution
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.calling.outcomes import Outcome
 
 AWAY = Outcome("retry", "closed", "nothing listens")
 OTHER = ITEM | {

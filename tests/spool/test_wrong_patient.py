@@ -35,9 +35,9 @@ from gateway.spool import holding, intake, layout
 from gateway.spool.desk import Desk
 from gateway.spool.reattribution import Reattribution
 from gateway.step import ScheduledStep
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.step_changes import StepChanges
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.ris.step_changes import StepChanges
 from gateway.verbs import identity
 from gateway.verbs.exams import start_exam
 from gateway.worklists import Worklist, cached_worklists, choices, keep_worklist

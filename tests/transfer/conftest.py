@@ -12,7 +12,7 @@ from orthanc import Orthanc, orthanc
 from peers import free_port
 
 from gateway.model import InstanceRef
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
 from gateway.trial import patients
 
 # Orthanc's worklist plug-in re-encodes everything to ISO_IR 100: it gets only names within Latin 1.

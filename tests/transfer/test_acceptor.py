@@ -20,9 +20,8 @@ from gateway.transfer.association.pdu import (
     UserInformation,
 )
 from gateway.transfer.association.reader import Reader
-from gateway.transfer.names import EXPLICIT, IMPLICIT, PUSH_MODEL, VERIFICATION
-from gateway.transfer.reception import negotiation, wording
-from gateway.transfer.reception.admission import (
+from gateway.transfer.committing.reception import negotiation, wording
+from gateway.transfer.committing.reception.admission import (
     NOT_LISTED,
     TOO_FAST,
     TOO_MANY,
@@ -32,8 +31,9 @@ from gateway.transfer.reception.admission import (
     network,
     who_makes_way,
 )
-from gateway.transfer.reception.negotiation import House
-from gateway.transfer.reception.wording import Repetitions, Story
+from gateway.transfer.committing.reception.negotiation import House
+from gateway.transfer.committing.reception.wording import Repetitions, Story
+from gateway.transfer.names import EXPLICIT, IMPLICIT, PUSH_MODEL, VERIFICATION
 
 ASKED = AssociateRequest("GATEWAY", "PACS", (Context(1, VERIFICATION, (IMPLICIT,)),))
 ACCEPTED = AssociateAccept("GATEWAY", "PACS", (ContextResult(1, 0, IMPLICIT),))

@@ -15,8 +15,8 @@ from spooling import CLOCK, DESTINATION, Box, Pacs, record, somebodys_exam
 
 from gateway import configuration
 from gateway.clock import Clock
-from gateway.transfer.allowed_times import Hours, open_at, opens, span
-from gateway.transfer.shift import Shift
+from gateway.transfer.delivering.allowed_times import Hours, open_at, opens, span
+from gateway.transfer.delivering.shift import Shift
 
 NIGHT = "19:00-06:30"
 

@@ -15,11 +15,12 @@ from peers import free_port
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
-from gateway.transfer import echo, store
 from gateway.transfer.association import pdu
 from gateway.transfer.association.pdu import Abort, AssociateAccept, AssociateReject, ContextResult
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling import echo
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 from gateway.trial.hospital import Hospital
 
 Ecg = Callable[..., InstanceRef]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.spool.backoff import Pause
-from gateway.transfer.caution import Caution
-from gateway.transfer.lingering import MOMENT, Lingering
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.delivering.caution import Caution
+from gateway.transfer.delivering.lingering import MOMENT, Lingering
 
 PEER = Peer("pacs", "HOSPITAL", "127.0.0.1", 104, "GATEWAY", associations=4, operations=8)
 ALONE = dataclasses.replace(PEER, associations=1, operations=1)

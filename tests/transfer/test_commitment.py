@@ -20,14 +20,16 @@ from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
-from gateway.transfer import commitment, dataset, elements, event_report, store
+from gateway.transfer import dataset, elements
 from gateway.transfer.association import dimse
 from gateway.transfer.association.dimse import Tag
 from gateway.transfer.association.pdu import ProtocolError
-from gateway.transfer.event_report import SUCCESS, Answer, Report
-from gateway.transfer.listener import Listener
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing import commitment, event_report
+from gateway.transfer.committing.event_report import SUCCESS, Answer, Report
+from gateway.transfer.committing.listener import Listener
 from gateway.transfer.names import EXPLICIT, IMPLICIT
-from gateway.transfer.peers import Peer
+from gateway.transfer.storing import store
 from gateway.trial.hospital import Hospital
 
 Ecg = Callable[..., InstanceRef]

@@ -16,11 +16,12 @@ from gateway.errors import Misuse
 from gateway.model import InstanceRef
 from gateway.settings import Settings
 from gateway.spool import survey
-from gateway.transfer import courier, reports
-from gateway.transfer.event_report import NOT_AUTHORIZED, SUCCESS, Answer, Report
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.sending import Progress
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing import reports
+from gateway.transfer.committing.event_report import NOT_AUTHORIZED, SUCCESS, Answer, Report
+from gateway.transfer.delivering import courier
+from gateway.transfer.storing.sending import Progress
 
 REFUSED = Outcome("hold", "C000", "the peer cannot understand the instance")
 CLASS_REFUSED = Outcome("hold", "class-refused", "the peer refuses this class")

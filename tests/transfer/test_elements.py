@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from gateway.transfer import dataset, elements, event_report
+from gateway.transfer import dataset, elements
 from gateway.transfer.association.pdu import ProtocolError
+from gateway.transfer.committing import event_report
+from gateway.transfer.committing.event_report import Report
 from gateway.transfer.elements import FAILED_SOP_SEQUENCE, REFERENCED_SOP_SEQUENCE, TRANSACTION_UID
-from gateway.transfer.event_report import Report
 from gateway.transfer.names import EXPLICIT, IMPLICIT
 
 uids = st.from_regex(r"[1-9][0-9]{0,8}(\.[1-9][0-9]{0,8}){1,5}", fullmatch=True)

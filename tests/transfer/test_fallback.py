@@ -22,11 +22,12 @@ from pydicom.encaps import encapsulate
 from transfer.media.samples import SECONDARY_CAPTURE, data_set, write
 
 from gateway.model import InstanceRef
-from gateway.transfer import fallback, part10, store
+from gateway.transfer import part10
 from gateway.transfer.association.negotiation import Pair
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
 from gateway.transfer.lossless import LOSSLESS_PIXELS, instead
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
+from gateway.transfer.storing import fallback, store
 from gateway.transfer.transcoding import scratch
 
 EXPLICIT, IMPLICIT, BIG, DEFLATED, RLE = (f"1.2.840.10008.1.2{end}" for end in (".1", "", ".2", ".1.99", ".5"))

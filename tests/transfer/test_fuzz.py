@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.transfer import requestor as product
 from gateway.transfer.association import dimse, reader
 from gateway.transfer.association.pdu import Pdv
-from gateway.transfer.reception.call import Call
+from gateway.transfer.calling import requestor as product
+from gateway.transfer.committing.reception.call import Call
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz import listener, reception, requestor, running, worklist

@@ -19,15 +19,16 @@ from peers import free_port, need
 
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
-from gateway.transfer import echo, elements
+from gateway.transfer import elements
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Field
 from gateway.transfer.association.pdu import Abort, AssociateReject, AssociateRequest, Context, Data, Pdv
-from gateway.transfer.event_report import Report
-from gateway.transfer.listener import Listener
+from gateway.transfer.calling import echo
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing.event_report import Report
+from gateway.transfer.committing.listener import Listener
+from gateway.transfer.committing.reception.admission import Limits
 from gateway.transfer.names import IMPLICIT, PUSH_MODEL, VERIFICATION
-from gateway.transfer.peers import Peer
-from gateway.transfer.reception.admission import Limits
 
 LIMITS = Limits(associations=6, waiting=8, rate=1000.0, burst=1000, request=0.4, patience=0.4, closing=0.3)
 CONTEXTS = (Context(1, VERIFICATION, (IMPLICIT,)), Context(3, PUSH_MODEL, (IMPLICIT,)))

@@ -18,8 +18,8 @@ from gateway import fsops
 from gateway.errors import Held, Misuse, Retry
 from gateway.spool import imports, instances
 from gateway.transfer import importing
+from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.media import hashes, reading, tombstones
-from gateway.transfer.outcomes import Outcome
 
 
 @pytest.fixture

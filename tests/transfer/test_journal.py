@@ -15,8 +15,8 @@ from ecg_files import GENERAL_32
 from hostile import Line
 
 from gateway.model import InstanceRef
-from gateway.transfer import store
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[..., Peer]

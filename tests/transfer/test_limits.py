@@ -20,20 +20,22 @@ from listening import served
 from gateway.model import InstanceRef
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
-from gateway.transfer import commitment, echo, store
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Field, Tag
 from gateway.transfer.association.inbox import Inbox
 from gateway.transfer.association.pdu import Context, Data, Pdv, ProtocolError
 from gateway.transfer.association.reader import Reader
-from gateway.transfer.event_report import Report
-from gateway.transfer.listener import Listener
+from gateway.transfer.calling import echo
+from gateway.transfer.calling.outcomes import Failed
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing import commitment
+from gateway.transfer.committing.event_report import Report
+from gateway.transfer.committing.listener import Listener
+from gateway.transfer.committing.reception.admission import Admission, Limits
+from gateway.transfer.committing.reception.call import Call, Desk
+from gateway.transfer.committing.reception.negotiation import House
 from gateway.transfer.names import IMPLICIT, PUSH_MODEL, VERIFICATION
-from gateway.transfer.outcomes import Failed
-from gateway.transfer.peers import Peer
-from gateway.transfer.reception.admission import Admission, Limits
-from gateway.transfer.reception.call import Call, Desk
-from gateway.transfer.reception.negotiation import House
+from gateway.transfer.storing import store
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fuzz.listener import pacs

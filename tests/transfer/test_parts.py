@@ -12,7 +12,7 @@ from telling import RIS, Told
 from gateway import configuration, exam
 from gateway.settings import Settings
 from gateway.spool import deliveries
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.calling.outcomes import Outcome
 
 SAMPLES, PARTS = 100_000, 3  # of twelve leads, 2.3 MiB
 

@@ -10,10 +10,10 @@ from peers import free_port
 from pydicom import Dataset
 
 from gateway.identifiers import new_uid
-from gateway.transfer import procedure_step
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Tag
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.ris import procedure_step
 from gateway.trial.hospital import Hospital
 
 Call = Callable[..., Peer]

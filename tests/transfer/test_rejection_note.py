@@ -14,8 +14,8 @@ from pydicom import dcmread
 from gateway.dicom import rejection
 from gateway.model import InstanceRef
 from gateway.settings import Box
-from gateway.transfer import store
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 WORDS = "Stored under the wrong patient."

@@ -15,8 +15,8 @@ from gateway.clock import Clock
 from gateway.dicom import reasons
 from gateway.model import Attributed, Exam
 from gateway.settings import Settings
-from gateway.transfer.step_reporter import StepReporter
-from gateway.transfer.worklist_poller import WorklistPoller
+from gateway.transfer.ris.step_reporter import StepReporter
+from gateway.transfer.ris.worklist_poller import WorklistPoller
 from gateway.trial import patients
 from gateway.trial.hospital import Hospital
 from gateway.verbs import identity

@@ -15,9 +15,9 @@ from gateway.settings import Settings
 from gateway.sop_classes import WRITTEN
 from gateway.spool import steps, survey
 from gateway.spool.desk import Desk
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.shift import Outage, Shift, shifts
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.delivering.shift import Outage, Shift, shifts
 from gateway.verbs import queue
 
 CLOSED = Outcome("retry", "closed", "nothing listens at that port")

@@ -15,8 +15,8 @@ from gateway.settings import Settings
 from gateway.spool import holding
 from gateway.spool.desk import Desk
 from gateway.step import ScheduledStep
-from gateway.transfer.step_changes import StepChanges, differences
-from gateway.transfer.worklist_poller import WorklistPoller
+from gateway.transfer.ris.step_changes import StepChanges, differences
+from gateway.transfer.ris.worklist_poller import WorklistPoller
 from gateway.trial.hospital import Hospital
 from gateway.verbs.exams import start_exam
 

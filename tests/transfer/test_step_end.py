@@ -14,7 +14,7 @@ from gateway.model import Attributed
 from gateway.settings import Settings
 from gateway.spool import holding, steps
 from gateway.spool.desk import Desk
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.calling.outcomes import Outcome
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from gateway.dicom.iods import TABLE
 from gateway.dicom.performed_step import create_dataset
 from gateway.model import Attributed, Exam
 from gateway.settings import Ris, Settings
-from gateway.transfer import step_reporter
-from gateway.transfer.outcomes import Outcome
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.ris import step_reporter
 
 
 @pytest.fixture

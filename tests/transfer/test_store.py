@@ -14,8 +14,8 @@ from orthanc import Orthanc
 from pydicom import dcmread
 
 from gateway.model import InstanceRef
-from gateway.transfer import store
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 from gateway.trial.hospital import Hospital
 
 Ecg = Callable[..., InstanceRef]
@@ -111,7 +111,8 @@ def test_progress_tells_of_every_block(tmp_path: Path, ecg: Ecg, call: Call) -> 
 
 def test_the_sender_loads_neither_pydicom_nor_pynetdicom_nor_numpy() -> None:
     code = (
-        "import sys; import gateway.cli, gateway.transfer.associations, gateway.verbs.send, gateway.verbs.echo; "
+        "import sys; import gateway.cli, gateway.verbs.send, gateway.verbs.echo\n"
+        "import gateway.transfer.storing.associations\n"
         "print(sorted({'pydicom', 'pynetdicom', 'numpy', 'sqlite3', 'ssl', 'asyncio'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -126,7 +127,7 @@ def test_a_large_object_is_sent_in_constant_memory(tmp_path: Path, ecg: Ecg) -> 
         stream.truncate(large.stat().st_size + (64 << 20))
     code = (
         "import sys; from pathlib import Path; from gateway.transfer import part10, store; "
-        "from gateway.transfer.peers import Peer; "
+        "from gateway.transfer.calling.peers import Peer; "
         "peer = Peer('pacs', 'PACS', '127.0.0.1', int(sys.argv[1]), 'GATEWAY'); "
         "[(_, outcome)] = store.send(peer, [part10.instance(Path(sys.argv[2]))]); "
         "peak = Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]; "

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from gateway.model import InstanceRef
-from gateway.transfer import store
 from gateway.transfer.association import pdu
-from gateway.transfer.peers import Peer
-from gateway.transfer.throttle import Throttle
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.calling.throttle import Throttle
+from gateway.transfer.storing import store
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[..., Peer]

@@ -22,10 +22,11 @@ from pynetdicom import AE, evt
 from gateway.destination import Destination
 from gateway.model import InstanceRef
 from gateway.settings import Box
-from gateway.transfer import echo, peers, store, tls
 from gateway.transfer.association import certificate
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer, Security
+from gateway.transfer.calling import echo, peers, tls
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer, Security
+from gateway.transfer.storing import store
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[..., Peer]

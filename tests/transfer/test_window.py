@@ -14,10 +14,10 @@ from hostile import Line
 from pynetdicom import AE, evt
 
 from gateway.model import InstanceRef
-from gateway.transfer import store
 from gateway.transfer.association import pdu
 from gateway.transfer.association.pdu import AssociateAccept, AssociateReject, ContextResult, Identity, UserInformation
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.storing import store
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[..., Peer]

@@ -21,12 +21,13 @@ from gateway.clock import Clock
 from gateway.errors import Held, Retry
 from gateway.settings import Box, Ris, Settings
 from gateway.step import ScheduledStep, value
-from gateway.transfer import dataset, worklist
+from gateway.transfer import dataset
 from gateway.transfer.association import dimse, pdu
 from gateway.transfer.association.dimse import Tag
+from gateway.transfer.calling.peers import Peer
 from gateway.transfer.names import EXPLICIT
-from gateway.transfer.peers import Peer
-from gateway.transfer.worklist_poller import SCATTER, WorklistPoller
+from gateway.transfer.ris import worklist
+from gateway.transfer.ris.worklist_poller import SCATTER, WorklistPoller
 from gateway.trial import patients
 from gateway.trial.hospital import Hospital
 from gateway.worklists import Worklist, cached_worklists, keep_worklist
@@ -357,7 +358,7 @@ import re, sys
 from pathlib import Path
 from gateway import configuration
 from gateway.clock import Clock
-from gateway.transfer.worklist_poller import WorklistPoller
+from gateway.transfer.ris.worklist_poller import WorklistPoller
 settings = configuration.load(Path(sys.argv[1]))
 poller = WorklistPoller(settings, settings.ris[0], Clock("always"))
 status = Path("/proc/self/status")

@@ -5,5 +5,5 @@ machine        the state table: what may happen when
 dimse          messages on top of it
 connection     the TCP connection under it
 
-It knows no peers, no outcomes and no services; :mod:`gateway.transfer.requestor` joins it with them.
+It knows no peers, no outcomes and no services; :mod:`gateway.transfer.calling.requestor` joins it with them.
 """

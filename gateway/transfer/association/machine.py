@@ -1,7 +1,7 @@
 """The association as its requestor sees it: a pure machine, bytes in, happenings and bytes out.
 
 The table is the requestor's part of PS3.8 table 9-10, with the states named by what they wait for. The socket
-belongs to :mod:`gateway.transfer.requestor`.
+belongs to :mod:`gateway.transfer.calling.requestor`.
 """
 
 from __future__ import annotations

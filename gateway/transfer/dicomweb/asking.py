@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gateway.errors import Held
-from gateway.transfer import outcomes
+from gateway.transfer.calling import outcomes
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
 from gateway.transfer.dicomweb import payload, statuses
 from gateway.transfer.dicomweb.server import Server
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
 
 
 def probe(peer: Peer) -> Outcome:

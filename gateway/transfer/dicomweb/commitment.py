@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.model import InstanceRef
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing.event_report import OnReport, Report
 from gateway.transfer.dicomweb import payload, statuses, verifying
 from gateway.transfer.dicomweb.line import Answer
 from gateway.transfer.dicomweb.server import JSON, Server, refused, web_of
-from gateway.transfer.event_report import OnReport, Report
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
 
 log = logging.getLogger(__name__)
 _DONE, _WORKING, _IN_USE = 200, 202, 409

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
 
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 _LONGEST = 1 << 14  # bytes

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 
-from gateway.transfer import outcomes, tls
 from gateway.transfer.association.connection import Buffer, Connection
+from gateway.transfer.calling import outcomes, tls
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
 from gateway.transfer.dicomweb.stream import HEADERS, READ, Reader, Stream, TooMuch, decoded, whole
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
 
 MOST = 4 << 20  # bytes of an answer that is kept whole
 _SLOWEST = 10_000  # bytes a second: what comes slower is no progress

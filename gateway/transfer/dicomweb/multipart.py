@@ -12,7 +12,7 @@ from gateway.errors import Misuse
 from gateway.model import InstanceRef
 from gateway.transfer import part10
 from gateway.transfer.association.connection import Buffer
-from gateway.transfer.throttle import Throttle
+from gateway.transfer.calling.throttle import Throttle
 
 BLOCK = 1 << 18  # bytes read at a time: the memory of one upload
 _HEADER = b"Content-Type: application/dicom\r\n\r\n"

@@ -10,10 +10,10 @@ from dataclasses import replace
 from gateway import __version__
 from gateway.model import InstanceRef
 from gateway.transfer.association.connection import Buffer
+from gateway.transfer.calling.outcomes import Failed
+from gateway.transfer.calling.peers import Peer, Web
 from gateway.transfer.dicomweb import credentials, statuses
 from gateway.transfer.dicomweb.line import MOST, Answer, Line, Request, Take
-from gateway.transfer.outcomes import Failed
-from gateway.transfer.peers import Peer, Web
 
 log = logging.getLogger(__name__)
 

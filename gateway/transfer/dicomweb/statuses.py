@@ -1,7 +1,7 @@
 """TABLE of what follows from each HTTP status of a DICOMweb server (PS3.18 8.5, tables 10.5.3-1, 13.4.3-1), in words.
 
-The kinds are the sender's own (:mod:`gateway.transfer.outcomes`): what is wrong at either end is tried again and bars
-the whole server; what is wrong with one instance is held for a person, after it was sent by itself.
+The kinds are the sender's own (:mod:`gateway.transfer.calling.outcomes`): what is wrong at either end is tried again
+and bars the whole server; what is wrong with one instance is held for a person, after it was sent by itself.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from email.message import Message
 from typing import Literal
 
-from gateway.transfer import outcomes
-from gateway.transfer.outcomes import Kind, Outcome, Row
-from gateway.transfer.peers import Peer
+from gateway.transfer.calling import outcomes
+from gateway.transfer.calling.outcomes import Kind, Outcome, Row
+from gateway.transfer.calling.peers import Peer
 
 # Whom a refusal is about: "server" bars it for a while; "instance" is held, or tried again, alone, and what came in
 # one request with others is sent in smaller ones until it is known which; "size" is an instance, or too many at once.

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.model import InstanceRef
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
 from gateway.transfer.dicomweb import payload, statuses
 from gateway.transfer.dicomweb.line import Answer
 from gateway.transfer.dicomweb.multipart import BLOCK, Unreadable, Upload
 from gateway.transfer.dicomweb.server import Server, refused, web_of
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.sending import Progress
+from gateway.transfer.storing.sending import Progress
 
 log = logging.getLogger(__name__)
 _IN_VAIN = 3  # instances in a row, each by itself: then it is the server's trouble, and the rest is not tried

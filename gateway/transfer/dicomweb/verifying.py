@@ -12,12 +12,12 @@ from email.message import Message
 from typing import Any
 
 from gateway.model import InstanceRef
+from gateway.transfer.calling.outcomes import Failed, Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing.event_report import OnReport, Report
 from gateway.transfer.dicomweb import comparing, multipart, payload
 from gateway.transfer.dicomweb.line import MOST, Answer
 from gateway.transfer.dicomweb.server import Server, refused, web_of
-from gateway.transfer.event_report import OnReport, Report
-from gateway.transfer.outcomes import Failed, Outcome
-from gateway.transfer.peers import Peer
 
 BY = {"index": "QIDO-RS", "metadata": "WADO-RS metadata", "bytes": "WADO-RS, byte by byte"}
 _CLASS, _INSTANCE, _STUDY, _SERIES = "00080016", "00080018", "0020000D", "0020000E"

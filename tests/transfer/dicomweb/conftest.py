@@ -14,7 +14,7 @@ from spooling import Box, Pacs, record, somebodys_exam
 
 from gateway import configuration
 from gateway.destination import Destination
-from gateway.transfer.transports import transport
+from gateway.transfer.delivering.transports import transport
 
 DESTINATION = """
 [[destination]]
@@ -68,7 +68,7 @@ class Site:
 @pytest.fixture(autouse=True)
 def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive of the tests has all it will have at once."""
-    monkeypatch.setattr("gateway.transfer.lingering.MOMENT", 0.0)
+    monkeypatch.setattr("gateway.transfer.delivering.lingering.MOMENT", 0.0)
 
 
 @pytest.fixture

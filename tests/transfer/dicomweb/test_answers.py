@@ -13,11 +13,11 @@ from archive import dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.transfer.calling.outcomes import Failed
+from gateway.transfer.calling.peers import Peer, Web
 from gateway.transfer.dicomweb import multipart, payload, statuses
 from gateway.transfer.dicomweb.line import Line, Request
 from gateway.transfer.dicomweb.payload import Told, Unintelligible
-from gateway.transfer.outcomes import Failed
-from gateway.transfer.peers import Peer, Web
 
 JSON, XML = "application/dicom+json", "application/dicom+xml"
 WEB = Web("http://127.0.0.1/web", "/web", "", "verified", "index")

@@ -20,8 +20,8 @@ from gateway.cli import main
 from gateway.destination import Destination
 from gateway.model import InstanceRef
 from gateway.settings import Box as Named
-from gateway.transfer import peers
-from gateway.transfer.transports import transport
+from gateway.transfer.calling import peers
+from gateway.transfer.delivering.transports import transport
 
 Ecg = Callable[..., InstanceRef]
 LARGE = 200_000_000  # bytes
@@ -83,8 +83,9 @@ import re
 from pathlib import Path
 from gateway.destination import Destination
 from gateway.settings import Box
-from gateway.transfer import part10, peers
-from gateway.transfer.transports import transport
+from gateway.transfer import part10
+from gateway.transfer.calling import peers
+from gateway.transfer.delivering.transports import transport
 to = Destination(name="web", url="http://127.0.0.1:{web.http}/dicom-web", plain_http=True, policy="verified",
                  verified_by="bytes", timeout=60.0)
 peer, one, by = peers.destination(Box(), to), part10.instance(Path({one.path!r})), transport(True)

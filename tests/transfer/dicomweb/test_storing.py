@@ -15,11 +15,11 @@ from archive import Archive, Line, answer, dataset
 from gateway.destination import Destination
 from gateway.model import InstanceRef
 from gateway.settings import Box
-from gateway.transfer import peers
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.throttle import Throttle
-from gateway.transfer.transports import Transport, transport
+from gateway.transfer.calling import peers
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.calling.throttle import Throttle
+from gateway.transfer.delivering.transports import Transport, transport
 
 Ecg = Callable[..., InstanceRef]
 

@@ -16,9 +16,9 @@ from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
 from gateway.settings import Box
-from gateway.transfer import peers
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.transports import transport
+from gateway.transfer.calling import peers
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.delivering.transports import transport
 
 Ecg = Callable[..., InstanceRef]
 FIRST, SECOND = "first.token-4711~+/==", "second.token-0815"

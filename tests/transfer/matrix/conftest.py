@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from transfer.matrix.stage import BIG, fill
 
-from gateway.transfer import lingering, requestor
+from gateway.transfer.calling import requestor
+from gateway.transfer.delivering import lingering
 
 
 @pytest.fixture(autouse=True)

@@ -25,13 +25,15 @@ from gateway.clock import Clock
 from gateway.model import InstanceRef
 from gateway.settings import Settings
 from gateway.spool import deliveries
-from gateway.transfer import commitment, part10, reports, store
-from gateway.transfer.courier import Courier
-from gateway.transfer.event_report import Answer, Report
-from gateway.transfer.listener import Listener
-from gateway.transfer.outcomes import Outcome
-from gateway.transfer.peers import Peer
-from gateway.transfer.reception.admission import Limits
+from gateway.transfer import part10
+from gateway.transfer.calling.outcomes import Outcome
+from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing import commitment, reports
+from gateway.transfer.committing.event_report import Answer, Report
+from gateway.transfer.committing.listener import Listener
+from gateway.transfer.committing.reception.admission import Limits
+from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.storing import store
 
 INSTANCES = 4
 BIG = 800_000  # samples of an instance that no socket buffer holds: 13 MB
