@@ -153,7 +153,9 @@ class Box:
         self.rewrap = wrap_again
         self.remake = lambda uid: remake(settings, self.ledger, clock, wrap, uid)
         self.couriers = [
-            Courier(settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request, getattr(pacs, "look", None))
+            Courier(
+                settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request, look=getattr(pacs, "look", None)
+            )
             for d in settings.destinations
         ]
 

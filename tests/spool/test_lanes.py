@@ -23,7 +23,7 @@ NOW = 1e6
 
 
 def due(uid: int) -> Due:
-    return Due(InstanceRef("1.2", str(uid), "1.2.1", "/", 10), None, "", "", "", 0)
+    return Due(InstanceRef("1.2", str(uid), "1.2.1", "/", 10), None, "", "", "", 0, "stored")
 
 
 def uids(found: list[Due]) -> list[str]:

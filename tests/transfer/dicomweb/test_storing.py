@@ -153,7 +153,7 @@ def test_a_request_says_who_asks_whom_for_what(there: Archive, by: Transport, pe
 
 def test_it_loads_neither_pydicom_nor_numpy_nor_a_database() -> None:
     code = (
-        "import sys; from gateway.transfer import transports; transports.transport(True); "
+        "import sys; from gateway.transfer.delivering import transports; transports.transport(True); "
         "from gateway.transfer.dicomweb import asking; "
         "print(sorted({'pydicom', 'pynetdicom', 'numpy', 'sqlite3', 'asyncio'} & set(sys.modules)))"
     )

@@ -237,7 +237,7 @@ CASES = {
         reports(under_another_transaction), WAITS, "which this box did not begin", told=False
     ),
     "reports instances that nobody asked for": Case(
-        reports(with_strangers), FINE, "committed to instance 1.2.3.4, which it was not asked for; ignored", told=False
+        reports(with_strangers), FINE, "answered for instance 1.2.3.4, which it was not asked for; ignored", told=False
     ),
     "leaves an instance out of its report": Case(
         reports(leaves_out), AGAIN, "the report does not mention it; asked again"
