@@ -126,7 +126,9 @@ def test_a_large_object_is_sent_in_constant_memory(tmp_path: Path, ecg: Ecg) -> 
     with large.open("r+b") as stream:  # a hole: the disk is not what is tested
         stream.truncate(large.stat().st_size + (64 << 20))
     code = (
-        "import sys; from pathlib import Path; from gateway.transfer import part10; from gateway.transfer.storing import store; "
+        "import sys; from pathlib import Path\n"
+        "from gateway.transfer import part10\n"
+        "from gateway.transfer.storing import store\n"
         "from gateway.transfer.calling.peers import Peer; "
         "peer = Peer('pacs', 'PACS', '127.0.0.1', int(sys.argv[1]), 'GATEWAY'); "
         "[(_, outcome)] = store.send(peer, [part10.instance(Path(sys.argv[2]))]); "
