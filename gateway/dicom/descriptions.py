@@ -1,8 +1,9 @@
 """What a RIS says in words for people, made such that an instance may carry it.
 
 Real RIS send descriptions with line feeds and with more than the 64 characters of an LO (PS3.5 table 6.2-1), and codes
-that name a context group without saying whose it is. Nobody is identified by those, so they are mended here and
-hold nothing. Names, identifiers and codes themselves are never touched: what is wrong in them is for a person.
+with empty attributes, or that name a context group without saying whose it is. Nobody is identified by those, so they
+are mended here and hold nothing. Names, identifiers and codes themselves are never touched: what is wrong in them is
+for a person.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ def mended(keyword: str, value: Any) -> Any:
 
 
 def _mend_item(item: Dataset) -> None:
+    coded = "CodeMeaning" in item
     for element in list(item):
-        if element.keyword and not element.is_empty:
+        if element.is_empty:
+            if coded:  # an empty Coding Scheme Version says no more than none, and only that conforms
+                del item[element.tag]
+        elif element.keyword:
             element.value = mended(element.keyword, element.value)
     if any(keyword in item for keyword in _ENHANCED) and not all(item.get(keyword) for keyword in _ENHANCED):
         for keyword in _ENHANCED:

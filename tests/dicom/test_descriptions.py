@@ -26,6 +26,7 @@ def sloppy() -> dict[str, Any]:
     item["00321060"]["Value"] = step["00400007"]["Value"] = [LONG]
     code["00080104"]["Value"] = [LONG]
     code["0008010F"] = {"vr": "CS", "Value": ["3001"]}
+    code["00080103"] = {"vr": "SH"}
     return item
 
 
@@ -40,6 +41,7 @@ def test_its_words_are_mended_and_conform(sloppy: dict[str, Any], tmp_path: Path
     (code,) = found.ProcedureCodeSequence
     assert (code.CodeValue, code.CodeMeaning) == ("ECG12", MENDED)
     assert "ContextIdentifier" not in code
+    assert "CodingSchemeVersion" not in code
 
 
 def test_the_step_reports_the_same_words(sloppy: dict[str, Any]) -> None:

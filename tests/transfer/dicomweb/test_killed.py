@@ -67,8 +67,13 @@ def test_whatever_moment_it_is_killed_in(config: Path, there: Archive, policy: s
         for _ in range(4):
             record(settings, whose.exam, 50)
         before = len(there.requests)
+        all_done = [last] * 4 * (round_ + 1)
         with forward(config):
-            eventually(lambda before=before, round_=round_: len(there.requests) > before + round_)
+            eventually(
+                lambda before=before, after=round_, done=all_done: (
+                    len(there.requests) > before + after or states(settings) == done
+                )
+            )
     with forward(config):
         eventually(lambda: states(settings) == [last] * 12)
     files = {f.name: f.read_bytes() for f in settings.box.data.rglob("*.dcm")}

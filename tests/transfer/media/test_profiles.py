@@ -140,7 +140,11 @@ def test_rle_becomes_the_pixels_that_dcmtk_decodes(
 
 
 def test_what_cannot_be_decoded_without_loss_is_held_in_words(tmp_path: Path) -> None:
-    cases = ((BASELINE, "its coding is lossy"), (H264, "its coding is lossy"), (LS, "no decoder for it is installed"))
+    cases = (
+        (BASELINE, "its coding is lossy"),
+        (H264, "its coding is lossy"),
+        (LOSSLESS, "no decoder for it is installed"),
+    )
     for syntax, words in cases:
         ref = write(tmp_path, still(PixelData=encapsulate([b"\xff\xd8\xff\xd9"])), syntax)
         with (
