@@ -12,7 +12,6 @@ import hostile
 import pytest
 from ecg_files import TWELVE_LEAD
 from hostile import Line
-from peers import free_port
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
@@ -23,6 +22,7 @@ from gateway.transfer.calling.outcomes import Failed, Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.storing import store
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[..., Peer]
