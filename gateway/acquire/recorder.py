@@ -29,7 +29,7 @@ from gateway.places import Places
 from gateway.settings import Device
 
 log = logging.getLogger(__name__)
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 _SYNCS = 60  # whose times are remembered
 _FORGET = 1000  # acquisitions
 _whose: dict[str, tuple[str, int]] = {}  # acquisition -> its exam, and when its folder had last changed
@@ -69,6 +69,7 @@ class Recorder:
             number=self._next_number(exam) if exam else 1,
             started=now,
             test=self._device.test,
+            picture=started.picture,
         )
         folder = self._here.acquisition(facts.acquisition)
         with self._disk("no recording was begun"):
