@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from dcmtk import worklist_file
-from peers import free_port, need, running
+from peers import need, running
 from pydicom import Dataset
+
+from gateway.trial.ports import free_port
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 
