@@ -79,5 +79,6 @@ def orthanc(
         "Worklists": {"Enable": True, "Database": str(items), "FilterIssuerAet": False},
     }
     (folder / "orthanc.json").write_text(json.dumps(config | further))
-    with running([program, str(folder / "orthanc.json")], peer.port, folder / "orthanc.log", nodelay):
+    command = [program, str(folder / "orthanc.json")]
+    with running(command, peer.port, folder / "orthanc.log", nodelay, at_once=True):
         yield peer

@@ -40,8 +40,10 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], port: int, log: Path, nodelay: bool = True) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that listens on ``port``, stopped at the end whatever happens."""
+def running(
+    command: Sequence[str], port: int, log: Path, nodelay: bool = True, at_once: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that listens on ``port``, stopped at the end whatever happens; ``at_once``: without being asked to."""
     environment = dict(os.environ) | ({"TCP_NODELAY": "1"} if nodelay else {})
     with log.open("wb") as stream:
         process = subprocess.Popen(list(command), stdout=stream, stderr=subprocess.STDOUT, env=environment)
@@ -49,7 +51,7 @@ def running(command: Sequence[str], port: int, log: Path, nodelay: bool = True) 
             wait_for_port(port, process, log)
             yield process
         finally:
-            process.terminate()
+            (process.kill if at_once else process.terminate)()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:

@@ -25,6 +25,7 @@ from gateway.settings import Settings
 from gateway.spool.space import Purger
 from gateway.transfer.calling.echo import echo
 from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing import listener
 from gateway.trial.hospital import Hospital
 from gateway.trial.ports import free_port
 from gateway.worklists import cached_worklists
@@ -190,7 +191,10 @@ def ask_if_up(settings: Settings, exam_id: str) -> list[dict[str, Any]]:
     return answer["deliveries"] if answer else []
 
 
-def test_a_port_that_is_taken_at_the_start_is_a_trouble_and_used_once_it_is_free(settings: Settings) -> None:
+def test_a_port_that_is_taken_at_the_start_is_a_trouble_and_used_once_it_is_free(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_AGAIN", 0.1)
     with socket.socket() as other:
         other.bind((settings.listener.host, settings.listener.port))
         other.listen()
