@@ -9,13 +9,13 @@ of dcmsend from process start to exit, with the same files and the same storescp
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aborting import padded
 from ecg_files import write_ecg
 from peers import free_port, running
 
@@ -63,16 +63,7 @@ def rows(work: Path) -> Iterator[Row]:
     for name, many, samples in SETS:
         made = [write_ecg(work / name, samples) for _ in range(many)]
         yield _beside_dcmsend(f"forward sends {many} x {made[0].size / 1000:.0f} kB", work, made)
-    yield from _memory("forward sends 1 x 2 GB", work / "memory", _padded(work / "padded"))
-
-
-def _padded(folder: Path) -> InstanceRef:
-    """An ECG with a Data Set Trailing Padding (FFFC,FFFC) of 2 GB, which takes no room on the disk: a hole."""
-    one = write_ecg(folder)
-    with Path(one.path).open("ab") as stream:
-        stream.write(b"\xfc\xff\xfc\xffOB\0\0" + LARGE.to_bytes(4, "little"))
-    os.truncate(one.path, Path(one.path).stat().st_size + LARGE)
-    return one
+    yield from _memory("forward sends 1 x 2 GB", work / "memory", padded(work / "padded", LARGE))
 
 
 def _beside_dcmsend(what: str, work: Path, made: list[InstanceRef]) -> Row:
