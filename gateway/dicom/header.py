@@ -102,11 +102,15 @@ def synchronized(facts: Facts, iod: Iod) -> str:
 
     N for a recording that began with an unsure clock. With a synchronized clock it would be Y, which makes Multiplex
     Group Time Offset required (PS3.3 C.10.9); dciodvfy looks for the Y in the wrong data set and calls that offset
-    an error. For the classes that it judges, the module (usage U) is therefore left out, and nothing is claimed.
+    an error. For the classes that it judges, the module is therefore left out where it may be, and nothing is claimed;
+    where it must be there (hemodynamic, electrophysiology) it says N: to the millisecond, which matters in these, no
+    device on a serial line is synchronized.
     """
     if not facts.started.trusted:
         return "N"
-    return "Y" if iod.states_synchronized else ""
+    if iod.states_synchronized:
+        return "Y"
+    return "N" if any(use.module == "Synchronization" and use.usage != "U" for use in iod.modules) else ""
 
 
 def series_uid(facts: Facts, exam: Exam, iod: Iod) -> str:

@@ -103,6 +103,7 @@ _ROWS = (
         "HD",
         _modules(synchronization="C"),
         Limits((1, 4), (1, 8), ("SS",), rate=(0.0, 400.0), sources=("3003", "3001", "3090")),
+        states_synchronized=False,
     ),
     Iod(
         "electrophysiology",
@@ -112,6 +113,7 @@ _ROWS = (
         "EPS",
         _modules(synchronization="C"),
         Limits((1, 4), _ANY, ("SS",), rate=(0.0, 20000.0), sources=("3011",)),
+        states_synchronized=False,
     ),
     Iod(
         "voice",
@@ -121,6 +123,7 @@ _ROWS = (
         "AU",
         _modules(annotation="U"),
         Limits((1, 1), (1, 2), ("UB", "MB", "AB"), rate=(8000.0, 8000.0), only_bits=8),
+        states_synchronized=False,
     ),
     Iod(
         "audio",

@@ -46,7 +46,7 @@ BESIDE = ("3030", "3033", "3031", "3032", "3001", "3005", "3003")
 @dataclass(frozen=True, slots=True)
 class _Group:
     name: str
-    codes: frozenset[tuple[str, str]]
+    meanings: dict[tuple[str, str], str]  # by scheme and code
     named: dict[tuple[str, ...], Code]
 
 
@@ -56,13 +56,13 @@ def _groups() -> dict[str, _Group]:
     for block in _FILE.read_text(encoding="utf-8").split("\n\n")[1:]:
         head, *lines = block.splitlines()
         cid, _, group_name = head.partition(" ")
-        codes: set[tuple[str, str]] = set()
+        meanings: dict[tuple[str, str], str] = {}
         named: dict[tuple[str, ...], Code | None] = {}
         for code, names in (one for line in lines for one in _expand(line)):
-            codes.add((code.scheme, code.value))
+            meanings[code.scheme, code.value] = code.meaning
             for one in {_key(text) for text in names}:
                 named[one] = code if named.get(one, code) == code else None  # of two things: of neither
-        found[cid] = _Group(group_name, frozenset(codes), {k: code for k, code in named.items() if code})
+        found[cid] = _Group(group_name, meanings, {k: code for k, code in named.items() if code})
     return found
 
 
@@ -72,8 +72,10 @@ def _expand(line: str) -> Iterable[tuple[Code, list[str]]]:
     if not value.endswith("+"):
         return [(Code(value, scheme, meaning), [meaning, *others])]
     prefix, _, number = value[:-1].rpartition(":")
-    codes = [Code(f"{prefix}:{int(number) + n}", scheme, meaning + side) for n, side in enumerate(_SIDES)]
-    return [(code, [code.meaning]) for code in codes]
+    return [
+        (Code(f"{prefix}:{int(number) + n}", scheme, meaning + side), [text + side for text in (meaning, *others)])
+        for n, side in enumerate(_SIDES)
+    ]
 
 
 def _key(text: str) -> tuple[str, ...]:
@@ -92,7 +94,12 @@ def name(cid: str) -> str:
 
 def codes(cid: str) -> frozenset[tuple[str, str]]:
     """(scheme, code) of each member."""
-    return _groups()[cid].codes
+    return frozenset(_groups()[cid].meanings)
+
+
+def meaning(cid: str, scheme: str, value: str) -> str:
+    """Code Meaning of a member."""
+    return _groups()[cid].meanings[scheme, value]
 
 
 def find(label: str, cids: Iterable[str]) -> Code | None:
@@ -115,8 +122,8 @@ def source(channel: Channel, iod: Iod, kind: Kind) -> Code:
     if "3001" in iod.waveform.sources[:1]:
         return leads.source(channel.label)
     cids = (*iod.waveform.sources, *BESIDE)
-    cid, meaning = OF_KIND.get(kind, ("", ""))
-    found = find(channel.label, cids) or find(parts(channel.label)[0], cids) or (find(meaning, [cid]) if cid else None)
+    cid, of_kind = OF_KIND.get(kind, ("", ""))
+    found = find(channel.label, cids) or find(parts(channel.label)[0], cids) or (find(of_kind, [cid]) if cid else None)
     if found is None:
         raise Held(f"channel {channel.label!r} of {iod.label} names no {_said(iod)}", _SAY.format(what="label"))
     return found
