@@ -79,7 +79,9 @@ class Forward:
             self._intake,
             self._imports,
             shifts=shifts(
-                [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations], *arguments[1:]
+                [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations],
+                *arguments[1:],
+                self.workers.ring,
             ),
             reporters=[StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps],
             pollers=[WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist],
@@ -129,8 +131,9 @@ class Forward:
 
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
+        before = self._recovery.adopted
         more = self._recovery.turn(beat)
-        if self._intake.turn(beat) + self._imports.turn(beat):
+        if self._recovery.adopted - before + self._intake.turn(beat) + self._imports.turn(beat):
             self.workers.ring()
         return 0.0 if more else _INTAKE_EVERY
 

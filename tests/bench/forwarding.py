@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ecg_files import write_ecg
-from peers import free_port, running
+from peers import running
 
 from gateway import fsops, local
 from gateway.model import InstanceRef
 from gateway.settings import Settings
 from gateway.spool import layout
+from gateway.trial.ports import free_port
 from gateway.trial.workshop import Process, workshop
 from tests.bench.measuring import NOT_INSTALLED, Row, figure, program
 from tests.bench.processes import memory

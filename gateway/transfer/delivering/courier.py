@@ -77,14 +77,16 @@ class Courier:
             return min(left, _IDLE)
         if (unanswered := self.asking.look_after(beat)) is not None:
             self._judge(False, unanswered, {})
-            return _IDLE
+            return min(self.pause.left(), _IDLE)
         self.asking.again()
         try:
             more = self._send_due(lambda: self._alive(beat))
         finally:
             self._note_taken()
         more = self._ask_due(beat) or more
-        return 0.0 if more and not self.pause.left() else _IDLE
+        if (left := self.pause.left()) > 0:
+            return min(left, _IDLE)
+        return 0.0 if more else _IDLE
 
     def probe(self) -> None:
         """Ask one that does not answer whether it does now, if it was left alone for long enough."""
