@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.model import Equipment, MultiplexGroup
+from gateway.model import Code, Equipment, Kind, MultiplexGroup, Picture
 
 if TYPE_CHECKING:  # numpy costs 0.1 s and 10 MiB, and every command that can read the configuration imports this
     import numpy as np
@@ -29,6 +29,9 @@ class Started:
 
     equipment: Equipment
     groups: tuple[MultiplexGroup, ...]
+    picture: Picture | None = None  # of an image source
+    at: float | None = None  # when it began by the device's own clock (wall seconds, UTC); None: now, by the box's
+    kind: Kind | None = None  # of a source that may deliver several kinds; None: the adapter's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,12 +54,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Something that happened at a moment: event button, lead off, pacer. ``sample`` is 0-based in its group."""
+    """Something that happened at a moment: event button, lead off, pacer. ``sample`` is 0-based in its group.
+
+    ``concept`` names it in a code where there is one; ``samples`` is how many it goes on for, 0 for a moment.
+    """
 
     text: str
     time: float
     group: int = 0
     sample: int | None = None
+    concept: Code | None = None
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,18 @@ class Kind(StrEnum):
     """What is measured. The IOD follows from it, the configuration and the duration."""
 
     ECG = "ECG"
+    HEMODYNAMIC = "HEMODYNAMIC"  # pressures in vessels and heart, with a surface ECG or without
+    ELECTROPHYSIOLOGY = "ELECTROPHYSIOLOGY"  # intracardiac electrograms
+    PULSE = "PULSE"  # arterial pulse, plethysmogram
+    RESPIRATION = "RESPIRATION"
+    EEG = "EEG"
+    SLEEP = "SLEEP"  # EEG of a polysomnogram
+    EMG = "EMG"
+    EOG = "EOG"
+    POSITION = "POSITION"  # of the body
+    VOICE = "VOICE"  # speech about the patient
+    AUDIO = "AUDIO"  # any other sound: heart, lung, Doppler
+    PICTURES = "PICTURES"  # stills and clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,9 @@ class Channel:
     low_cut: float | None = None  # Hz, high-pass edge of the device's own filter
     high_cut: float | None = None  # Hz, low-pass edge
     notch: float | None = None  # Hz
+    source: Code | None = None  # Channel Source; None: the label names it
+    reference: str = ""  # label of the electrode that it is measured against ("A1", "Cz"); "": not told
+    skew: float = 0.0  # seconds that its samples lie behind the group's time (Channel Time Skew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,19 @@ class MultiplexGroup:
     label: str
     rate: float  # Hz
     channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The frames of an image source, as the device delivers them; all of one acquisition are alike."""
+
+    encoding: str  # of each :class:`gateway.events.Frame`: "MJPEG", "YUYV", "NV12", "RGB24", "H264", ...
+    columns: int
+    rows: int
+    rate: float = 0.0  # frames per second as announced; 0 = one still
+    aspect: tuple[int, ...] = (1, 1)  # pixel aspect ratio, vertical and horizontal, as in (0028,0034)
+    matrix: str = "BT.601"  # of YCbCr: "BT.601" or "BT.709"
+    full_range: bool = False  # YCbCr uses 0..255, not 16..235/240
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +123,8 @@ class Facts:
     number: int  # 1-based: this device's n-th acquisition in the exam
     started: Instant
     test: bool = False  # a simulated or test recording, not of a patient
-    version: int = 1
+    picture: Picture | None = None  # of an image source
+    version: int = 2  # 1 had no pictures, and nothing of a channel from its source on
 
 
 class Attributed(StrEnum):
@@ -168,6 +197,7 @@ class InstanceRef:
     transfer_syntax_uid: str
     path: str  # absolute path of the Part 10 file
     size: int = field(default=0)  # bytes
+    sha256: str = ""  # of the file as it was written, hexadecimal; "" = nobody knows
 
 
 def to_json(value: Any) -> Any:

@@ -9,7 +9,7 @@ Layout, all little-endian::
 
     SAMPLES  group:u8 channels:u16 first:u64 int32[samples][channels]   first = 0-based position in the group
     FRAME    JSON header, one NUL, the encoded bytes
-    MARKER   JSON {text, group, sample}
+    MARKER   JSON {text, group, sample}, and {concept, samples} if it has them
     GAP      JSON {reason, group, first, samples, seconds}              the position moves on by ``samples``
     BYTES    bytes as received from the device (for replay)
     SYNCED   offset:u64                                                 all before it was on the medium by then
@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from gateway import fsops
 from gateway.counts import End, GroupEnd
 from gateway.errors import Fatal, Held
 from gateway.events import Frame, Gap, Marker, Samples
+from gateway.model import Code, from_json, to_json
 
 __all__ = ["End", "GroupEnd", "Record", "Type", "Writer"]  # the rest is asked for by module: records.read
 MAGIC = b"GWREC\x00"
@@ -160,7 +162,11 @@ def _encode(event: Samples | Frame | Marker | Gap, end: End) -> tuple[Type, byte
             gap = {"reason": event.reason, "group": event.group, "first": first}
             return Type.GAP, json.dumps(gap | {"samples": event.samples, "seconds": event.seconds}).encode()
         case Marker():
-            mark = {"text": event.text, "group": event.group, "sample": event.sample}
+            mark: dict[str, Any] = {"text": event.text, "group": event.group, "sample": event.sample}
+            if event.samples:
+                mark["samples"] = event.samples
+            if event.concept is not None:
+                mark["concept"] = to_json(event.concept)
             return Type.MARKER, json.dumps(mark).encode()
         case Frame():
             return Type.FRAME, json.dumps({"encoding": event.encoding}).encode() + b"\x00" + event.data
@@ -178,7 +184,8 @@ def decode(record: Record) -> Samples | Frame | Marker | Gap | None:
             return Gap(gap["reason"], record.time, gap["samples"], gap["seconds"], gap["group"])
         case Type.MARKER:
             mark = json.loads(record.payload)
-            return Marker(mark["text"], record.time, mark["group"], mark["sample"])
+            concept = from_json(Code, mark["concept"]) if "concept" in mark else None
+            return Marker(mark["text"], record.time, mark["group"], mark["sample"], concept, mark.get("samples", 0))
         case Type.FRAME:
             head, data = record.payload.split(b"\x00", 1)
             return Frame(data, record.time, json.loads(head)["encoding"])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway import fsops, interrupted, records
 from gateway.errors import Fatal, Held
 from gateway.events import Frame, Gap, Marker, Samples
+from gateway.model import Code
 from gateway.records import Type, Writer
 
 
@@ -31,6 +32,7 @@ EVENTS = (
     block([1, -2], [3, 4], time=1.0),
     Gap("lost", 2.0, samples=5, seconds=0.5),
     Marker("button", 2.5, sample=7),
+    Marker("pacer", 2.5, sample=8, concept=Code("2:15872", "MDC", "Pacer spike"), samples=3),
     Frame(b"\x00\x01jpeg", 2.6, "jpeg"),
     block([-(2**31), 2**31 - 1], time=3.0, group=1),
 )

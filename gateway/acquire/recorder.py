@@ -19,6 +19,7 @@ from pathlib import Path
 
 from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
+from gateway.acquire.montage import labelled
 from gateway.clock import Clock
 from gateway.errors import FULL, Fatal, Held, fix_of
 from gateway.events import Frame, Gap, Identified, Marker, Samples, Started
@@ -29,7 +30,7 @@ from gateway.places import Places
 from gateway.settings import Device
 
 log = logging.getLogger(__name__)
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 _SYNCS = 60  # whose times are remembered
 _FORGET = 1000  # acquisitions
 _whose: dict[str, tuple[str, int]] = {}  # acquisition -> its exam, and when its folder had last changed
@@ -62,13 +63,14 @@ class Recorder:
             device=self._device.name,
             adapter=self._adapter.name,
             adapter_version=self._adapter.version,
-            kind=self._adapter.kind,
+            kind=started.kind or self._adapter.kind,
             equipment=started.equipment,
-            groups=started.groups,
+            groups=labelled(started.groups, self._device.montage),
             exam=exam,
             number=self._next_number(exam) if exam else 1,
             started=now,
             test=self._device.test,
+            picture=started.picture,
         )
         folder = self._here.acquisition(facts.acquisition)
         with self._disk("no recording was begun"):
