@@ -14,11 +14,13 @@ import random
 import socket
 import ssl
 import struct
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' builders import each other by bare names
 from authority import Authority
 
 from gateway.model import InstanceRef
