@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import Fatal
 from gateway.spool import deliveries, instances, settling, transactions
+from gateway.spool.deliveries import Taken
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -61,7 +62,7 @@ class Life(RuleBasedStateMachine):
     @rule(name=where)
     def store(self, name: str) -> None:
         try:
-            deliveries.stored(self.ledger, "1", name, "aa", "", "", 1.0)
+            deliveries.stored(self.ledger, name, [Taken("1", "aa", "", "", 1.0)])
         except Fatal:
             assert self.state[name] != "QUEUED"
             return

@@ -14,7 +14,7 @@ from gateway import configuration
 from gateway.destination import Destination
 from gateway.settings import Settings
 from gateway.spool import deliveries, instances, lanes, marks, settling, standing_in, transactions
-from gateway.spool.deliveries import TO_ASK
+from gateway.spool.deliveries import TO_ASK, Taken
 from gateway.spool.instances import Origin
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -69,7 +69,7 @@ class Pair(RuleBasedStateMachine):
     def sent(self, name: str, uids: list[str]) -> None:
         for uid in uids:
             self.has[name].add(uid)
-            deliveries.stored(self.ledger, uid, name, "aa", "0000", "done", 1.0)
+            deliveries.stored(self.ledger, name, [Taken(uid, "aa", "0000", "done", 1.0)])
             if name == "other":
                 self.noted.add(uid)
 
