@@ -8,6 +8,7 @@ ledger. A refusal concerns one instance and is held; a peer that does not answer
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from gateway.clock import Clock
@@ -67,6 +68,7 @@ class Courier:
         self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
         self._caution = Caution(self.pause)
         self._taken: list[tuple[str, str, str, str, str, float, str | None]] = []  # what deliveries.stored() is told
+        self.failures: Counter[str] = Counter()  # calls that failed since the start, by the outcome's code
         self._noted = 0.0  # monotonic
         self.words = "not tried yet"  # for people: how it went the last time
         self.answers: bool | None = None
@@ -214,6 +216,8 @@ class Courier:
         if any(not outcome.is_status for outcome in failed.values()):
             self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
+        if broken is not None:
+            self.failures[broken.code] += 1
         if not worked and broken is not None:
             seconds = self._caution.failed(failed, broken.wait)
             if self.words != words:
