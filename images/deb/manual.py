@@ -16,10 +16,12 @@ FILES = (
     ("/run/gateway", "the processes' local sockets"),
 )
 UNITS = (
-    ("gateway.target", "all of it; a configuration that was changed is taken up when it is restarted"),
+    ("gateway.target", "all of it; gateway config apply starts it anew with a changed configuration"),
     ("capture@DEVICE.service", "records from one device of the configuration"),
     ("forward.service", "wraps, keeps, sends, copies to sticks, purges"),
     ("console.socket, console.service", "the page, on this box only"),
+    ("gateway-check.service", "says in one line how the box is, when it has come up"),
+    ("gateway-config.path", "says in the journal whether a changed configuration is right"),
     ("stick@NAME.service", "mounts one stick; started by udev"),
 )
 FINDING = (
