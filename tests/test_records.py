@@ -280,7 +280,7 @@ def test_what_hangs_behind_a_whole_recording_does_not_make_it_an_interrupted_one
     assert path.read_bytes() == whole
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.one_of(

@@ -403,7 +403,5 @@ TestNoRecordingGoesToAWrongPatient = Ward.TestCase
 TestNoRecordingGoesToAWrongPatient.settings = settings(
     max_examples=1000 if SLOW else 40,
     stateful_step_count=50,
-    deadline=None,
-    derandomize=not SLOW,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
