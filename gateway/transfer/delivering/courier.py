@@ -8,6 +8,7 @@ ledger. A refusal concerns one instance and is held; a peer that does not answer
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.errors import Fatal, GatewayError, Held
@@ -49,6 +50,7 @@ class Courier:
         self._pace = Pace(rate)
         self.pause = backoff.Pause(duty.destination.retry_first, duty.destination.retry_most, duty.clock.monotonic)
         self._caution = Caution(self.pause)
+        self.failures: Counter[str] = Counter()  # calls that failed since the start, by the outcome's code
         self._taken: list[Taken] = []
         self._noted = 0.0  # monotonic
         self.words = "not tried yet"  # for people: how it went the last time
@@ -207,6 +209,8 @@ class Courier:
         if any(not outcome.is_status for outcome in failed.values()):
             self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
+        if broken is not None:
+            self.failures[broken.code] += 1
         if not worked and broken is not None:
             seconds = self._caution.failed(failed, broken.wait)
             if self.words != words:
