@@ -30,11 +30,12 @@ def choose(kind: Kind, wanted: str, shapes: tuple[Shape, ...], acquisition: str,
         wanted = next((key for key in order if not _broken(TABLE[key], shapes, auto=True)), classes.widest)
     row = TABLE[wanted]
     if broken := _broken(row, shapes):
-        widest = "general-32 has the widest limits" if kind is Kind.ECG else "see gateway conformance for their limits"
-        raise Held(
-            f"acquisition {acquisition} does not fit {row.label}: {'; '.join(broken)}",
-            f"set another 'iod' for the device ({widest}) and rewrap it",
-        )
+        words = f"acquisition {acquisition} does not fit {row.label}: {'; '.join(broken)}"
+        if kind is Kind.ECG:
+            raise Held(words, "set another 'iod' for the device (general-32 has the widest limits) and rewrap it")
+        others = [key for key in classes.every if key != row.key]
+        instead = f'iod = "{" or ".join(others)}" for the device may carry it' if others else "no other class is for it"
+        raise Held(words, f"{instead}; what it may have is in PS3.3 {row.section}")
     return row
 
 
