@@ -69,7 +69,10 @@ class NoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`)."""
+    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`).
+
+    ``others``: further kinds than ``kind`` that its Started may name.
+    """
 
     name: str
     kind: Kind
@@ -77,6 +80,11 @@ class Adapter:
     decoder: Callable[[Any], Decoder]  # called with an instance of ``options``
     version: str = "1"
     options: type = NoOptions
+    others: tuple[Kind, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return (self.kind, *self.others)
 
 
 def installed() -> dict[str, Adapter]:

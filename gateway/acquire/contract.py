@@ -50,7 +50,7 @@ def merged(events: Iterable[Event]) -> list[tuple[Any, ...]]:
             case Gap():
                 out.append(("gap", event.reason, event.samples, event.seconds, event.group))
             case Marker():
-                out.append(("marker", event.text, event.group, event.sample))
+                out.append(("marker", event.text, event.group, event.sample, event.concept, event.samples))
             case Frame():
                 out.append(("frame", event.encoding, event.data))
             case _:
