@@ -66,6 +66,7 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         destinations=_destinations(tables.get("destination", []), where, devices),
         options=options,
         emergency=one["emergency"],
+        audit=one["audit"],
     )
 
 

@@ -31,6 +31,7 @@ from gateway.spool.rewrap import rewrap
 from gateway.spool.routing import MEDIA
 from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger, patience
+from gateway.transfer.auditing.reporter import Reporter
 from gateway.transfer.carrier import carrier
 from gateway.transfer.committing import reports
 from gateway.transfer.committing.event_report import Answer, Report
@@ -111,6 +112,8 @@ class Forward:
             begin(f"worklist of {poller.ris.name}", poller.turn, 60 + 4 * poller.ris.timeout)
         if crew.carrier is not None:
             begin(MEDIA, crew.carrier.turn)
+        if settings.audit.host:
+            begin("audit", Reporter(settings, self.ledger, self._clock).turn, WORKING + 4 * settings.audit.timeout)
         handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
         handlers |= self._desk.handlers | self._imports.handlers
         give = Reattribution(settings, self.ledger, self._clock, wrap, check, self.workers.ring)

@@ -15,6 +15,7 @@ from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.repository import Repository
 from gateway.sop_classes import WRITTEN
 from gateway.unidentified import Emergency
 
@@ -235,6 +236,7 @@ ONE: dict[str, type] = {
     "spool": Spool,
     "console": Console,
     "emergency": Emergency,
+    "audit": Repository,
 }
 MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
 
@@ -254,6 +256,7 @@ class Settings:
     destinations: tuple[Destination, ...]
     options: dict[str, Any]
     emergency: Emergency = Emergency()
+    audit: Repository = Repository()
 
     @property
     def places(self) -> Places:
