@@ -83,7 +83,7 @@ def pack(kind: Type, time: float, payload: bytes) -> bytes:
 
 class Writer:
     """Appends to a new record file and holds its lock; one owner thread. What was appended is on the medium after the
-    next :meth:`sync`; never claim more.
+    next :meth:`sync`; never claim more. ``groups`` is :attr:`gateway.model.Facts.streams`.
     """
 
     def __init__(self, path: Path, groups: int) -> None:

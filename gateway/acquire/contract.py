@@ -150,7 +150,8 @@ class AdapterContract:
         assert any(isinstance(a, End) for a in acts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "records"
-            writer = records.Writer(path, len(begin.started.groups))
+            streams = len(begin.started.groups) + (begin.started.picture is not None)
+            writer = records.Writer(path, streams)
             for event in recorded:
                 writer.append(event)
             writer.close("contract")

@@ -162,7 +162,7 @@ class Intake:
             return False
         if records.being_written(path):
             return False
-        end = interrupted.finish(path, len(facts.groups), beat)
+        end = interrupted.finish(path, facts.streams, beat)
         instances.ended(self._ledger, name, end.interrupted)
         if without_samples(end):
             words = "nothing was recorded: the device sent no sample"
