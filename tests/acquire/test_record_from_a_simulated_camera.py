@@ -16,7 +16,7 @@ from gateway.events import Frame, Gap
 CAMERA = """
 [[device]]
 name = "cam"
-adapter = "simulated-video"
+adapter = "simulated_video"
 columns = 320
 rows = 240
 rate = 20.0
