@@ -54,9 +54,9 @@ def still(ward: Ward) -> None:
     """still: one frame, in the colours of the bars, without and with the camera's own YCbCr"""
     for encoding in ("YUYV", "RGB24"):
         with_camera(ward, CAMERA.format(encoding=encoding, columns=640, rows=360, rate=5.0))
-        exam = _exam(ward, "cam")["exam"]
+        exam = open_exam(ward, "cam")["exam"]
         _check("a still is kept" in ward.command("trigger", "cam", "--still"), "no still was kept")
-        (taken,) = _acquired(ward, "cam", 1)
+        (taken,) = acquired(ward, "cam", 1)
         picture = taken["picture"]
         _check(taken["exam"] == exam, f"it is of {taken['exam']}")
         _check((picture["encoding"], picture["columns"], picture["rows"]) == (encoding, 640, 360), f"it is {picture}")
@@ -70,13 +70,13 @@ def clip(ward: Ward) -> None:
     """clip: the frames between start and stop, and those of before, but none of before the exam"""
     with_camera(ward, SMALL + "pre_roll = 30.0\n")
     time.sleep(3)  # what the camera shows now belongs to nobody
-    opened = _exam(ward, "cam")["opened"]["monotonic"]
+    opened = open_exam(ward, "cam")["opened"]["monotonic"]
     _until_frames(ward, "cam", seconds=2.0)
     _check("recording" in ward.command("trigger", "cam", "--clip"), "no clip began")
     asked = _monotonic(ward)
     _recorded(ward, "cam", 10)
     ward.command("trigger", "cam", "--clip")
-    (taken,) = _acquired(ward, "cam", 1)
+    (taken,) = acquired(ward, "cam", 1)
     times = taken["times"]
     _check(taken["end"]["frames"] >= 10 and taken["different"] == len(times), f"{taken['different']} of {times}")
     _check(times == sorted(times), f"not in order: {times}")
@@ -90,7 +90,7 @@ def clip(ward: Ward) -> None:
 def signal(ward: Ward) -> None:
     """signal: it goes away in mid-clip and comes back, a gap; HDMI's size and matrix"""
     with_camera(ward, GRABBER, hdmi=True)
-    _exam(ward, "cam")
+    open_exam(ward, "cam")
     ward.command("trigger", "cam", "--clip")
     _recorded(ward, "cam", 2)
     _control(ward, "dv_timings_signal_mode=1")
@@ -99,7 +99,7 @@ def signal(ward: Ward) -> None:
     _control(ward, "dv_timings_signal_mode=0")
     _recorded(ward, "cam", before + 3)
     ward.command("trigger", "cam", "--clip")
-    (taken,) = _acquired(ward, "cam", 1)
+    (taken,) = acquired(ward, "cam", 1)
     picture = taken["picture"]
     _check((picture["columns"], picture["rows"]) == (1280, 720), f"{picture}")
     _check(any("no picture signal" in text for text in taken["markers"]), f"{taken['markers']}")
@@ -110,7 +110,7 @@ def signal(ward: Ward) -> None:
 def unplugged(ward: Ward) -> None:
     """unplug: pulled out in mid-clip and put back, a gap; pulled out for good, the clip is kept"""
     with_camera(ward, SMALL)
-    _exam(ward, "cam")
+    open_exam(ward, "cam")
     ward.command("trigger", "cam", "--clip")
     _recorded(ward, "cam", 5)
     _plug(ward, False)
@@ -121,7 +121,7 @@ def unplugged(ward: Ward) -> None:
     _plug(ward, False)
     _status(ward, "cam", "the second loss is told", lambda s: s["problem"] is not None)
     ward.command("trigger", "cam")
-    (taken,) = _acquired(ward, "cam", 1)
+    (taken,) = acquired(ward, "cam", 1)
     _check("Gap" in taken["order"] and taken["end"]["frames"] >= 8, f"{taken['order']}")
     _check(taken["end"]["reason"] == "stopped by a person", f"{taken['end']}")
 
@@ -133,14 +133,14 @@ def two(ward: Ward) -> None:
     ports = (PORT, PORT.replace("vivid.0", "vivid.1"))
     _configure(ward, "".join(DEVICE.format(name=n, port=p, more=SMALL) for n, p in zip(names, ports, strict=True)))
     _capture(ward, *names)
-    exam = _exam(ward, *names)["exam"]
+    exam = open_exam(ward, *names)["exam"]
     for name in names:
         ward.command("trigger", name, "--clip")
     for name in names:
         _recorded(ward, name, 5)
     for name in names:
         ward.command("trigger", name, "--clip")
-    taken = _acquired(ward, "cam", 2)
+    taken = acquired(ward, "cam", 2)
     _check({each["device"] for each in taken} == set(names), f"of {[each['device'] for each in taken]}")
     _check({each["exam"] for each in taken} == {exam}, "of another exam")
     first, second = (each["times"] for each in taken)
@@ -155,15 +155,15 @@ def pedal(ward: Ward) -> None:
     node = switch.line(PATIENCE)
     ward.machine.run("ln", "-s", str(node), "/run/pedal")
     _journal(ward, "the trigger /run/pedal is there")
-    _exam(ward, "cam")
+    open_exam(ward, "cam")
     for count in (1, 2):
         switch.tell("48")
-        _acquired(ward, "cam", count)
+        acquired(ward, "cam", count)
         time.sleep(0.5)
     switch.tell("46")
     _recorded(ward, "cam", 5)
     switch.tell("46")
-    taken = _acquired(ward, "cam", 3)
+    taken = acquired(ward, "cam", 3)
     _check([each["picture"]["rate"] for each in taken] == [0, 0, 5], f"{[each['picture'] for each in taken]}")
     _check(taken[2]["end"]["reason"] == "stopped by a person", f"{taken[2]['end']}")
     switch.kill()
@@ -193,7 +193,7 @@ def _capture(ward: Ward, *names: str) -> None:
     _check(code == 0, f"{said}; {ward.journal('capture@*')}")
 
 
-def _exam(ward: Ward, *names: str) -> Acquired:
+def open_exam(ward: Ward, *names: str) -> Acquired:
     """Open one."""
     said = ward.command("exam", "start", *names, "--patient-id", "P-1", "--patient-name", "Test^Anna", "--json")
     opened: Acquired = json.loads(said)
@@ -237,7 +237,7 @@ def _until_frames(ward: Ward, name: str, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _acquired(ward: Ward, device: str, count: int) -> list[Acquired]:
+def acquired(ward: Ward, device: str, count: int) -> list[Acquired]:
     """What devices whose name begins so have recorded, once so many recordings have ended."""
     look = ("runuser", "-u", "gateway", "--", "python3", "/usr/local/lib/vm/acquired.py", device)
     end, found = time.monotonic() + PATIENCE, list[Acquired]()

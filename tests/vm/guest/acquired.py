@@ -1,12 +1,14 @@
 """Runs in the guest, as the user gateway: what was recorded, oldest first, as one JSON object a line.
 
-``colours``: the mean samples of each eighth of the first frame's width, of rows half-way down, as they are in it.
+``written``: when the last byte was, END that is, on the monotonic clock; ``colours``: the mean samples of each eighth
+of the first frame's width, of rows half-way down, as they are in it.
 """
 
 import hashlib
 import json
 import pathlib
 import sys
+import time
 
 import numpy as np
 
@@ -46,6 +48,7 @@ for folder in sorted(pathlib.Path("/var/lib/gateway/acquisitions").iterdir()):
                 "equipment": to_json(facts.equipment),
                 "began": facts.started.monotonic,
                 "order": [type(event).__name__ for event in events],
+                "written": (folder / "records").stat().st_mtime - (time.time() - time.monotonic()),
                 "times": [frame.time for frame in frames],
                 "sizes": sorted({len(frame.data) for frame in frames}),
                 "different": len({hashlib.sha256(frame.data).digest() for frame in frames}),
