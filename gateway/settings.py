@@ -70,7 +70,11 @@ class Device:
 
     name: str = setting(..., fields.name(), "its name on this box")
     adapter: str = setting(..., fields.name(), "which adapter speaks its protocol (firmware_adapters/)")
-    port: str = setting("", fields.text(255), "path of its serial port, best by id: /dev/serial/by-id/...")
+    port: str = setting(
+        "", fields.text(255), "path of its serial port or video source, best by id: /dev/serial/by-id/..., /dev/v4l/..."
+    )
+    trigger: str = setting("", fields.text(255), "path of a foot switch or button: /dev/input/by-id/...; empty: none")
+    trigger_key: int = setting(0, fields.whole(0, 767), "its key code that starts and stops; 0 = any")
     iod: str = setting(
         "auto",
         fields.choice("auto", *WRITTEN),

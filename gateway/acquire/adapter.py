@@ -38,7 +38,14 @@ class Internal:
     """No line at all: the decoder makes its own events in ``tick`` (a simulated device)."""
 
 
-Transport = Serial | Internal
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A Video4Linux device: the kernel gives whole frames, so there is nothing to decode. The adapter's options are
+    :class:`gateway.acquire.v4l2.options.Options`.
+    """
+
+
+Transport = Serial | Internal | Video
 
 
 class Decoder(Protocol):
