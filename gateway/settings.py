@@ -15,6 +15,8 @@ from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.profile import UNKNOWN, Profile
+from gateway.sop_classes import PICTURES
 from gateway.unidentified import Emergency
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
@@ -75,8 +77,9 @@ class Device:
     trigger_key: int = setting(0, fields.whole(0, 767), "its key code that starts and stops; 0 = any")
     iod: str = setting(
         "auto",
-        fields.choice("auto", "twelve-lead", "general", "ambulatory", "general-32"),
-        "SOP class: auto = 12-Lead ECG if it fits, else General or, for long ones, Ambulatory; general-32 = lossless",
+        fields.choice("auto", "twelve-lead", "general", "ambulatory", "general-32", *PICTURES),
+        "SOP class: auto = 12-Lead ECG if it fits, else General or, for long ones, Ambulatory; general-32 = lossless; "
+        "of pictures auto = capture (Secondary Capture), and each word stands for the classes of stills and of clips",
     )
     ambulatory_after: float = setting(
         60.0,
@@ -111,6 +114,7 @@ class Device:
         fields.many(fields.choice(*IDENTIFIERS)),
         "a recording that nobody chose a patient for is whose the device names by one of these; empty: it is held",
     )
+    profile: str = setting("", fields.text(32, r"[A-Za-z0-9_-]*"), "input profile ([[profile]]) of a picture source")
     test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
 
 
@@ -212,7 +216,7 @@ class Console:
     port: int = setting(8104, fields.whole(0, 65535), "port; 0 turns the page off")
 
 
-E = TypeVar("E", Device, Ris, Destination)
+E = TypeVar("E", Device, Ris, Destination, Profile)
 
 ONE: dict[str, type] = {
     "gateway": Box,
@@ -223,7 +227,7 @@ ONE: dict[str, type] = {
     "console": Console,
     "emergency": Emergency,
 }
-MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
+MANY: dict[str, type] = {"device": Device, "profile": Profile, "ris": Ris, "destination": Destination}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,7 @@ class Settings:
     destinations: tuple[Destination, ...]
     options: dict[str, Any]
     emergency: Emergency = Emergency()
+    profiles: tuple[Profile, ...] = ()
 
     @property
     def places(self) -> Places:
@@ -248,6 +253,10 @@ class Settings:
 
     def device(self, name: str) -> Device:
         return _named("device", self.devices, name)
+
+    def profile(self, device: Device) -> Profile:
+        """A device's input profile; of one that names none, the one that knows nothing."""
+        return _named("profile", self.profiles, device.profile) if device.profile else UNKNOWN
 
     def destination(self, name: str) -> Destination:
         return _named("destination", self.destinations, name)

@@ -15,6 +15,7 @@ from gateway.acquire.recorder import read_facts
 from gateway.dicom import leads, mapping, parts, scaling, writing
 from gateway.dicom import samples as scanning
 from gateway.dicom.definition import Iod, Shape, foreign_leads, violations
+from gateway.dicom.frames import wrapping as frames
 from gateway.dicom.header import Subject
 from gateway.dicom.iods import TABLE
 from gateway.errors import Held, Misuse
@@ -50,6 +51,11 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
+    if facts.picture is not None:
+        noted, largest = tuple(_notes(facts, end)), device.largest << 20
+        profile = settings.profile(device)
+        wanted = frames.Wanted(facts, exam, facts.picture, profile, iod or device.iod, largest, noted)
+        return frames.wrap(path, end, wanted, settings.box, out, beat)
     columns = tuple(leads.columns(group.channels, device.derive_leads) for group in facts.groups)
     samples = [group.samples for group in end.groups]
     if len(samples) != len(columns) or not any(samples):

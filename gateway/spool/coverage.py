@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from gateway.destination import Destination
 from gateway.dicom.iods import BY_CLASS
 from gateway.settings import Device, Settings
-from gateway.sop_classes import AUTO, WRITTEN
+from gateway.sop_classes import AUTO, PICTURES, WRITTEN
 from gateway.spool.routing import Seen, takes
 
 
@@ -35,9 +35,11 @@ def notes(settings: Settings) -> list[str]:
 
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:
     """All kinds of instances that the device may make, with each code that a rule names."""
-    classes = AUTO if device.iod == "auto" else (device.iod,)
+    classes = AUTO if device.iod == "auto" else tuple(dict.fromkeys(PICTURES.get(device.iod, (device.iod,))))
     patients = ("test",) if device.test else ("scheduled", "entered", "unidentified")
     codes = frozenset((value, scheme) for d in to for value, _, scheme in (p.partition("^") for p in d.only_procedures))
     for key, patient in itertools.product(classes, patients):
         uid = WRITTEN[key]
-        yield Seen(uid, BY_CLASS[uid].modality, codes if patient == "scheduled" else frozenset(), device.name, patient)
+        yield Seen(
+            uid, BY_CLASS[uid].written_modality, codes if patient == "scheduled" else frozenset(), device.name, patient
+        )
