@@ -100,7 +100,8 @@ def _track(track: Track, lasts: int, first: int) -> bytes:
     )
     edit = b""
     if track.delays.size:  # display begins with the frame that is shown first
-        early = int(track.delays.min())
+        decoded = np.cumsum(track.durations) - track.durations
+        early = int((decoded + track.delays).min())
         edit = box(b"edts", full(b"elst", 1, 0, struct.pack(">IQqhh", 1, lasts, early, 1, 0)))
     return box(b"trak", header, edit, media)
 
