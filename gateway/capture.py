@@ -111,6 +111,11 @@ class Capture:
             "stop": lambda request: self._orders.ask(Order("stop", request.get("exam"))),
         }
 
+    @property
+    def recording(self) -> bool:
+        """Whether something is recorded, or is about to be."""
+        return bool(self._status["recording"])
+
     def attend(self, service: Service, heart: Heart) -> None:
         """The device's thread, until the process is stopping."""
         try:
@@ -270,6 +275,7 @@ def run(args: argparse.Namespace) -> int:
         thread.start()
         if trigger := settings.device(device).trigger:
             Pedal(trigger, capture.pressed, service.stopping).start()
+        service.idle = lambda: not capture.recording
         service.ready(f"attends {device}")
         service.run()
         thread.join()

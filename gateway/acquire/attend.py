@@ -33,7 +33,7 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
     def admitted(started: Started, seconds: float | None) -> None:
         length = chosen.expected * 60.0 if seconds is None else seconds
         if started.picture is None:
-            takes = footprint.expected(started.groups, length, chosen, serial)
+            takes = footprint.expected(started.kind or adapter.kind, started.groups, length, chosen, serial)
         else:
             takes = footprint.expected_frames(started.picture, length)
         admit(here, settings.spool.reserve, takes, unwrapped(here))

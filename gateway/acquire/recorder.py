@@ -19,6 +19,7 @@ from pathlib import Path
 
 from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
+from gateway.acquire.montage import labelled
 from gateway.clock import Clock
 from gateway.errors import FULL, Fatal, Held, fix_of
 from gateway.events import Frame, Gap, Identified, Marker, Samples, Started
@@ -62,9 +63,9 @@ class Recorder:
             device=self._device.name,
             adapter=self._adapter.name,
             adapter_version=self._adapter.version,
-            kind=self._adapter.kind,
+            kind=started.kind or self._adapter.kind,
             equipment=started.equipment,
-            groups=started.groups,
+            groups=labelled(started.groups, self._device.montage),
             exam=exam,
             number=self._next_number(exam) if exam else 1,
             started=now,

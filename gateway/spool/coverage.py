@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from gateway.acquire.adapter import adapter_named
 from gateway.destination import Destination
 from gateway.dicom.iods import BY_CLASS
 from gateway.settings import Device, Settings
-from gateway.sop_classes import AUTO, PICTURES, WRITTEN
+from gateway.sop_classes import BY_KIND, PICTURES, WRITTEN
 from gateway.spool.routing import Seen, takes
 
 
@@ -35,7 +36,8 @@ def notes(settings: Settings) -> list[str]:
 
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:
     """All kinds of instances that the device may make, with each code that a rule names."""
-    classes = AUTO if device.iod == "auto" else tuple(dict.fromkeys(PICTURES.get(device.iod, (device.iod,))))
+    words = BY_KIND[adapter_named(device.adapter).kind].auto if device.iod == "auto" else (device.iod,)
+    classes = dict.fromkeys(key for word in words for key in PICTURES.get(word, (word,)))
     patients = ("test",) if device.test else ("scheduled", "entered", "unidentified")
     codes = frozenset((value, scheme) for d in to for value, _, scheme in (p.partition("^") for p in d.only_procedures))
     for key, patient in itertools.product(classes, patients):
