@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.model import Code, Equipment, MultiplexGroup, Picture
+from gateway.model import Code, Equipment, Kind, MultiplexGroup, Picture
 
 if TYPE_CHECKING:  # numpy costs 0.1 s and 10 MiB, and every command that can read the configuration imports this
     import numpy as np
@@ -25,12 +25,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The device is streaming; from here on its samples belong to one acquisition."""
+    """The device is streaming; from here on its samples belong to one acquisition.
+
+    Only a file may be of several ``kinds``: it becomes one acquisition of each.
+    """
 
     equipment: Equipment
     groups: tuple[MultiplexGroup, ...]
     picture: Picture | None = None  # of an image source
     at: float | None = None  # when it began by the device's own clock (wall seconds, UTC); None: now, by the box's
+    kind: Kind | None = None  # of a source that may deliver several kinds; None: the adapter's
+    kinds: tuple[Kind, ...] = ()  # of each group of a file, where they may differ; (): all are of ``kind``
 
 
 @dataclass(frozen=True, slots=True, eq=False)

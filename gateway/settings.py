@@ -69,6 +69,30 @@ class Device:
     name: str = setting(..., fields.name(), "its name on this box")
     adapter: str = setting(..., fields.name(), "which adapter speaks its protocol (firmware_adapters/)")
     port: str = setting("", fields.text(255), "path of its serial port, best by id: /dev/serial/by-id/...")
+    folder: Path | None = setting(
+        None, fields.folder(optional=True), "folder that it drops its files in; capture must be allowed to read it"
+    )
+    settle: float = setting(
+        5.0, fields.number(0.1, 3600, "seconds"), "a file is taken when it did not change for so long, and is whole"
+    )
+    taken: str = setting(
+        "leave",
+        fields.choice("leave", "done", "delete"),
+        'a file whose recordings are kept stays where it is, is moved to the sub-folder "done", or is deleted',
+    )
+    incomplete: float = setting(
+        10.0, fields.number(0.1, 10080, "minutes"), "a file that is not whole after so long is reported"
+    )
+    earlier: str = setting(
+        "hold",
+        fields.choice("hold", "take"),
+        "a file whose recording began before the open exam, and that names no patient: nobody's, or the exam's",
+    )
+    own_clock: str = setting(
+        "unsynchronized",
+        fields.choice("unsynchronized", "synchronized"),
+        "what the time in its files is worth: synchronized = the device follows a time server, as the box does",
+    )
     iod: str = setting(
         "auto",
         fields.choice("auto", "twelve-lead", "general", "ambulatory", "general-32"),

@@ -23,7 +23,7 @@ class Footprint:
 
     records: int
     instance: int
-    seconds: float  # the length that was reckoned with
+    seconds: float | None  # the length that was reckoned with; None: of a file, by its size
 
 
 def expected(groups: Sequence[MultiplexGroup], seconds: float, device: Device, line: bool) -> Footprint:

@@ -29,7 +29,7 @@ class Limit:
         self._device = device
         self._facts = facts
         self._others = unwrapped(here, facts.acquisition)
-        self._looked = facts.started.monotonic
+        self._looked = facts.noted.monotonic
 
     def reached(self, end: End, now: float) -> Held | None:
         """What to tell a person if the recording must be closed. ``end``: its counts so far; ``now`` is monotonic."""

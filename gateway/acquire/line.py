@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.acquire.adapter import Adapter, Internal
+from gateway.acquire.adapter import Adapter, Folder, Serial
 from gateway.acquire.shells import SerialShell, Shell
-from gateway.errors import Retry
+from gateway.errors import Misuse, Retry
 from gateway.settings import Device
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,11 @@ class Line(Protocol):
 
 def line_for(adapter: Adapter, device: Device, monotonic: Callable[[], float]) -> Line:
     """The line that an adapter's transport asks for."""
-    if isinstance(adapter.transport, Internal):
-        return NoLine(monotonic)
-    return ReadAhead(SerialShell(adapter.transport, device.port), monotonic)
+    if isinstance(adapter.transport, Serial):
+        return ReadAhead(SerialShell(adapter.transport, device.port), monotonic)
+    if isinstance(adapter.transport, Folder):
+        raise Misuse(f"adapter {adapter.name} reads files: device {device.name!r} has no line")
+    return NoLine(monotonic)
 
 
 class NoLine:

@@ -125,7 +125,7 @@ def _whole(path: Path, scan: scanning.Scan, end: End) -> None:
 
 
 def _believe(facts: Facts, settings: Settings) -> None:
-    if not facts.started.trusted and settings.clock.untrusted == "hold":
+    if not facts.noted.trusted and settings.clock.untrusted == "hold":
         raise Held(
             f"acquisition {facts.acquisition} began while the clock was not synchronized",
             'see that NTP works, or set clock.untrusted = "send"',
