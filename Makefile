@@ -67,7 +67,7 @@ vm: setup-test
 
 nightly: setup-test
 	@.ci/system-packages nightly
-	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults tests/crash
+	GATEWAY_SLOW=1 CI=true $(BIN)/pytest -o timeout=3600
 
 bench: setup-test
 	$(BIN)/python -m tests.bench
