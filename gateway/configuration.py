@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import destination, fields
-from gateway.acquire.adapter import Adapter, Internal, adapter_named, installed
+from gateway.acquire.adapter import Adapter, Internal, NoOptions, adapter_named, installed
 from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.fields import Source
@@ -66,6 +66,7 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         destinations=_destinations(tables.get("destination", []), where, devices),
         options=options,
         emergency=one["emergency"],
+        audit=one["audit"],
     )
 
 
@@ -156,7 +157,12 @@ def reference() -> str:
         title = f"[[{name}]]" if name in MANY else f"[{name}]"
         lines += [f"## `{title}`", "", (kind.__doc__ or "").strip(), ""]
         lines += _table(kind)
-    for adapter in sorted(installed().values(), key=lambda a: a.name):
+    adapters = sorted(installed().values(), key=lambda a: a.name)
+    plain = [f"`{adapter.name}`" for adapter in adapters if adapter.options is NoOptions]
+    lines += [f"Adapters without keys of their own: {', '.join(plain)}.", ""] if plain else []
+    for adapter in adapters:
+        if adapter.options is NoOptions:
+            continue
         lines += [f'## `[[device]]` with `adapter = "{adapter.name}"`', ""]
         lines += [(adapter.options.__doc__ or "").strip(), "", *_table(adapter.options)]
     return "\n".join(lines)

@@ -126,6 +126,11 @@ class Facts:
     picture: Picture | None = None  # of an image source
     version: int = 2  # 1 had no pictures, and nothing of a channel from its source on
 
+    @property
+    def streams(self) -> int:
+        """How many END counts: each multiplex group, and behind them the frames of an image source."""
+        return len(self.groups) + (self.picture is not None)
+
 
 class Attributed(StrEnum):
     """How an exam came to its patient."""

@@ -15,6 +15,7 @@ from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.repository import Repository
 from gateway.sop_classes import WRITTEN
 from gateway.unidentified import Emergency
 
@@ -69,7 +70,11 @@ class Device:
 
     name: str = setting(..., fields.name(), "its name on this box")
     adapter: str = setting(..., fields.name(), "which adapter speaks its protocol (firmware_adapters/)")
-    port: str = setting("", fields.text(255), "path of its serial port, best by id: /dev/serial/by-id/...")
+    port: str = setting(
+        "", fields.text(255), "path of its serial port or video source, best by id: /dev/serial/by-id/..., /dev/v4l/..."
+    )
+    trigger: str = setting("", fields.text(255), "path of a foot switch or button: /dev/input/by-id/...; empty: none")
+    trigger_key: int = setting(0, fields.whole(0, 767), "its key code that starts and stops; 0 = any")
     iod: str = setting(
         "auto",
         fields.choice("auto", *WRITTEN),
@@ -137,7 +142,7 @@ class Ris:
     port: int = setting(104, fields.whole(1, 65535), "its port")
     worklist: bool = setting(True, fields.yes_no(), "ask it for the worklist (C-FIND)")
     mpps: bool = setting(True, fields.yes_no(), "report performed procedure steps to it (MPPS)")
-    modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality; empty = all")
+    modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality (ECG, EEG, HD, ...); empty = all")
     any_station: bool = setting(False, fields.yes_no(), "do not restrict the worklist to this box's AE title")
     character_set: str = setting(
         "",
@@ -235,6 +240,7 @@ ONE: dict[str, type] = {
     "spool": Spool,
     "console": Console,
     "emergency": Emergency,
+    "audit": Repository,
 }
 MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
 
@@ -254,6 +260,7 @@ class Settings:
     destinations: tuple[Destination, ...]
     options: dict[str, Any]
     emergency: Emergency = Emergency()
+    audit: Repository = Repository()
 
     @property
     def places(self) -> Places:

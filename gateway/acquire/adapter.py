@@ -38,7 +38,14 @@ class Internal:
     """No line at all: the decoder makes its own events in ``tick`` (a simulated device)."""
 
 
-Transport = Serial | Internal
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A Video4Linux device: the kernel gives whole frames, so there is nothing to decode. The adapter's options are
+    :class:`gateway.acquire.v4l2.options.Options`.
+    """
+
+
+Transport = Serial | Internal | Video
 
 
 class Decoder(Protocol):
@@ -69,7 +76,10 @@ class NoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`)."""
+    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`).
+
+    ``others``: further kinds than ``kind`` that its Started may name.
+    """
 
     name: str
     kind: Kind
@@ -77,6 +87,11 @@ class Adapter:
     decoder: Callable[[Any], Decoder]  # called with an instance of ``options``
     version: str = "1"
     options: type = NoOptions
+    others: tuple[Kind, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return (self.kind, *self.others)
 
 
 def installed() -> dict[str, Adapter]:

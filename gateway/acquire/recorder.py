@@ -77,7 +77,7 @@ class Recorder:
             try:
                 fsops.make_folder(folder)
                 fsops.write_json(folder / places.FACTS, to_json(facts))
-                self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+                self._writer = records.Writer(folder / places.RECORDS, facts.streams)
             except OSError:
                 with contextlib.suppress(OSError):
                     fsops.remove_folder(folder)  # no sample is in it

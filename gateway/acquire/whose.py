@@ -27,6 +27,22 @@ def named_exam(here: Places, device: str, named: str | None) -> str | None:
     return None
 
 
+def patient_since(here: Places, clock: Clock, named: str | None) -> float:
+    """Since when, on the monotonic clock, a device sees the exam's patient: what it showed before may be another's.
+
+    Of nobody's recording, of an exam of an earlier boot and of one that cannot be read: only since now.
+    """
+    now = clock.now()
+    if named is not None:
+        try:
+            opened = exam.load(here, named).opened
+        except GatewayError as error:
+            log.error("exam %s: nothing from before the trigger is taken: %s", named, error)
+        else:
+            return opened.monotonic if opened.boot == now.boot else now.monotonic
+    return now.monotonic
+
+
 def device_exam(here: Places, clock: Clock, device: Device) -> str | None:
     """The exam that the device is in. One that is stale is closed first: a device that begins by itself so long after
     the last recording needs a person's confirmation.

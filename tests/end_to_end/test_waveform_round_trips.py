@@ -37,7 +37,7 @@ _ECG = Case(
 )
 EVERY = dict.fromkeys(BY_KIND[Kind.ECG].every, _ECG) | CASES
 C_STORE, STOW = "C-STORE", "STOW-RS"
-# Classes that a peer refuses, since it does not know them: Orthanc 1.10 (it takes them by STOW-RS), DCMTK 3.6.7's archive
+# What a peer may refuse, since it does not know it: Orthanc 1.10 (which takes it by STOW-RS), DCMTK's archive
 UNKNOWN = {C_STORE: {"general-32"}, "dcmqrscp": {"general-32"}}
 
 
@@ -102,7 +102,7 @@ def same(path: Path, case: Case) -> None:
 @pytest.mark.parametrize("key", EVERY)
 def test_orthanc_gives_back_every_sample(sent: Sent, key: str, tmp_path: Path) -> None:
     one = sent.made[key]
-    assert (sent.answers[key, C_STORE] == "hold") == (key in UNKNOWN[C_STORE])
+    assert sent.answers[key, C_STORE] == "done" or key in UNKNOWN[C_STORE]
     assert sent.answers.get((key, STOW), "done") == "done"
     path = tmp_path / "back.dcm"
     path.write_bytes(sent.orthanc.bytes(f"/instances/{sent.orthanc.instances()[one.sop_instance_uid]}/file"))

@@ -170,7 +170,7 @@ CASES: dict[str, Case] = {
         in_dicomdir(top(FIRST, chain(20_000) + SEQUENCE_TAIL)), READ, "where no directory record starts"
     ),
     "more than 400 000 records": Case(
-        many_records, REFUSED, "more than 400000 directory records", "status", only=("status", "add")
+        many_records, REFUSED, "more than 400000 directory records", "status", only=("status", "add"), slow=True
     ),
     "as many records as are read": Case(patients(400_000), READ, "800001 problems", only=("verify",), slow=True),
     "100 000 patients with nothing below them": Case(
