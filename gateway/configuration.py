@@ -16,6 +16,7 @@ from gateway.acquire.adapter import Adapter, Internal, NoOptions, adapter_named,
 from gateway.destination import Destination
 from gateway.errors import Misuse
 from gateway.fields import Source
+from gateway.profile import Profile
 from gateway.settings import DEFAULT_FILE, MANY, ONE, Device, Ris, Settings
 
 
@@ -67,6 +68,7 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         options=options,
         emergency=one["emergency"],
         audit=one["audit"],
+        profiles=_profiles(tables.get("profile", []), where, devices),
     )
 
 
@@ -80,6 +82,20 @@ def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Itera
             raise where.wrong((section, i, "name"), f"is {entry.name!r} a second time", "each needs its own name")
         seen.add(entry.name)
         yield entry
+
+
+def _profiles(tables: Any, where: Source, devices: tuple[Device, ...]) -> tuple[Profile, ...]:
+    """Each device's is there, and none promises what it does not do."""
+    found = tuple(_entries("profile", Profile, tables, where))
+    for i, one in enumerate(found):
+        if one.burned_in == "masked" and not one.alters:
+            raise where.wrong(("profile", i, "burned_in"), "is masked, and nothing is", "add crop or mask, or say yes")
+    names = [one.name for one in found]
+    for i, device in enumerate(devices):
+        if device.profile and device.profile not in names:
+            there = ", ".join(names) or "none"
+            raise where.wrong(("device", i, "profile"), f"names no profile {device.profile!r}", f"there are: {there}")
+    return found
 
 
 def _destinations(tables: Any, where: Source, devices: tuple[Device, ...]) -> tuple[Destination, ...]:

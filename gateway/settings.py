@@ -15,8 +15,9 @@ from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.profile import UNKNOWN, Profile
 from gateway.repository import Repository
-from gateway.sop_classes import WRITTEN
+from gateway.sop_classes import IODS
 from gateway.unidentified import Emergency
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
@@ -77,9 +78,10 @@ class Device:
     trigger_key: int = setting(0, fields.whole(0, 767), "its key code that starts and stops; 0 = any")
     iod: str = setting(
         "auto",
-        fields.choice("auto", *WRITTEN),
+        fields.choice("auto", *IODS),
         "SOP class: auto = the one for what the adapter measures; of an ECG 12-Lead if it fits, else General or, for "
-        "long ones, Ambulatory; general-32 = an ECG without loss",
+        "long ones, Ambulatory; general-32 = an ECG without loss; of pictures Secondary Capture (capture), and each of "
+        "their words stands for stills and for clips",
     )
     ambulatory_after: float = setting(
         60.0,
@@ -129,6 +131,7 @@ class Device:
         fields.many(fields.choice(*IDENTIFIERS)),
         "a recording that nobody chose a patient for is whose the device names by one of these; empty: it is held",
     )
+    profile: str = setting("", fields.text(32, r"[A-Za-z0-9_-]*"), "input profile ([[profile]]) of a picture source")
     test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
 
 
@@ -142,7 +145,9 @@ class Ris:
     port: int = setting(104, fields.whole(1, 65535), "its port")
     worklist: bool = setting(True, fields.yes_no(), "ask it for the worklist (C-FIND)")
     mpps: bool = setting(True, fields.yes_no(), "report performed procedure steps to it (MPPS)")
-    modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality (ECG, EEG, HD, ...); empty = all")
+    modality: str = setting(
+        "ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality (ECG, EEG, HD, ...); empty = all"
+    )
     any_station: bool = setting(False, fields.yes_no(), "do not restrict the worklist to this box's AE title")
     character_set: str = setting(
         "",
@@ -230,7 +235,7 @@ class Console:
     port: int = setting(8104, fields.whole(0, 65535), "port; 0 turns the page off")
 
 
-E = TypeVar("E", Device, Ris, Destination)
+E = TypeVar("E", Device, Ris, Destination, Profile)
 
 ONE: dict[str, type] = {
     "gateway": Box,
@@ -242,7 +247,7 @@ ONE: dict[str, type] = {
     "emergency": Emergency,
     "audit": Repository,
 }
-MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
+MANY: dict[str, type] = {"device": Device, "profile": Profile, "ris": Ris, "destination": Destination}
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +266,7 @@ class Settings:
     options: dict[str, Any]
     emergency: Emergency = Emergency()
     audit: Repository = Repository()
+    profiles: tuple[Profile, ...] = ()
 
     @property
     def places(self) -> Places:
@@ -268,6 +274,10 @@ class Settings:
 
     def device(self, name: str) -> Device:
         return _named("device", self.devices, name)
+
+    def profile(self, device: Device) -> Profile:
+        """A device's input profile; of one that names none, the one that knows nothing."""
+        return _named("profile", self.profiles, device.profile) if device.profile else UNKNOWN
 
     def destination(self, name: str) -> Destination:
         return _named("destination", self.destinations, name)

@@ -18,6 +18,7 @@ from gateway.dicom import interruptions, leads, mapping, parts, scaling, sources
 from gateway.dicom import samples as scanning
 from gateway.dicom.choosing import choose
 from gateway.dicom.definition import Iod, Shape
+from gateway.dicom.frames import wrapping as frames
 from gateway.dicom.header import Subject
 from gateway.dicom.parts import Part
 from gateway.dicom.scaling import Storage
@@ -54,6 +55,11 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
+    if facts.picture is not None:
+        noted, largest = tuple(_notes(facts, end, device)), device.largest << 20
+        profile = settings.profile(device)
+        wanted = frames.Wanted(facts, exam, facts.picture, profile, iod or device.iod, largest, noted)
+        return frames.wrap(path, end, wanted, settings.box, out, beat)
     derive = facts.kind is Kind.ECG and device.derive_leads
     columns = tuple(leads.columns(group.channels, derive) for group in facts.groups)
     samples = [group.samples for group in end.groups]
