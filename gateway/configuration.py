@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway import destination, fields
-from gateway.acquire.adapter import Adapter, Internal, NoOptions, adapter_named, installed
+from gateway.acquire.adapter import Adapter, Folder, NoOptions, Serial, adapter_named, installed
 from gateway.destination import Destination
+from gateway.device import Device
 from gateway.errors import Misuse
 from gateway.fields import Source
 from gateway.profile import Profile
-from gateway.settings import DEFAULT_FILE, MANY, ONE, Device, Ris, Settings
+from gateway.settings import DEFAULT_FILE, MANY, ONE, Ris, Settings
 
 
 def load(path: Path = DEFAULT_FILE, adapters: bool = True) -> Settings:
@@ -159,8 +160,12 @@ def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, 
             adapter: Adapter = adapter_named(device.adapter)
         except Misuse as error:
             raise where.wrong(("device", i, "adapter"), f"is wrong: {error.message}", error.fix) from None
-        if not isinstance(adapter.transport, Internal) and not device.port:
+        if isinstance(adapter.transport, Serial) and not device.port:
             raise where.wrong(("device", i), "lacks the key 'port'", f"adapter {adapter.name} speaks over a line")
+        if isinstance(adapter.transport, Folder) and device.folder is None:
+            raise where.wrong(("device", i), "lacks the key 'folder'", f"adapter {adapter.name} reads files from one")
+        if isinstance(adapter.transport, Folder) and device.trigger:
+            raise where.wrong(("device", i, "trigger"), "starts nothing", "files are taken as they come; take it out")
         rest = {k: v for k, v in tables[i].items() if k not in own}
         options[device.name] = fields.read_section(adapter.options, rest, where, ("device", i), own)
     return devices, options

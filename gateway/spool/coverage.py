@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from gateway.acquire.adapter import adapter_named
 from gateway.destination import Destination
+from gateway.device import Device
 from gateway.dicom.iods import BY_CLASS
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 from gateway.sop_classes import BY_KIND, PICTURES, WRITTEN
 from gateway.spool.routing import Seen, takes
 
