@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from peers import need
+from tiers import only_slow
 
 import gateway
 from gateway import configuration
@@ -201,7 +202,7 @@ def test_sysusers_and_tmpfiles_are_understood(tmp_path: Path) -> None:
     assert "gateway:x:" in (tmp_path / "etc" / "passwd").read_text()
 
 
-@pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1")
+@only_slow
 @pytest.mark.timeout(900)
 def test_a_real_systemd_starts_watches_and_restarts_them(tmp_path: Path) -> None:
     """In a Debian 12 root of its own, made by mmdebstrap or taken from GATEWAY_ROOTFS, booted in namespaces."""
