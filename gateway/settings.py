@@ -137,7 +137,9 @@ class Ris:
     port: int = setting(104, fields.whole(1, 65535), "its port")
     worklist: bool = setting(True, fields.yes_no(), "ask it for the worklist (C-FIND)")
     mpps: bool = setting(True, fields.yes_no(), "report performed procedure steps to it (MPPS)")
-    modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality (ECG, EEG, HD, ...); empty = all")
+    modality: str = setting(
+        "ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality (ECG, EEG, HD, ...); empty = all"
+    )
     any_station: bool = setting(False, fields.yes_no(), "do not restrict the worklist to this box's AE title")
     character_set: str = setting(
         "",
