@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from gateway.acquire.adapter import adapter_named
 from gateway.destination import Destination
+from gateway.device import Device
 from gateway.dicom.iods import BY_CLASS
-from gateway.settings import Device, Settings
-from gateway.sop_classes import BY_KIND, WRITTEN
+from gateway.settings import Settings
+from gateway.sop_classes import BY_KIND, PICTURES, WRITTEN
 from gateway.spool.routing import Seen, takes
 
 
@@ -49,9 +50,12 @@ def _foreign(device: Device) -> str:
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:
     """All kinds of instances that the device may make, with each code that a rule names."""
     every = [key for kind in adapter_named(device.adapter).kinds for key in BY_KIND[kind].auto]
-    classes = dict.fromkeys(every) if device.iod == "auto" else (device.iod,)
+    words = dict.fromkeys(every) if device.iod == "auto" else (device.iod,)
+    classes = dict.fromkeys(key for word in words for key in PICTURES.get(word, (word,)))
     patients = ("test",) if device.test else ("scheduled", "entered", "unidentified")
     codes = frozenset((value, scheme) for d in to for value, _, scheme in (p.partition("^") for p in d.only_procedures))
     for key, patient in itertools.product(classes, patients):
         uid = WRITTEN[key]
-        yield Seen(uid, BY_CLASS[uid].modality, codes if patient == "scheduled" else frozenset(), device.name, patient)
+        yield Seen(
+            uid, BY_CLASS[uid].written_modality, codes if patient == "scheduled" else frozenset(), device.name, patient
+        )

@@ -10,10 +10,11 @@ from gateway.acquire.adapter import adapter_named
 from gateway.acquire.montage import labelled
 from gateway.acquire.recorder import Recorder
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import Held
 from gateway.events import Started
 from gateway.model import Channel, Code, Equipment, Kind, MultiplexGroup
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 
 CODE = Code("7:1016", "MDC", "Cz")
 GROUPS = (

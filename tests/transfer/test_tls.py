@@ -244,6 +244,21 @@ def test_a_cipher_suite_without_forward_secrecy_is_not_used(ecg: Ecg, call: Call
     assert (kind, code) == ("retry", "tls-refused")
 
 
+def test_which_tls_it_was_is_known_when_the_peer_has_ended_it(call: Call, hospital: Hospital) -> None:
+    """It may do so in the very piece that accepts the association: the journal is written after that."""
+    context = server(hospital)
+
+    def script(line: Line) -> None:
+        context.wrap_socket(line.connection, server_side=True).unwrap()
+
+    with hostile.peer(script) as port:
+        connection = tls.connect(call(port), hospital.security)
+        assert connection.readable(connection.deadline())
+        assert connection.receive() == b""
+        connection.close()
+    assert connection.describe().startswith("TLSv1.3, its certificate is valid until ")
+
+
 def test_a_peer_that_never_finishes_the_handshake_is_called_silent(ecg: Ecg, call: Call, hospital: Hospital) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         peer = call(listening.getsockname()[1], timeout=0.5)

@@ -8,11 +8,12 @@ ledger. A refusal concerns one instance and is held; a peer that does not answer
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.model import InstanceRef
-from gateway.spool import backoff, deliveries, lanes, offers, unharmed
+from gateway.spool import audit, backoff, deliveries, lanes, offers, unharmed
 from gateway.spool.deliveries import TO_ASK, Due, Taken
 from gateway.transfer.calling import peers
 from gateway.transfer.calling.outcomes import Outcome
@@ -49,6 +50,7 @@ class Courier:
         self._pace = Pace(rate)
         self.pause = backoff.Pause(duty.destination.retry_first, duty.destination.retry_most, duty.clock.monotonic)
         self._caution = Caution(self.pause)
+        self.failures: Counter[str] = Counter()  # calls that failed since the start, by the outcome's code
         self._taken: list[Taken] = []
         self._noted = 0.0  # monotonic
         self.words = "not tried yet"  # for people: how it went the last time
@@ -162,6 +164,7 @@ class Courier:
         """Put into the ledger what the destination has taken. A cut before this: it gets the same instance again."""
         taken, self._taken, self._noted = self._taken, [], self._clock.monotonic()
         if taken:
+            audit.left(self._settings, self._clock, "transfer", self.destination.name, [one.uid for one in taken])
             deliveries.stored(self._ledger, self.destination.name, taken)
 
     def _hold(self, one: Due, code: str, words: str) -> None:
@@ -207,6 +210,8 @@ class Courier:
         if any(not outcome.is_status for outcome in failed.values()):
             self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
+        if broken is not None:
+            self.failures[broken.code] += 1
         if not worked and broken is not None:
             seconds = self._caution.failed(failed, broken.wait)
             if self.words != words:
