@@ -36,6 +36,8 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 
 
 class TestContract(AdapterContract):
+    seconds = 0.6
+
     @pytest.fixture(autouse=True)
     def of_each(self, adapter: Adapter) -> None:
         self.adapter = adapter
