@@ -27,7 +27,7 @@ DEVICE = """
 name = "{name}"
 adapter = "v4l2"
 port = "{port}"
-expected = 0.2
+expected = 0.02
 {more}
 """
 CAMERA = 'encoding = "{encoding}"\ncolumns = {columns}\nrows = {rows}\nrate = {rate}\n'
@@ -61,7 +61,8 @@ def still(ward: Ward) -> None:
         _check(taken["exam"] == exam, f"it is of {taken['exam']}")
         _check((picture["encoding"], picture["columns"], picture["rows"]) == (encoding, 640, 360), f"it is {picture}")
         _check(picture["rate"] == 0 and taken["end"]["frames"] == 1, f"a still of {taken['end']}")
-        _check(taken["times"][0] <= taken["began"], f"taken at {taken['times']}, written from {taken['began']} on")
+        # The driver times a frame by its end, which it reckons: that may be a frame ahead of when it is given.
+        _check(taken["times"][0] <= taken["began"] + 0.2, f"taken at {taken['times']}, begun at {taken['began']}")
         _same_colours(taken)
         ward.again()
 

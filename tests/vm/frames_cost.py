@@ -35,8 +35,8 @@ def cost(ward: Ward) -> None:
         latencies = sorted(1000 * (one["written"] - one["times"][0]) for one in stills)
         taken, missing = clip["end"]["frames"], clip["counted"][1]
         print(
-            f"{columns} x {rows} YUYV, {RATE:g}/s: {taken} frames and {missing} missing; {10 * spent / taken:.0f} ms of "
-            f"CPU for each, {spent / lasted:.1f} % of one CPU in all; {_resident(ward)} MiB at most; still kept "
+            f"{columns} x {rows} YUYV, {RATE:g}/s: {taken} frames and {missing} missing; {10 * spent / taken:.0f} ms "
+            f"of CPU for each, {spent / lasted:.1f} % of one CPU in all; {_resident(ward)} MiB at most; still kept "
             f"{latencies[0]:.0f} to {latencies[-1]:.0f} ms after it was taken",
             file=sys.stderr,
             flush=True,
