@@ -131,7 +131,7 @@ def two(ward: Ward) -> None:
     """two inputs at once: each its own recording of the same exam"""
     ward.machine.run("modprobe", "vivid", "n_devs=2", "node_types=0x1,0x1", seconds=PATIENCE)
     names = ("cam1", "cam2")
-    ports = (PORT, PORT.replace("vivid.0", "vivid.1"))
+    ports = ("/dev/video0", "/dev/video1")  # of one platform device, which by-path tells apart by an index only
     _configure(ward, "".join(DEVICE.format(name=n, port=p, more=SMALL) for n, p in zip(names, ports, strict=True)))
     _capture(ward, *names)
     exam = open_exam(ward, *names)["exam"]
