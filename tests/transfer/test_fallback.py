@@ -152,7 +152,7 @@ def test_what_cannot_be_changed_without_loss_is_held_with_words_and_the_others_g
     outcomes = dict(store.send(call(implicit_only[0]), [first, lossy, coded, last]))
     assert [outcomes[i].kind for i in (first, lossy, coded, last)] == ["done", "hold", "hold", "done"]
     assert {outcomes[i].code for i in (lossy, coded)} == {"syntax-refused"}
-    assert "but not the transfer syntax, of SOP class (1.2.840.10008.5.1.4.1.1.7, JPEG Base" in outcomes[lossy].words
+    assert "takes the class, but not the transfer syntax, of Secondary Capture Image (" in outcomes[lossy].words
     assert "no decoder for it is installed here" in outcomes[coded].words
 
 
