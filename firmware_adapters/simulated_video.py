@@ -118,5 +118,5 @@ class Decoder:
 
 
 ADAPTER = Adapter(
-    name="simulated-video", kind=Kind.PICTURES, transport=Internal(), decoder=Decoder, version="1", options=Options
+    name="simulated_video", kind=Kind.PICTURES, transport=Internal(), decoder=Decoder, version="1", options=Options
 )

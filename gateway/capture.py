@@ -22,9 +22,11 @@ from collections.abc import Callable
 
 from gateway import configuration, exam, local
 from gateway.acquire import standing
+from gateway.acquire.adapter import Folder, adapter_named
 from gateway.acquire.admission import admit, only_capture
 from gateway.acquire.attend import attend
 from gateway.acquire.attendant import Kept
+from gateway.acquire.collecting import Collecting
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.orders import Order, Orders
 from gateway.acquire.pedal import Pedal
@@ -62,6 +64,11 @@ def record(
     Raises Retry if the device cannot be reached, Held if there is no room, Fatal if a capture runs for it.
     """
     clock = Clock(settings.clock.trust)
+    if isinstance(adapter_named(settings.device(device).adapter).transport, Folder):
+        raise Misuse(
+            f"device {device!r} is not started: it takes files from {settings.device(device).folder}",
+            f"start its capture process (systemctl start capture@{device}), and an exam: gateway exam start",
+        )
     admit(settings.places, settings.spool.reserve)
     with only_capture(settings.places, device):
         attendant = attend(settings, device, lambda: named_exam(settings.places, device, exam_id))
@@ -252,6 +259,13 @@ class Capture:
         self._status = report(self._attendant)
 
 
+def _process(settings: Settings, device: str) -> Capture | Collecting:
+    adapter = adapter_named(settings.device(device).adapter)
+    if isinstance(adapter.transport, Folder):
+        return Collecting(settings, device, adapter, adapter.decoder(settings.options[device]))
+    return Capture(settings, device)
+
+
 def _counts(kept: Kept | None) -> Answer:
     if kept is None:
         return {"acquisition": None}
@@ -269,11 +283,11 @@ def run(args: argparse.Namespace) -> int:
     device = settings.device(args.device).name
     with only_capture(settings.places, device):
         service = Service(f"capture-{device}")
-        capture = Capture(settings, device)
+        capture = _process(settings, device)
         server = local.Server(settings.places.socket(f"capture-{device}"), capture.handlers())
         thread = threading.Thread(target=capture.attend, args=(service, service.heart(device, _PATIENCE)), name=device)
         thread.start()
-        if trigger := settings.device(device).trigger:
+        if (trigger := settings.device(device).trigger) and isinstance(capture, Capture):
             Pedal(trigger, capture.pressed, service.stopping).start()
         service.idle = lambda: not capture.recording
         service.ready(f"attends {device}")

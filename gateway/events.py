@@ -25,13 +25,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The device is streaming; from here on its samples belong to one acquisition."""
+    """The device is streaming; from here on its samples belong to one acquisition.
+
+    Only a file may be of several ``kinds``: it becomes one acquisition of each.
+    """
 
     equipment: Equipment
     groups: tuple[MultiplexGroup, ...]
     picture: Picture | None = None  # of an image source
     at: float | None = None  # when it began by the device's own clock (wall seconds, UTC); None: now, by the box's
     kind: Kind | None = None  # of a source that may deliver several kinds; None: the adapter's
+    kinds: tuple[Kind, ...] = ()  # of each group of a file, where they may differ; (): all are of ``kind``
 
 
 @dataclass(frozen=True, slots=True)

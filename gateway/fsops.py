@@ -15,6 +15,7 @@ use it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -161,6 +162,21 @@ def rename(old: Path, new: Path) -> None:
             sync_folder(old.parent)
         if is_fat:
             _sync_entry(new)
+
+
+def set_aside(old: Path, new: Path) -> None:
+    """Rename within somebody else's folder, never over another file. Nothing is synced: on a share that may fail, and
+    a name that comes back after a power cut is known. Raises OSError."""
+    if os.path.lexists(new):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(new))
+    with step("rename", new):
+        old.rename(new)
+
+
+def drop(path: Path) -> None:
+    """Remove a file from somebody else's folder; as :func:`set_aside`, without a sync. Raises OSError."""
+    with step("unlink", path):
+        path.unlink()
 
 
 def _is_fat(folder: Path) -> bool:

@@ -21,10 +21,10 @@ from gateway.acquire.session import Act, Begin, End, Identify, Record, RecordByt
 from gateway.acquire.shutter import Shutter
 from gateway.acquire.silence import not_starting, silent
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import Held, Retry
 from gateway.events import Frame, Samples, Started
 from gateway.model import Facts
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 TURN = 0.05  # seconds that one turn waits for bytes at most

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.counts import End
+from gateway.device import Device
 from gateway.model import Facts, Kind, MultiplexGroup, Picture
-from gateway.settings import Device
 
 _COUNT = 4  # bytes of one sample in the records (int32)
 _AROUND = 2048  # bytes per second and group for the records' own heads, some twenty blocks a second
@@ -27,7 +27,7 @@ class Footprint:
 
     records: int
     instance: int
-    seconds: float  # the length that was reckoned with
+    seconds: float | None  # the length that was reckoned with; None: of a file, by its size
 
 
 def expected(kind: Kind, groups: Sequence[MultiplexGroup], seconds: float, device: Device, line: bool) -> Footprint:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from gateway.acquire.admission import LAST_ROOM, MIB, Room, room, unwrapped
 from gateway.acquire.footprint import of_ended
 from gateway.counts import End
+from gateway.device import Device
 from gateway.errors import Held
 from gateway.model import Facts
 from gateway.places import Places
-from gateway.settings import Device
 
 FULL = "the disk is full"  # the reason in END
 _AGAIN = 10.0  # seconds between two looks at what else waits for room
@@ -27,7 +27,7 @@ class Limit:
         self._device = device
         self._facts = facts
         self._others = unwrapped(here, facts.acquisition)
-        self._looked = facts.started.monotonic
+        self._looked = facts.noted.monotonic
 
     def reached(self, end: End, now: float) -> Held | None:
         """What to tell a person if the recording must be closed. ``end``: its counts so far; ``now`` is monotonic."""

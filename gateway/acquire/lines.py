@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.acquire.adapter import Adapter, Internal, Video
+from gateway.acquire.adapter import Adapter, Folder, Internal, Video
 from gateway.acquire.frame_line import FrameLine
 from gateway.acquire.line import Line, NoLine, ReadAhead
 from gateway.acquire.shells import SerialShell
 from gateway.acquire.v4l2.device import VideoDevice
-from gateway.settings import Device
+from gateway.device import Device
+from gateway.errors import Misuse
 
 
 def line_for(adapter: Adapter, device: Device, options: Any, monotonic: Callable[[], float]) -> Line:
@@ -20,5 +21,7 @@ def line_for(adapter: Adapter, device: Device, options: Any, monotonic: Callable
             return NoLine(monotonic)
         case Video():
             return FrameLine(VideoDevice(device.port, options, monotonic), monotonic)
+        case Folder():
+            raise Misuse(f"adapter {adapter.name} reads files: device {device.name!r} has no line")
         case serial:
             return ReadAhead(SerialShell(serial, device.port), monotonic)

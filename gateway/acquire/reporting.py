@@ -33,4 +33,5 @@ def report(attendant: Attendant) -> Answer:
         "kept": attendant.kept.facts.acquisition if attendant.kept else None,
         "ended": attendant.kept.reason if attendant.kept else None,
         "test": attendant.device.test,
+        "takes": attendant.shutter.takes if attendant.shutter is not None else None,  # of an image source
     }

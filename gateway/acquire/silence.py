@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.device import Device
 from gateway.errors import Retry
-from gateway.settings import Device
 
 
 def silent(device: Device, frames: bool) -> Retry:

@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway import places, records
 from gateway.acquire import montage
 from gateway.acquire.recorder import read_facts
+from gateway.device import Device
 from gateway.dicom import interruptions, leads, mapping, parts, scaling, sources, writing
 from gateway.dicom import samples as scanning
 from gateway.dicom.choosing import choose
@@ -25,7 +26,7 @@ from gateway.dicom.scaling import Storage
 from gateway.errors import Held, Misuse
 from gateway.model import Channel, Exam, Facts, InstanceRef, Kind
 from gateway.records import End, GroupEnd
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 
 TEST_NOTE = "TEST RECORDING: made by a simulated device or for a test, not of a patient"
 CUT_OFF_NOTE = "INTERRUPTED: this recording was cut off; it holds what was kept until then"
@@ -114,7 +115,7 @@ def _whole(path: Path, scan: scanning.Scan, end: End) -> None:
 
 
 def _believe(facts: Facts, settings: Settings) -> None:
-    if not facts.started.trusted and settings.clock.untrusted == "hold":
+    if not facts.noted.trusted and settings.clock.untrusted == "hold":
         raise Held(
             f"acquisition {facts.acquisition} began while the clock was not synchronized",
             'see that NTP works, or set clock.untrusted = "send"',

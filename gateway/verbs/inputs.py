@@ -33,7 +33,7 @@ def _lines(source: Source) -> Iterator[str]:
     for one in source.inputs:
         chosen = ", set" if one.number == source.chosen else ""
         yield f'    input = "{one.number}"  {one.name}{chosen}: {"a signal" if one.signal else "no signal"}'
-    for offer in source.offers:
+    for offer in dict.fromkeys(map(str, source.offers)):  # two orders of the same samples are one encoding
         yield f"    {offer}"
 
 
