@@ -110,6 +110,11 @@ class Capture:
             "stop": lambda request: self._orders.ask(Order("stop", request.get("exam"))),
         }
 
+    @property
+    def recording(self) -> bool:
+        """Whether something is recorded, or is about to be."""
+        return bool(self._status["recording"])
+
     def attend(self, service: Service, heart: Heart) -> None:
         """The device's thread, until the process is stopping."""
         try:
@@ -278,6 +283,7 @@ def run(args: argparse.Namespace) -> int:
         server = local.Server(settings.places.socket(f"capture-{device}"), capture.handlers())
         thread = threading.Thread(target=capture.attend, args=(service, service.heart(device, _PATIENCE)), name=device)
         thread.start()
+        service.idle = lambda: not capture.recording
         service.ready(f"attends {device}")
         service.run()
         thread.join()

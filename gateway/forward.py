@@ -35,7 +35,9 @@ from gateway.transfer.committing import reports
 from gateway.transfer.committing.event_report import Answer, Report
 from gateway.transfer.committing.listener import Listener
 from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.delivering.duty import Duty
 from gateway.transfer.delivering.shift import shifts
+from gateway.transfer.delivering.transports import transport
 from gateway.transfer.ris.step_reporter import StepReporter
 from gateway.transfer.ris.worklist_poller import WorklistPoller
 from gateway.transfer.status import Crew, status
@@ -73,14 +75,13 @@ class Forward:
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention, patience(settings))
         self._imports = Imports(settings, self.ledger, self._clock, lambda: self._recovery.done)
         arguments = (settings, self.ledger, self._clock)
+        duties = [Duty(settings, d, *arguments[1:], transport(bool(d.url))) for d in settings.destinations]
         self._scrubber = Scrubber(*arguments, service.stopping.wait)
         self.crew = Crew(
             self._recovery,
             self._intake,
             self._imports,
-            shifts=shifts(
-                [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations], *arguments[1:]
-            ),
+            shifts=shifts([Courier(duty, self._rewrap) for duty in duties], *arguments[1:], self.workers.ring),
             reporters=[StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps],
             pollers=[WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist],
             carrier=carrier(*arguments) if settings.media else None,
@@ -129,8 +130,9 @@ class Forward:
 
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
+        before = self._recovery.adopted
         more = self._recovery.turn(beat)
-        if self._intake.turn(beat) + self._imports.turn(beat):
+        if self._recovery.adopted - before + self._intake.turn(beat) + self._imports.turn(beat):
             self.workers.ring()
         return 0.0 if more else _INTAKE_EVERY
 

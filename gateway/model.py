@@ -205,6 +205,7 @@ class InstanceRef:
     transfer_syntax_uid: str
     path: str  # absolute path of the Part 10 file
     size: int = field(default=0)  # bytes
+    sha256: str = ""  # of the file as it was written, hexadecimal; "" = nobody knows
 
 
 def to_json(value: Any) -> Any:

@@ -15,6 +15,7 @@ from gateway.errors import Misuse
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.sop_classes import WRITTEN
 from gateway.unidentified import Emergency
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
@@ -95,8 +96,9 @@ class Device:
     )
     iod: str = setting(
         "auto",
-        fields.choice("auto", "twelve-lead", "general", "ambulatory", "general-32"),
-        "SOP class: auto = 12-Lead ECG if it fits, else General or, for long ones, Ambulatory; general-32 = lossless",
+        fields.choice("auto", *WRITTEN),
+        "SOP class: auto = the one for what the adapter measures; of an ECG 12-Lead if it fits, else General or, for "
+        "long ones, Ambulatory; general-32 = an ECG without loss",
     )
     ambulatory_after: float = setting(
         60.0,
@@ -115,6 +117,21 @@ class Device:
         0.0, fields.number(0, 1e6), "16-bit step in the channel's unit; 0 = from the signal's range; clipping is held"
     )
     derive_leads: bool = setting(True, fields.yes_no(), "add III, aVR, aVL, aVF when I and II are recorded")
+    montage: tuple[str, ...] = setting(
+        (),
+        fields.many(fields.text(64)),
+        'labels of its inputs in order, instead of the device\'s own: "Fp1", or "Fp1-F7" for one measured against '
+        'another; "" leaves one as it is',
+    )
+    reference: str = setting(
+        "", fields.text(64), "electrode that its inputs are measured against, where neither it nor the montage tells"
+    )
+    ground: str = setting("", fields.text(64), "electrode that it is grounded at; stands in an annotation")
+    interruption: float = setting(
+        1.0,
+        fields.number(0, 3600, "seconds"),
+        "a gap of so long ends an instance of Routine Scalp EEG, which may not be interrupted; shorter ones are padded",
+    )
     sync_interval: float = setting(1.0, fields.number(0.05, 60, "seconds"), "how often samples are synced to disk")
     keep_bytes: bool = setting(True, fields.yes_no(), "keep the bytes as received too, for replay")
     silence: float = setting(5.0, fields.number(0.5, 3600, "seconds"), "no data for so long is reported")

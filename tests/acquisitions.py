@@ -112,6 +112,8 @@ class Recording:
     number: int = 1
     serial: str = "SN1"
     interrupted: bool = False
+    kind: Kind = Kind.ECG
+    groups: tuple[MultiplexGroup, ...] = ()  # instead of one of ``labels``
     events: list[Samples | Gap | Marker] = field(default_factory=list)
 
     def group(self) -> MultiplexGroup:
@@ -134,16 +136,16 @@ class Recording:
             device="ecg",
             adapter="simulated",
             adapter_version="1",
-            kind=Kind.ECG,
+            kind=self.kind,
             equipment=Equipment("ACME", "ECG-8", self.serial, "fw 2.0"),
-            groups=(self.group(),),
+            groups=self.groups or (self.group(),),
             exam="260922000000AB12",
             number=self.number,
             started=instant(self.trusted),
             test=self.test,
         )
         fsops.write_json(path / places.FACTS, to_json(facts))
-        writer = Writer(path / places.RECORDS, 1)
+        writer = Writer(path / places.RECORDS, len(self.groups) or 1)
         for event in self.events:
             writer.append(event)
         writer.end.interrupted = self.interrupted

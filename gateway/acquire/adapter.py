@@ -101,6 +101,12 @@ class Adapter:
     decoder: Callable[[Any], Decoder]  # called with an instance of ``options``
     version: str = "1"
     options: type = NoOptions
+    also: tuple[Kind, ...] = ()  # further kinds that its Started may name
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """All that it may deliver, the usual one first."""
+        return (self.kind, *self.also)
 
 
 def installed() -> dict[str, Adapter]:

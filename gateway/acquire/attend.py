@@ -26,7 +26,8 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
 
     def admitted(started: Started, seconds: float | None) -> None:
         length = chosen.expected * 60.0 if seconds is None else seconds
-        takes = footprint.expected(started.groups, length, chosen, not isinstance(adapter.transport, Internal))
+        kind, line = started.kind or adapter.kind, not isinstance(adapter.transport, Internal)
+        takes = footprint.expected(kind, started.groups, length, chosen, line)
         admit(here, settings.spool.reserve, takes, unwrapped(here))
 
     return Attendant(

@@ -265,7 +265,7 @@ class Attendant:
             self.session.refuse()
             return
         self._limit = self._limit_of(facts)
-        self.live.begin(act.started.groups)
+        self.live.begin(facts.groups)
         whose = f"exam {exam}" if exam else "no exam is open: it will be held until a person says whose it is"
         self.problem = None
         log.info("%s: recording %s (%s)", self.device.name, facts.acquisition, whose)

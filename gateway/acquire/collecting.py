@@ -99,6 +99,10 @@ class Collecting:
         if recovered := self._taking.recover():
             log.warning("%s: %d recordings of its last file appear now", self._device.name, recovered)
 
+    @property
+    def recording(self) -> bool:
+        return self._busy
+
     def waits(self) -> bool:
         """Whether a file is about to be taken."""
         return self._busy

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.model import MultiplexGroup
+from gateway.model import Kind, MultiplexGroup
 from gateway.settings import Device
 
 _COUNT = 4  # bytes of one sample in the records (int32)
@@ -26,7 +26,7 @@ class Footprint:
     seconds: float | None  # the length that was reckoned with; None: of a file, by its size
 
 
-def expected(groups: Sequence[MultiplexGroup], seconds: float, device: Device, line: bool) -> Footprint:
+def expected(kind: Kind, groups: Sequence[MultiplexGroup], seconds: float, device: Device, line: bool) -> Footprint:
     """What a recording of ``seconds`` will take. ``line``: bytes come from a line, which are kept too if so configured.
 
     What a device sends for a sample is taken to be as long as the sample in the records.
@@ -35,13 +35,14 @@ def expected(groups: Sequence[MultiplexGroup], seconds: float, device: Device, l
     times = 2 if line and device.keep_bytes else 1
     samples = [round(seconds * group.rate) for group in groups]
     records = round(seconds * (times * per_second + len(groups) * _AROUND))
-    return Footprint(records, of_instance(groups, samples, device), seconds)
+    return Footprint(records, of_instance(kind, groups, samples, device), seconds)
 
 
-def of_instance(groups: Sequence[MultiplexGroup], samples: Sequence[int], device: Device) -> int:
+def of_instance(kind: Kind, groups: Sequence[MultiplexGroup], samples: Sequence[int], device: Device) -> int:
     """Bytes of the instance made of so many samples of each group, missing ones included."""
-    width = 4 if device.iod == "general-32" else 2
-    added = _DERIVED if device.derive_leads else 0
+    ecg = kind is Kind.ECG
+    width = 2 if ecg and device.iod != "general-32" else 4  # what is no ECG may need either
+    added = _DERIVED if ecg and device.derive_leads else 0
     return _HEADER + sum(
         count * (len(group.channels) + added) * width for group, count in zip(groups, samples, strict=True)
     )

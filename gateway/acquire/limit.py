@@ -33,7 +33,7 @@ class Limit:
 
     def reached(self, end: End, now: float) -> Held | None:
         """What to tell a person if the recording must be closed. ``end``: its counts so far; ``now`` is monotonic."""
-        own = of_instance(self._facts.groups, [group.samples for group in end.groups], self._device)
+        own = of_instance(self._facts.kind, self._facts.groups, [group.samples for group in end.groups], self._device)
         found = room(self._here.data)
         if over(found, 2 * (own + self._others)) and now - self._looked > _AGAIN:
             self._others, self._looked = unwrapped(self._here, self._facts.acquisition), now

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
+from gateway.acquire.montage import labelled
 from gateway.clock import Clock
 from gateway.errors import FULL, Fatal, Held, fix_of
 from gateway.events import Frame, Gap, Identified, Marker, Samples, Started
@@ -83,7 +84,7 @@ class Recorder:
             adapter_version=self._adapter.version,
             kind=started.kind or self._adapter.kind,
             equipment=started.equipment,
-            groups=started.groups,
+            groups=labelled(started.groups, self._device.montage),
             exam=exam,
             number=number if made_of is None else number + made_of.siblings.index(acquisition),
             started=now if started.at is None else dataclasses.replace(now, wall=started.at, trusted=self._believed),

@@ -23,16 +23,25 @@ from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERS
 
 _SEQUENCE = struct.pack("<HH2sHI", 0x5400, 0x0100, b"SQ", 0, 0)[:8]
 _ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
-_DATA = struct.pack("<HH2sH", 0x5400, 0x1010, b"OW", 0)
+_DATA = {vr: struct.pack("<HH2sH", 0x5400, 0x1010, vr, 0) for vr in (b"OB", b"OW")}
 _WAVEFORM_SEQUENCE = 0x54000100
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An item of the Waveform Sequence without its data, and how many bytes of data follow."""
+    """An item of the Waveform Sequence without its data, and how many bytes of data follow; an odd number is padded."""
 
     item: Dataset
     length: int
+
+    @property
+    def padded(self) -> int:
+        return self.length + self.length % 2
+
+    @property
+    def head(self) -> bytes:
+        """Tag, VR (PS3.5 A.2: OB if samples have 8 bits) and length of the data."""
+        return _DATA[b"OB" if self.item.WaveformBitsAllocated == 8 else b"OW"] + struct.pack("<I", self.padded)
 
 
 def file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
@@ -55,7 +64,7 @@ def write_header(stream: BinaryIO, header: Dataset, groups: Sequence[Group]) -> 
     if header and max(header.keys()) >= _WAVEFORM_SEQUENCE:
         raise ValueError("the waveform sequence must be the last element")
     items = [_encoded(group.item) for group in groups]
-    lengths = [len(data) + len(_DATA) + 4 + group.length for data, group in zip(items, groups, strict=True)]
+    lengths = [len(data) + len(group.head) + group.padded for data, group in zip(items, groups, strict=True)]
     whole = sum(8 + length for length in lengths)
     if whole > LONGEST_DATA:
         raise Held(
@@ -70,9 +79,9 @@ def write_header(stream: BinaryIO, header: Dataset, groups: Sequence[Group]) -> 
     stream.write(head.getvalue())
     offsets = []
     for data, group, length in zip(items, groups, lengths, strict=True):
-        stream.write(_ITEM + struct.pack("<I", length) + data + _DATA + struct.pack("<I", group.length))
+        stream.write(_ITEM + struct.pack("<I", length) + data + group.head)
         offsets.append(stream.tell())
-        stream.seek(group.length, 1)
+        stream.seek(group.padded, 1)
     stream.truncate(stream.tell())
     return offsets
 

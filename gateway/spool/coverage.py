@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from gateway.acquire.adapter import adapter_named
 from gateway.destination import Destination
 from gateway.dicom.iods import BY_CLASS
 from gateway.settings import Device, Settings
-from gateway.sop_classes import AUTO, WRITTEN
+from gateway.sop_classes import BY_KIND, WRITTEN
 from gateway.spool.routing import Seen, takes
 
 
@@ -35,7 +36,8 @@ def notes(settings: Settings) -> list[str]:
 
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:
     """All kinds of instances that the device may make, with each code that a rule names."""
-    classes = AUTO if device.iod == "auto" else (device.iod,)
+    kinds = adapter_named(device.adapter).kinds
+    classes = [key for kind in kinds for key in BY_KIND[kind].candidates(device.iod, mixed=len(kinds) > 1)]
     patients = ("test",) if device.test else ("scheduled", "entered", "unidentified")
     codes = frozenset((value, scheme) for d in to for value, _, scheme in (p.partition("^") for p in d.only_procedures))
     for key, patient in itertools.product(classes, patients):

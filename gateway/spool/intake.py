@@ -142,7 +142,7 @@ class Intake:
             (d for d in self._settings.devices if d.name == facts.device),
             Device(name=facts.device, adapter=facts.adapter),
         )
-        needed = of_instance(facts.groups, [g.samples for g in end.groups], device) if end is not None else 0
+        needed = 0 if end is None else of_instance(facts.kind, facts.groups, [g.samples for g in end.groups], device)
         if (found := room(self._here.data)).free < _SPARE + needed:
             must = -(-(_SPARE + needed) // MIB)
             raise Retry(f"the disk is full: {found.mebibytes} MiB are free, its instance needs {must}", MAKE_ROOM)

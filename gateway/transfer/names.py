@@ -17,6 +17,18 @@ CLASSES: dict[str, str] = {
     "1.2.840.10008.5.1.4.1.1.9.1.2": "General ECG",
     "1.2.840.10008.5.1.4.1.1.9.1.3": "Ambulatory ECG",
     "1.2.840.10008.5.1.4.1.1.9.1.4": "General 32-bit ECG",
+    "1.2.840.10008.5.1.4.1.1.9.2.1": "Hemodynamic",
+    "1.2.840.10008.5.1.4.1.1.9.3.1": "Cardiac Electrophysiology",
+    "1.2.840.10008.5.1.4.1.1.9.4.1": "Basic Voice Audio",
+    "1.2.840.10008.5.1.4.1.1.9.4.2": "General Audio",
+    "1.2.840.10008.5.1.4.1.1.9.5.1": "Arterial Pulse",
+    "1.2.840.10008.5.1.4.1.1.9.6.1": "Respiratory",
+    "1.2.840.10008.5.1.4.1.1.9.6.2": "Multi-channel Respiratory",
+    "1.2.840.10008.5.1.4.1.1.9.7.1": "Routine Scalp EEG",
+    "1.2.840.10008.5.1.4.1.1.9.7.2": "Electromyogram",
+    "1.2.840.10008.5.1.4.1.1.9.7.3": "Electrooculogram",
+    "1.2.840.10008.5.1.4.1.1.9.7.4": "Sleep EEG",
+    "1.2.840.10008.5.1.4.1.1.9.8.1": "Body Position",
 }
 SYNTAXES: dict[str, str] = {
     EXPLICIT: "Explicit VR Little Endian",

@@ -1,6 +1,7 @@
 """What the console answers: the page, and the local API for those who start and stop exams.
 
-``GET /``, ``/page.css``, ``/page.js``, ``/status.json`` (no patients in it), ``/worklist.json``, ``/live/DEVICE.json``;
+``GET /``, ``/page.css``, ``/page.js``, ``/status.json`` and ``/metrics`` (no patients in them), ``/worklist.json``,
+``/live/DEVICE.json``;
 ``POST /exam/start`` with ``{"step": ID, "devices": [NAME, …]}`` (or ``"emergency": true`` instead of the step) and
 ``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``. Whoever chose from a list that
 may be old sends ``"patient_id"`` and ``"study_uid"`` with the step: if the worklist says otherwise, nothing starts.
@@ -22,6 +23,7 @@ from gateway.step import ScheduledStep
 from gateway.verbs.exams import start_exam, stop_exam
 from gateway.verbs.media import decide
 from gateway.verbs.overview import overview, worklist
+from gateway.web import metrics
 from gateway.web.page import page
 from gateway.web.server import Reply, Route, as_json
 
@@ -42,6 +44,7 @@ def routes(settings: Settings) -> Mapping[str, Route]:
         "GET /": shown,
         "GET /page.css": lambda _rest: Reply(style, "text/css; charset=utf-8"),
         "GET /page.js": lambda _rest: Reply(script, "text/javascript; charset=utf-8"),
+        "GET /metrics": lambda _rest: Reply(metrics.text(overview(settings)).encode(), metrics.KIND),
         "GET /status.json": lambda _rest: as_json(overview(settings).as_json()),
         "GET /worklist.json": lambda _rest: as_json(_worklist(settings)),
         "GET /live/*": lambda rest: _live(settings, rest),
