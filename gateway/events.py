@@ -38,6 +38,13 @@ class Started:
     kinds: tuple[Kind, ...] = ()  # of each group of a file, where they may differ; (): all are of ``kind``
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An image source shows frames from now on, recorded or not; a recording that is wanted begins with ``started``."""
+
+    started: Started
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """A block of samples of one multiplex group: int32, shape (samples, channels), in device order."""
@@ -49,7 +56,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One encoded frame of an image source."""
+    """One encoded frame of an image source. ``time`` is when it was taken, by the kernel where that tells."""
 
     data: bytes
     time: float
@@ -85,9 +92,10 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Samples that the device sent, or should have sent, and that did not arrive.
+    """Samples or frames that the device sent, or should have sent, and that did not arrive.
 
-    ``samples`` is their number where the protocol tells, else derived by the session from ``seconds``.
+    ``samples`` is their number where the protocol tells, else derived by the session from ``seconds``. The frames of an
+    image source are counted as the group behind its multiplex groups, of which it has none as a rule.
     """
 
     reason: str
@@ -112,4 +120,4 @@ class Finished:
     reason: str
 
 
-Event = Reply | Started | Samples | Frame | Marker | Identified | Gap | Garbage | Finished
+Event = Reply | Started | Ready | Samples | Frame | Marker | Identified | Gap | Garbage | Finished

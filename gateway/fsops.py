@@ -270,18 +270,19 @@ def append(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def extend(descriptor: int, data: bytes | bytearray, size: int) -> int:
+def extend(descriptor: int, data: bytes | bytearray, size: int, more: bytes = b"") -> int:
     """Write ``data`` behind the ``size`` bytes of a file, all of it or nothing: what a full disk took is cut off again.
 
-    Not yet durable. Returns the new size.
+    ``more`` follows it: what is too large to be copied behind it first. Not yet durable. Returns the new size.
     """
     try:
         write_all(descriptor, data, size)
+        write_all(descriptor, more, size + len(data))
     except OSError:
         with contextlib.suppress(OSError):  # of a medium that takes nothing at all, which the caller hears anyway
             os.ftruncate(descriptor, size)
         raise
-    return size + len(data)
+    return size + len(data) + len(more)
 
 
 def allot(path: Path, size: int) -> None:

@@ -134,6 +134,11 @@ class Facts:
         """When it came, by the box's own clock."""
         return self.taken or self.started
 
+    @property
+    def streams(self) -> int:
+        """How many END counts: each multiplex group, and behind them the frames of an image source."""
+        return len(self.groups) + (self.picture is not None)
+
 
 class Attributed(StrEnum):
     """How an exam came to its patient."""

@@ -18,6 +18,7 @@ DATA/ledger.sqlite                            progress only: may be deleted
 DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
 DATA/unidentified.json                        how many were numbered whom nobody could name (gateway.unidentified)
 DATA/audit.jsonl                              what persons decided
+DATA/audit.told.json                          how much of it the audit repository was told (transfer.auditing)
 DATA/media/UID/facts.json, SHA256.TXT         a file-set that the box filled: which, and what is on it
 RUNTIME/NAME.sock                             the local sockets of the processes
 RUNTIME/sticks/NAME.allow, NAME.eject         what a person answered about a stick, for root to read

@@ -38,6 +38,13 @@ class Internal:
     """No line at all: the decoder makes its own events in ``tick`` (a simulated device)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A Video4Linux device: the kernel gives whole frames, so there is nothing to decode. The adapter's options are
+    :class:`gateway.acquire.v4l2.options.Options`.
+    """
+
+
 ReadAt = Callable[[int, int], bytes]  # offset and length; fewer bytes at the end of the file
 
 
@@ -60,7 +67,7 @@ class Folder:
     lacks: Callable[[ReadAt, int], str] = lacks_nothing
 
 
-Transport = Serial | Internal | Folder
+Transport = Serial | Internal | Video | Folder
 
 
 class Decoder(Protocol):
@@ -93,7 +100,10 @@ class NoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`)."""
+    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`).
+
+    ``others``: further kinds than ``kind`` that its Started may name.
+    """
 
     name: str
     kind: Kind
@@ -101,12 +111,11 @@ class Adapter:
     decoder: Callable[[Any], Decoder]  # called with an instance of ``options``
     version: str = "1"
     options: type = NoOptions
-    also: tuple[Kind, ...] = ()  # further kinds that its Started may name
+    others: tuple[Kind, ...] = ()
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """All that it may deliver, the usual one first."""
-        return (self.kind, *self.also)
+        return (self.kind, *self.others)
 
 
 def installed() -> dict[str, Adapter]:

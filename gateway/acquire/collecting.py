@@ -71,6 +71,11 @@ class Collecting:
         self.status: Answer = {}
         self._tell()
 
+    @property
+    def recording(self) -> bool:
+        """A file is being taken."""
+        return self._busy
+
     def handlers(self) -> dict[str, Callable[[Request], Answer]]:
         return {
             "status": lambda _request: self.status,
@@ -98,10 +103,6 @@ class Collecting:
         """What a power cut left half done is finished, or was never begun. Comes first."""
         if recovered := self._taking.recover():
             log.warning("%s: %d recordings of its last file appear now", self._device.name, recovered)
-
-    @property
-    def recording(self) -> bool:
-        return self._busy
 
     def waits(self) -> bool:
         """Whether a file is about to be taken."""

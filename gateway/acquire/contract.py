@@ -27,7 +27,7 @@ from gateway.acquire import replay
 from gateway.acquire.adapter import Adapter, Folder, Internal, Serial
 from gateway.acquire.session import Act, Begin, End, Record, Session
 from gateway.errors import Unreadable
-from gateway.events import Event, Finished, Frame, Gap, Garbage, Marker, Samples, Started
+from gateway.events import Event, Finished, Frame, Gap, Garbage, Marker, Ready, Samples, Started
 
 GARBAGE = bytes(range(0x20, 0x7F)) * 3
 
@@ -53,7 +53,7 @@ def merged(events: Iterable[Event]) -> list[tuple[Any, ...]]:
             case Gap():
                 out.append(("gap", event.reason, event.samples, event.seconds, event.group))
             case Marker():
-                out.append(("marker", event.text, event.group, event.sample))
+                out.append(("marker", event.text, event.group, event.sample, event.concept, event.samples))
             case Frame():
                 out.append(("frame", event.encoding, event.data))
             case _:
@@ -96,15 +96,20 @@ class AdapterContract:
 
     def test_the_whole_stream_gives_one_start_and_samples_of_its_shape(self) -> None:
         events = self._events([b"".join(self.transcript)])
-        started = [e for e in events if isinstance(e, Started)]
-        samples = [e for e in events if isinstance(e, Samples)]
+        started = [e for e in events if isinstance(e, (Started, Ready))]
+        content = [e for e in events if isinstance(e, (Samples, Frame))]
         assert len(started) == 1
-        assert samples, "the transcript holds samples"
-        assert events.index(started[0]) < events.index(samples[0])
-        for block in samples:
+        assert content, "the transcript holds samples, or frames"
+        assert events.index(started[0]) < events.index(content[0])
+        begun = started[0].started if isinstance(started[0], Ready) else started[0]
+        for block in content:
+            if isinstance(block, Frame):
+                assert begun.picture is not None
+                assert block.encoding == begun.picture.encoding
+                continue
             assert block.data.dtype == np.int32
             assert block.data.ndim == 2
-            assert block.data.shape[1] == len(started[0].groups[block.group].channels)
+            assert block.data.shape[1] == len(begun.groups[block.group].channels)
 
     def test_byte_by_byte_gives_the_same_events(self) -> None:
         whole = b"".join(self.transcript)
@@ -180,7 +185,8 @@ class AdapterContract:
         assert any(isinstance(a, End) for a in acts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "records"
-            writer = records.Writer(path, len(begin.started.groups))
+            streams = len(begin.started.groups) + (begin.started.picture is not None)
+            writer = records.Writer(path, streams)
             for event in recorded:
                 writer.append(event)
             writer.close("contract")

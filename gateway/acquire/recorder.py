@@ -22,13 +22,13 @@ from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
 from gateway.acquire.montage import labelled
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import FULL, Fatal, Held, fix_of
 from gateway.events import Frame, Gap, Identified, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id, new_uid
 from gateway.matching import LONGEST
 from gateway.model import Facts, Instant, from_json, to_json
 from gateway.places import Places
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 FACTS_VERSION = 2
@@ -98,7 +98,7 @@ class Recorder:
             try:
                 fsops.make_folder(folder)
                 fsops.write_json(folder / places.FACTS, to_json(facts))
-                self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+                self._writer = records.Writer(folder / places.RECORDS, facts.streams)
             except OSError:
                 with contextlib.suppress(OSError):
                     fsops.remove_folder(folder)  # no sample is in it

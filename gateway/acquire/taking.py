@@ -23,12 +23,12 @@ from gateway.acquire.recorder import Made, Recorder, read_facts
 from gateway.acquire.session import IDENTIFIED
 from gateway.acquire.taken import Memory, Stamp
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import Fatal, GatewayError, Unreadable
 from gateway.events import Event, Finished, Frame, Gap, Garbage, Identified, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id
 from gateway.model import Facts, to_json
 from gateway.places import Places
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 _UNFINISHED = re.compile(r"\.(?P<acquisition>[0-9T]+-(?P<device>.+)-[0-9a-f]+)\.taking")

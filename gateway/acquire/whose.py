@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from gateway import exam, matching
 from gateway.acquire.idle import close_if_idle
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import GatewayError
 from gateway.events import Identified
 from gateway.model import Exam
 from gateway.places import Places
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 BEFORE = 60.0  # seconds that a recording may seem to begin before its exam: clocks differ, and fingers are quick
@@ -29,6 +29,22 @@ def named_exam(here: Places, device: str, named: str | None) -> str | None:
     except GatewayError as error:
         log.error("%s: exam %s cannot be recorded in: %s", device, named, error)
     return None
+
+
+def patient_since(here: Places, clock: Clock, named: str | None) -> float:
+    """Since when, on the monotonic clock, a device sees the exam's patient: what it showed before may be another's.
+
+    Of nobody's recording, of an exam of an earlier boot and of one that cannot be read: only since now.
+    """
+    now = clock.now()
+    if named is not None:
+        try:
+            opened = exam.load(here, named).opened
+        except GatewayError as error:
+            log.error("exam %s: nothing from before the trigger is taken: %s", named, error)
+        else:
+            return opened.monotonic if opened.boot == now.boot else now.monotonic
+    return now.monotonic
 
 
 def device_exam(here: Places, clock: Clock, device: Device) -> str | None:

@@ -14,17 +14,19 @@ from pathlib import Path
 from gateway import places, records
 from gateway.acquire import montage
 from gateway.acquire.recorder import read_facts
+from gateway.device import Device
 from gateway.dicom import interruptions, leads, mapping, parts, scaling, sources, writing
 from gateway.dicom import samples as scanning
 from gateway.dicom.choosing import choose
 from gateway.dicom.definition import Iod, Shape
+from gateway.dicom.frames import wrapping as frames
 from gateway.dicom.header import Subject
 from gateway.dicom.parts import Part
 from gateway.dicom.scaling import Storage
 from gateway.errors import Held, Misuse
 from gateway.model import Channel, Exam, Facts, InstanceRef, Kind
 from gateway.records import End, GroupEnd
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 from gateway.sop_classes import BY_KIND
 
 TEST_NOTE = "TEST RECORDING: made by a simulated device or for a test, not of a patient"
@@ -55,6 +57,11 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
+    if facts.picture is not None:
+        noted, largest = tuple(_notes(facts, end, device)), device.largest << 20
+        profile = settings.profile(device)
+        wanted = frames.Wanted(facts, exam, facts.picture, profile, iod or device.iod, largest, noted)
+        return frames.wrap(path, end, wanted, settings.box, out, beat)
     derive = facts.kind is Kind.ECG and device.derive_leads
     columns = tuple(leads.columns(group.channels, derive) for group in facts.groups)
     samples = [group.samples for group in end.groups]
@@ -63,8 +70,8 @@ def wrap(
             f"acquisition {facts.acquisition} holds no samples", "nothing can be sent; discard it if it is a test"
         )
     shapes = _shapes(facts, columns, end)
-    wanted = iod or BY_KIND[facts.kind].asked(device.iod, mixed=len(facts.siblings) > 1)
-    row = choose(facts.kind, wanted, shapes, facts.acquisition, device.ambulatory_after)
+    asked = iod or BY_KIND[facts.kind].asked(device.iod, mixed=len(facts.siblings) > 1)
+    row = choose(facts.kind, asked, shapes, facts.acquisition, device.ambulatory_after)
     facts, columns = _labelled(facts, columns, row, device)
     storages = tuple(_storage(row, facts, n, *_range(group)) for n, group in enumerate(end.groups))
     widths = [len(of_group) * storage.bits // 8 for of_group, storage in zip(columns, storages, strict=True)]

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from gateway import exam, fsops, interrupted, records
 from gateway.acquire.admission import MAKE_ROOM, MIB, room
-from gateway.acquire.footprint import of_instance
+from gateway.acquire.footprint import of_ended
 from gateway.clock import Clock, boot_id
+from gateway.device import Device
 from gateway.dicom.check import Finding
 from gateway.errors import Fatal, Held, Retry, in_words
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 from gateway.spool import dating, doubts, holding, instances, layout, leftovers, recognized
 from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin
@@ -142,7 +143,7 @@ class Intake:
             (d for d in self._settings.devices if d.name == facts.device),
             Device(name=facts.device, adapter=facts.adapter),
         )
-        needed = 0 if end is None else of_instance(facts.kind, facts.groups, [g.samples for g in end.groups], device)
+        needed = of_ended(facts, end, device) if end is not None else 0
         if (found := room(self._here.data)).free < _SPARE + needed:
             must = -(-(_SPARE + needed) // MIB)
             raise Retry(f"the disk is full: {found.mebibytes} MiB are free, its instance needs {must}", MAKE_ROOM)
@@ -162,7 +163,7 @@ class Intake:
             return False
         if records.being_written(path):
             return False
-        end = interrupted.finish(path, len(facts.groups), beat)
+        end = interrupted.finish(path, facts.streams, beat)
         instances.ended(self._ledger, name, end.interrupted)
         if without_samples(end):
             words = "nothing was recorded: the device sent no sample"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.model import InstanceRef
-from gateway.spool import backoff, deliveries, lanes, offers, unharmed
+from gateway.spool import audit, backoff, deliveries, lanes, offers, unharmed
 from gateway.spool.deliveries import TO_ASK, Due, Taken
 from gateway.transfer.calling import peers
 from gateway.transfer.calling.outcomes import Outcome
@@ -164,6 +164,7 @@ class Courier:
         """Put into the ledger what the destination has taken. A cut before this: it gets the same instance again."""
         taken, self._taken, self._noted = self._taken, [], self._clock.monotonic()
         if taken:
+            audit.left(self._settings, self._clock, "transfer", self.destination.name, [one.uid for one in taken])
             deliveries.stored(self._ledger, self.destination.name, taken)
 
     def _hold(self, one: Due, code: str, words: str) -> None:
