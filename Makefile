@@ -62,6 +62,7 @@ soak: setup-test
 fuzz: setup-test
 	@$(BIN)/python -m tests.fuzz.association $(N) $(SEED)
 	@$(BIN)/python -m tests.fuzz.media $(N) $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m tests.fuzz.frames $(N) $(SEED)
 
 vm: setup-test
 	@.ci/system-packages vm

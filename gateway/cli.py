@@ -29,6 +29,7 @@ VERBS = {
     "exam": ("gateway.verbs.exams", "start, stop, list, show or attribute an exam"),
     "acquire": ("gateway.verbs.acquire", "one exam, one recording"),
     "trigger": ("gateway.verbs.trigger", "what a foot switch does: start or stop a recording"),
+    "inputs": ("gateway.verbs.inputs", "the video sources of this box, their inputs, and what they can show"),
     "replay": ("gateway.verbs.replay", "play a recorded byte stream through an adapter again"),
     "status": ("gateway.verbs.status", "one line says whether all is well; then the details"),
     "queue": ("gateway.verbs.queue", "what waits, why, and what a person may decide about it"),

@@ -23,6 +23,7 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
+from gateway.spool.policies import Policies
 from gateway.spool.reattribution import Reattribution
 from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
@@ -72,6 +73,7 @@ class Forward:
         self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._alarm = room.Alarm()
+        self._policies = Policies(settings, self.ledger, self._clock)
         self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention, patience(settings))
         self._imports = Imports(settings, self.ledger, self._clock, lambda: self._recovery.done)
@@ -134,7 +136,7 @@ class Forward:
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
         before = self._recovery.adopted
-        more = self._recovery.turn(beat)
+        more = self._policies.turn(beat) or self._recovery.turn(beat)
         if self._recovery.adopted - before + self._intake.turn(beat) + self._imports.turn(beat):
             self.workers.ring()
         return 0.0 if more else _INTAKE_EVERY

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from gateway.model import Kind
 
-_WAVEFORM = "1.2.840.10008.5.1.4.1.1.9."
+_UID = "1.2.840.10008.5.1.4.1.1."
+_WAVEFORM = f"{_UID}9."
 WRITTEN: dict[str, str] = {
     "twelve-lead": f"{_WAVEFORM}1.1",
     "general": f"{_WAVEFORM}1.2",
@@ -24,7 +25,25 @@ WRITTEN: dict[str, str] = {
     "eog": f"{_WAVEFORM}7.3",
     "sleep-eeg": f"{_WAVEFORM}7.4",
     "position": f"{_WAVEFORM}8.1",
+    "endoscopic": f"{_UID}77.1.1",
+    "endoscopic-video": f"{_UID}77.1.1.1",
+    "photographic": f"{_UID}77.1.4",
+    "photographic-video": f"{_UID}77.1.4.1",
+    "ultrasound": f"{_UID}6.1",
+    "ultrasound-frames": f"{_UID}3.1",
+    "capture": f"{_UID}7",
+    "capture-bytes": f"{_UID}7.2",
+    "capture-colours": f"{_UID}7.4",
 }
+# Of pictures: a still, a clip, a clip without colour, by the word that a device's iod has for all of them
+PICTURES: dict[str, tuple[str, str, str]] = {
+    "endoscopic": ("endoscopic", "endoscopic-video", "endoscopic-video"),
+    "photographic": ("photographic", "photographic-video", "photographic-video"),
+    "ultrasound": ("ultrasound", "ultrasound-frames", "ultrasound-frames"),
+    "capture": ("capture", "capture-colours", "capture-bytes"),
+}
+# What a device's iod may say
+IODS = tuple(key for key in WRITTEN if key in PICTURES or key not in {one for few in PICTURES.values() for one in few})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +82,5 @@ BY_KIND: dict[Kind, Classes] = {
     Kind.POSITION: Classes(("position",)),
     Kind.VOICE: Classes(("voice", "audio")),
     Kind.AUDIO: Classes(("audio",)),
-    Kind.PICTURES: Classes(()),
+    Kind.PICTURES: Classes(("capture",), ("endoscopic", "photographic", "ultrasound")),
 }

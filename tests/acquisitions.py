@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gateway import fsops, places
+from gateway.device import Device
 from gateway.events import Gap, Marker, Samples
 from gateway.model import (
     Attributed,
@@ -23,7 +24,7 @@ from gateway.model import (
     to_json,
 )
 from gateway.records import Writer
-from gateway.settings import Box, ClockSettings, Console, Device, Listener, Settings, Spool
+from gateway.settings import Box, ClockSettings, Console, Listener, Settings, Spool
 
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 STEP = 0.02235174445530706  # uV per count of a Cyton at gain 24

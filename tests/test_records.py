@@ -307,3 +307,14 @@ def test_any_recording_cut_anywhere_keeps_a_whole_beginning(tmp_path_factory, ev
     assert [r.payload for r in records.read(path, skip=(Type.END,))] == left
     expected = sum(len(e.data) if isinstance(e, Samples) else getattr(e, "samples", 0) for e in events[: len(left)])
     assert end.groups[0].samples == expected
+
+
+def test_frames_and_dropped_ones_are_counted_as_the_group_behind_the_multiplex_groups(tmp_path):
+    path = tmp_path / "records"
+    writer = Writer(path, 1)
+    for event in (Frame(b"one", 1.0, "MJPEG"), Gap("dropped", 1.1, samples=2), Frame(b"three", 1.2, "MJPEG")):
+        writer.append(event)
+    writer.close("done")
+    end = records.ending(path)
+    assert (end.frames, end.frame_bytes, end.gaps) == (2, 8, 1)
+    assert (end.groups[0].samples, end.groups[0].missing) == (4, 2)

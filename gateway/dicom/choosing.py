@@ -6,7 +6,7 @@ from gateway.dicom.definition import Iod, Shape, foreign_leads, violations
 from gateway.dicom.iods import TABLE
 from gateway.errors import Held
 from gateway.model import Kind
-from gateway.sop_classes import BY_KIND
+from gateway.sop_classes import BY_KIND, Classes
 
 
 def choose(kind: Kind, wanted: str, shapes: tuple[Shape, ...], acquisition: str, ambulatory_after: float = 0.0) -> Iod:
@@ -16,7 +16,9 @@ def choose(kind: Kind, wanted: str, shapes: tuple[Shape, ...], acquisition: str,
     else, of a recording of more than ``ambulatory_after`` minutes (0: of none), Ambulatory ECG before General ECG; else
     General before Ambulatory. Raises Held naming each limit that is broken, or the classes for what was measured.
     """
-    classes = BY_KIND[kind]
+    classes = BY_KIND.get(kind, Classes(()))
+    if not classes.every:
+        raise Held(f"acquisition {acquisition} is of the kind {kind}, for which there is no class of waveforms")
     if wanted != "auto" and wanted not in classes.every:
         raise Held(
             f"acquisition {acquisition} is of the kind {kind}, which does not become {TABLE[wanted].label}",
@@ -28,11 +30,12 @@ def choose(kind: Kind, wanted: str, shapes: tuple[Shape, ...], acquisition: str,
         wanted = next((key for key in order if not _broken(TABLE[key], shapes, auto=True)), classes.widest)
     row = TABLE[wanted]
     if broken := _broken(row, shapes):
-        widest = "general-32 has the widest limits" if kind is Kind.ECG else "see gateway conformance for their limits"
-        raise Held(
-            f"acquisition {acquisition} does not fit {row.label}: {'; '.join(broken)}",
-            f"set another 'iod' for the device ({widest}) and rewrap it",
-        )
+        words = f"acquisition {acquisition} does not fit {row.label}: {'; '.join(broken)}"
+        if kind is Kind.ECG:
+            raise Held(words, "set another 'iod' for the device (general-32 has the widest limits) and rewrap it")
+        others = [key for key in classes.every if key != row.key]
+        instead = f'iod = "{" or ".join(others)}" for the device may carry it' if others else "no other class is for it"
+        raise Held(words, f"{instead}; what it may have is in PS3.3 {row.section}")
     return row
 
 

@@ -72,6 +72,11 @@ class Iod:
         return self.pictures is not None
 
     @property
+    def written_modality(self) -> str:
+        """Modality as the gateway writes it; of a class that is of none, Other."""
+        return self.modality.partition("|")[0] or "OT"
+
+    @property
     def waveform(self) -> Limits:
         """Raises ValueError for what is no waveform."""
         if self.limits is None:

@@ -44,12 +44,14 @@ class Group:
         return _DATA[b"OB" if self.item.WaveformBitsAllocated == 8 else b"OW"] + struct.pack("<I", self.padded)
 
 
-def file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
+def file_meta(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str = ExplicitVRLittleEndian
+) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
     return meta
@@ -71,12 +73,7 @@ def write_header(stream: BinaryIO, header: Dataset, groups: Sequence[Group]) -> 
             f"the samples take {whole} bytes, one DICOM waveform sequence holds {LONGEST_DATA}",
             "record in shorter parts",
         )
-    head = DicomBytesIO()
-    head.write(bytes(128) + b"DICM")
-    write_file_meta_info(head, file_meta(header.SOPClassUID, header.SOPInstanceUID), enforce_standard=True)
-    head.write(_encoded(header))
-    head.write(_SEQUENCE + struct.pack("<I", whole))
-    stream.write(head.getvalue())
+    stream.write(beginning(header) + _SEQUENCE + struct.pack("<I", whole))
     offsets = []
     for data, group, length in zip(items, groups, lengths, strict=True):
         stream.write(_ITEM + struct.pack("<I", length) + data + group.head)
@@ -84,6 +81,16 @@ def write_header(stream: BinaryIO, header: Dataset, groups: Sequence[Group]) -> 
         stream.seek(group.padded, 1)
     stream.truncate(stream.tell())
     return offsets
+
+
+def beginning(header: Dataset, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> bytes:
+    """Preamble, File Meta Information and the data set as far as it is in ``header``, in Explicit VR Little Endian."""
+    head = DicomBytesIO()
+    head.write(bytes(128) + b"DICM")
+    meta = file_meta(header.SOPClassUID, header.SOPInstanceUID, transfer_syntax_uid)
+    write_file_meta_info(head, meta, enforce_standard=True)
+    head.write(_encoded(header))
+    return bytes(head.getvalue())
 
 
 def _encoded(dataset: Dataset) -> bytes:

@@ -100,12 +100,15 @@ def instance_uid(facts: Facts, exam: Exam, iod: Iod, ordinal: str) -> str:
 def synchronized(facts: Facts, iod: Iod) -> str:
     """Acquisition Time Synchronized, or "" if the Synchronization module is left out.
 
+    Of pictures it is left out: most of their classes have no such module.
     N for a recording that began with an unsure clock. With a synchronized clock it would be Y, which makes Multiplex
     Group Time Offset required (PS3.3 C.10.9); dciodvfy looks for the Y in the wrong data set and calls that offset
     an error. For the classes that it judges, the module is therefore left out where it may be, and nothing is claimed;
     where it must be there (hemodynamic, electrophysiology) it says N: to the millisecond, which matters in these, no
     device on a serial line is synchronized.
     """
+    if iod.image:
+        return ""
     if not facts.started.trusted:
         return "N"
     if iod.states_synchronized:
@@ -118,36 +121,46 @@ def series_uid(facts: Facts, exam: Exam, iod: Iod) -> str:
 
     (Synchronization is a property of the whole series, PS3.3 C.7.4.2.)
     """
-    return derived_uid(exam.study_uid, exam.exam, facts.device, iod.modality, synchronized(facts, iod), facts.test)
+    return derived_uid(
+        exam.study_uid, exam.exam, facts.device, iod.written_modality, synchronized(facts, iod), facts.test
+    )
 
 
 def header(subject: Subject, box: Box) -> Dataset:
     """The data set without Waveform Sequence."""
     facts, exam, iod = subject.facts, subject.exam, subject.iod
-    head = mapping.to_instance(exam)
-    head.SOPClassUID = iod.sop_class_uid
-    head.SOPInstanceUID = instance_uid(facts, exam, iod, subject.part.ordinal)
-    _study(head, exam)
-    _series(head, facts, exam, iod)
+    head = common(facts, exam, iod, subject.part, box)
     _synchronization(head, facts, iod)
-    _equipment(head, facts, iod, box)
-    started = local(facts.started) + timedelta(
-        seconds=subject.part.seconds
-    )  # not on the float: whole seconds stay exact
-    head.InstanceNumber = subject.part.instance_number(facts.number)
-    head.ContentDate = started.strftime("%Y%m%d")
-    head.ContentTime = started.strftime("%H%M%S.%f")
-    head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")
-    head.TimezoneOffsetFromUTC = started.strftime("%z")
+    begun(head, local(facts.started) + timedelta(seconds=subject.part.seconds))  # exact: seconds, and not on the float
     head.AcquisitionContextSequence = []
     if told := annotation_items(subject.scan, subject.notes, list(_uncalibrated(subject))):
         head.WaveformAnnotationSequence = told
+    mapping.declare_character_set(head)
+    return head
+
+
+def common(facts: Facts, exam: Exam, iod: Iod, part: Part, box: Box) -> Dataset:
+    """What instances of all classes say: whose it is, what it belongs to, what made it."""
+    head = mapping.to_instance(exam)
+    head.SOPClassUID = iod.sop_class_uid
+    head.SOPInstanceUID = instance_uid(facts, exam, iod, part.ordinal)
+    _study(head, exam)
+    _series(head, facts, exam, iod)
+    _equipment(head, facts, iod, box)
+    head.InstanceNumber = part.instance_number(facts.number)
     if exam.corrects is not None:
         at = local(exam.corrects.at).strftime("%Y%m%d%H%M%S.%f%z")
         if before := original_attributes(exam, box, at):
             head.OriginalAttributesSequence = before
-    mapping.declare_character_set(head)
     return head
+
+
+def begun(head: Dataset, started: datetime) -> None:
+    """When the instance's first sample or frame was taken."""
+    head.ContentDate = started.strftime("%Y%m%d")
+    head.ContentTime = started.strftime("%H%M%S.%f")
+    head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")
+    head.TimezoneOffsetFromUTC = started.strftime("%z")
 
 
 def _uncalibrated(subject: Subject) -> Iterator[tuple[int, int, str]]:
@@ -184,10 +197,10 @@ def protocol_name(exam: Exam, iod: Iod) -> str:
 
 def _series(head: Dataset, facts: Facts, exam: Exam, iod: Iod) -> None:
     place = exam.devices.index(facts.device) if facts.device in exam.devices else len(exam.devices)
-    head.Modality = iod.modality
+    head.Modality = iod.written_modality
     head.SeriesInstanceUID = series_uid(facts, exam, iod)
     head.SeriesNumber = 6 * place + 1 + ("", "N", "Y").index(synchronized(facts, iod)) + 3 * facts.test
-    head.SeriesDescription = TEST_SERIES if facts.test else f"{iod.modality} from {facts.device}"[:LONGEST_LO]
+    head.SeriesDescription = TEST_SERIES if facts.test else f"{iod.written_modality} from {facts.device}"[:LONGEST_LO]
     head.ProtocolName = protocol_name(exam, iod)
     if exam.operator:
         head.OperatorsName = exam.operator

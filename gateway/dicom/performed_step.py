@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from gateway.acquire.adapter import adapter_named
 from gateway.dicom import mapping
 from gateway.dicom.header import date_of, study_id, time_of
-from gateway.dicom.iods import TABLE
+from gateway.dicom.iods import BY_KEY
 from gateway.errors import Misuse
 from gateway.identifiers import derived_uid
 from gateway.model import Exam, InstanceRef
@@ -45,7 +45,7 @@ def modality(exam: Exam, settings: Settings) -> str:
         with contextlib.suppress(Misuse):  # no longer configured, or its adapter is not installed
             device = settings.device(name)
             classes = BY_KIND[adapter_named(device.adapter).kind].auto if device.iod == "auto" else (device.iod,)
-            if found := next((TABLE[key].modality for key in classes if key in TABLE), ""):
+            if found := next((BY_KEY[key].written_modality for key in classes), ""):
                 return found
     for step in mapping.item(exam).get(mapping.SPS) or ():
         if asked := step.get("Modality"):
@@ -96,7 +96,7 @@ def final_dataset(exam: Exam, series: Sequence[PerformedSeries], modality: str) 
 
 
 def _series(series: PerformedSeries, exam: Exam) -> Dataset:
-    images = {row.sop_class_uid for row in TABLE.values() if row.image}
+    images = {row.sop_class_uid for row in BY_KEY.values() if row.image}
     item = Dataset()
     item.PerformingPhysicianName = ""
     item.OperatorsName = exam.operator

@@ -14,17 +14,19 @@ from pathlib import Path
 from gateway import places, records
 from gateway.acquire import montage
 from gateway.acquire.recorder import read_facts
+from gateway.device import Device
 from gateway.dicom import interruptions, leads, mapping, parts, scaling, sources, writing
 from gateway.dicom import samples as scanning
 from gateway.dicom.choosing import choose
 from gateway.dicom.definition import Iod, Shape
+from gateway.dicom.frames import wrapping as frames
 from gateway.dicom.header import Subject
 from gateway.dicom.parts import Part
 from gateway.dicom.scaling import Storage
 from gateway.errors import Held, Misuse
 from gateway.model import Channel, Exam, Facts, InstanceRef, Kind
 from gateway.records import End, GroupEnd
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 
 TEST_NOTE = "TEST RECORDING: made by a simulated device or for a test, not of a patient"
 CUT_OFF_NOTE = "INTERRUPTED: this recording was cut off; it holds what was kept until then"
@@ -54,6 +56,11 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
+    if facts.picture is not None:
+        noted, largest = tuple(_notes(facts, end, device)), device.largest << 20
+        profile = settings.profile(device)
+        wanted = frames.Wanted(facts, exam, facts.picture, profile, iod or device.iod, largest, noted)
+        return frames.wrap(path, end, wanted, settings.box, out, beat)
     derive = facts.kind is Kind.ECG and device.derive_leads
     columns = tuple(leads.columns(group.channels, derive) for group in facts.groups)
     samples = [group.samples for group in end.groups]
@@ -108,7 +115,7 @@ def _whole(path: Path, scan: scanning.Scan, end: End) -> None:
 
 
 def _believe(facts: Facts, settings: Settings) -> None:
-    if not facts.started.trusted and settings.clock.untrusted == "hold":
+    if not facts.noted.trusted and settings.clock.untrusted == "hold":
         raise Held(
             f"acquisition {facts.acquisition} began while the clock was not synchronized",
             'see that NTP works, or set clock.untrusted = "send"',

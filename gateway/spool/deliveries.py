@@ -21,7 +21,8 @@ from gateway.spool.states import DELIVERY, Delivery, advance
 # What a worker may take up: due by the wall clock, or so far ahead that only a clock jump can explain it. The
 # conditions on state and policy are spelled out so that SQLite finds the partial indexes, which give the order too.
 DUE = """
-    SELECT d.*, i.class, i.syntax, i.path, i.size, i.sha256, i.acquisition, i.exam, i.device
+    SELECT d.instance, d.attempts, d.policy,
+      i.class, i.syntax, i.path, i.size, i.sha256, i.acquisition, i.exam, i.device
     FROM deliveries d JOIN instances i ON i.uid = d.instance
     WHERE d.destination = ? AND {open} AND d.held IS NULL AND d.waived IS NULL AND i.size < ?
       AND (d.next_try <= ? OR d.next_try > ?) AND i.state = 'SPOOLED' AND i.corrupt IS NULL

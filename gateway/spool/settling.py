@@ -16,6 +16,7 @@ from gateway.spool.states import FREES, Delivery
 
 FAR_AHEAD = 3600.0  # seconds: what is dated so far in the future shows a clock that was set back
 _THOSE = "(SELECT value FROM json_each(?))"
+_DELIVERIES = "SELECT instance, destination, policy, state, waived, superseded_by, taken_by FROM deliveries"
 _UNDATED = "(settled_at = 0 OR settled_at > ?) AND state <> 'PURGED'"
 
 
@@ -56,7 +57,7 @@ def promises(c: sqlite3.Connection, uid: str) -> list[Promise]:
 def _promises(c: sqlite3.Connection, uids: Collection[str]) -> dict[str, list[Promise]]:
     """By instance."""
     found: dict[str, list[Promise]] = {}
-    for row in c.execute(f"SELECT * FROM deliveries WHERE instance IN {_THOSE}", (json.dumps(list(uids)),)).fetchall():  # noqa: S608
+    for row in c.execute(f"{_DELIVERIES} WHERE instance IN {_THOSE}", (json.dumps(list(uids)),)).fetchall():
         found.setdefault(row["instance"], []).append(_promise(c, row))
     return found
 

@@ -5,6 +5,7 @@
 ``POST /exam/start`` with ``{"step": ID, "devices": [NAME, …]}`` (or ``"emergency": true`` instead of the step) and
 ``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``. Whoever chose from a list that
 may be old sends ``"patient_id"`` and ``"study_uid"`` with the step: if the worklist says otherwise, nothing starts.
+``POST /device/trigger`` with ``{"name": DEVICE, "takes": "still" or "clip"}`` is ``gateway trigger``.
 ``POST /media/allow`` and ``/media/eject`` with ``{"name": NAME}`` are ``gateway media allow`` and ``eject``.
 """
 
@@ -16,6 +17,7 @@ from importlib import resources
 from typing import Any
 
 from gateway import local
+from gateway.acquire.shutter import CLIP, STILL
 from gateway.errors import Misuse
 from gateway.model import Exam
 from gateway.settings import Settings
@@ -50,6 +52,7 @@ def routes(settings: Settings) -> Mapping[str, Route]:
         "GET /live/*": lambda rest: _live(settings, rest),
         "POST /exam/start": lambda given: _start(settings, given),
         "POST /exam/stop": lambda given: _stop(settings, given),
+        "POST /device/trigger": lambda given: _trigger(settings, given),
         "POST /media/allow": lambda given: _media(settings, "allow", given),
         "POST /media/eject": lambda given: _media(settings, "eject", given),
     }
@@ -97,6 +100,18 @@ def _stop(settings: Settings, given: dict[str, Any]) -> Reply:
     if not isinstance(exam, str) or not isinstance(discontinued, bool):
         raise Misuse("'exam' must be the id of an exam, 'discontinued' true or false")
     return _exam(stop_exam(settings, exam, "DISCONTINUED" if discontinued else "COMPLETED"))
+
+
+def _trigger(settings: Settings, given: dict[str, Any]) -> Reply:
+    _only(given, {"name", "takes"})
+    name, takes = given.get("name"), given.get("takes")
+    if not isinstance(name, str) or takes not in (None, STILL, CLIP):
+        raise Misuse("'name' must be the name of a device, 'takes' \"still\" or \"clip\" if it is there")
+    device = settings.device(name).name
+    answer = local.ask(settings.places.socket(f"capture-{device}"), {"do": "trigger", "takes": takes})
+    done = "stopped" if answer["stopped"] else "a still is kept" if answer.get("taken") else "recording"
+    whose = "" if answer["stopped"] or answer["exam"] else ", of nobody: it is held until a person says whose it is"
+    return as_json({"words": done + whose})
 
 
 def _media(settings: Settings, what: str, given: dict[str, Any]) -> Reply:

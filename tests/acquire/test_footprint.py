@@ -7,8 +7,8 @@ import pytest
 from gateway.acquire.admission import FILES, LAST_ROOM, MIB, Room, refusal
 from gateway.acquire.footprint import expected, of_instance
 from gateway.acquire.limit import over
+from gateway.device import Device
 from gateway.model import Channel, Kind, MultiplexGroup
-from gateway.settings import Device
 
 GROUP = MultiplexGroup("g", 500.0, tuple(Channel(name, "uV", 1.0) for name in ("I", "II", "V1", "V2")))
 DEVICE = Device(name="ecg1", adapter="simulated", derive_leads=False)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from gateway.acquire.adapter import adapter_named
 from gateway.acquire.montage import labelled
+from gateway.acquire.recorder import Recorder
+from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import Held
-from gateway.model import Channel, Code, MultiplexGroup
+from gateway.events import Started
+from gateway.model import Channel, Code, Equipment, Kind, MultiplexGroup
+from gateway.settings import Settings
 
 CODE = Code("7:1016", "MDC", "Cz")
 GROUPS = (
@@ -38,3 +46,16 @@ def test_without_a_montage_nothing_changes() -> None:
 def test_a_montage_of_another_size_is_refused_before_anybody_is_mislabelled() -> None:
     with pytest.raises(Held, match="2 labels, but the device has 3 inputs"):
         labelled(GROUPS, ("Fp1", "Fp2"))
+
+
+@pytest.mark.parametrize(("told", "expected"), [(Kind.EMG, "EMG"), (None, "ECG")])
+def test_a_recording_is_of_the_kind_that_its_source_tells_else_of_its_adapters(
+    told: Kind | None, expected: str, settings: Settings
+) -> None:
+    device = Device(name="it", adapter="simulated", montage=("soleus", "", ""))
+    recorder = Recorder(settings.places, Clock("always"), device, adapter_named("simulated"))
+    recorder.begin(Started(Equipment("A", "B"), GROUPS, kind=told), None)
+    (path,) = settings.places.acquisitions.glob("*/facts.json")
+    facts = json.loads(path.read_text())
+    assert facts["kind"] == expected
+    assert facts["groups"][0]["channels"][0]["label"] == "soleus"

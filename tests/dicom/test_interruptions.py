@@ -11,9 +11,11 @@ import numpy as np
 import pydicom
 import pytest
 from acquisitions import Recording, an_exam, settings_of
+from hypothesis import given
+from hypothesis import strategies as st
 from waveforms import group, noise
 
-from gateway.dicom import interruptions, waveform
+from gateway.dicom import interruptions, samples, waveform
 from gateway.dicom.check import check
 from gateway.dicom.wrap import wrap
 from gateway.errors import Held
@@ -149,3 +151,29 @@ def test_finding_the_interruptions_takes_no_memory_for_the_samples(tmp_path: Pat
     tracemalloc.stop()
     assert found == [(0, 800_000), (802_500, 804_500)]
     assert peak < 2 << 20 < path.stat().st_size
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 3000)), min_size=1, max_size=20),
+    st.sampled_from([1.0, 62.5, 256.0, 333.3]),
+    st.integers(1, 8),
+)
+def test_each_sample_goes_to_one_part_and_what_was_lost_to_none(
+    steps: list[tuple[int, int]], rate: float, width: int
+) -> None:
+    pieces, at = [], 0
+    for lost, kept in steps:
+        pieces.append((at + lost, at + lost + kept))
+        at += lost + kept
+    largest = max(4096, int(rate + 1) * width)
+    made = interruptions.cut(pieces, 0, [rate], width, largest)
+    assert [part.number for part in made] == list(range(1, len(made) + 1))
+    assert all((last - first) * width <= largest for part in made for first, last in part.ranges)
+    kept = [n for first, last in pieces for n in range(first, last)]
+    assert [n for part in made for n in range(*part.ranges[0])] == kept
+    went = [
+        (part.number, at + n) for part, at, count in samples.pieces(made, 0, 0, pieces[-1][1] + 7) for n in range(count)
+    ]
+    assert [n for _, n in went] == kept
+    assert all(made[number - 1].ranges[0][0] <= n < made[number - 1].ranges[0][1] for number, n in went)
+    assert all(abs(part.seconds - part.ranges[0][0] / rate) <= 1 / rate for part in made)

@@ -226,3 +226,38 @@ def test_concepts_of_markers_are_of_the_standard(name: str) -> None:
         value: meaning for codes in dictionary.concepts[code.scheme].values() for value, (meaning, _) in codes.items()
     }
     assert known[code.value] == code.meaning
+
+
+def test_multiplex_groups_that_go_on_between_two_parts_say_how_much_later(tmp_path: Path, out: Path) -> None:
+    counts = noise(200_000, 2, 40_000), noise(66_600, 1, 100)
+    groups = group(100.0, ("Flow", "Thorax"), "L/s", 1e-6), group(33.3, ("CO2",), "mm[Hg]", 0.1)
+    made = wrapped(Case(Kind.RESPIRATION, groups, counts), tmp_path, out, largest=1)
+    assert len(made) == 2
+    assert all(check(path) == [] for path in made)
+    offsets = [float(item.MultiplexGroupTimeOffset) for p in made for item in pydicom.dcmread(p).WaveformSequence]
+    first = waveform.groups(made[0])
+    cut = first[0].count / 100.0
+    assert offsets == [0.0, 0.0, 0.0, pytest.approx((first[1].count / 33.3 - cut) * 1000, abs=1e-3)]
+    assert 0 <= offsets[3] < 1000 / 33.3
+    whole = [np.concatenate([waveform.groups(path)[n].samples for path in made]) for n in range(2)]
+    assert all(np.array_equal(found, truth) for found, truth in zip(whole, counts, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("key", "trusted", "expected"),
+    [
+        ("pulse", True, "Y"),
+        ("pulse", False, "N"),
+        ("eeg", True, "Y"),
+        ("hemodynamic", True, "N"),
+        ("electrophysiology", False, "N"),
+        ("voice", True, None),
+    ],
+)
+def test_a_synchronized_clock_is_claimed_where_that_harms_nobody(
+    key: str, trusted: bool, expected: str | None, tmp_path: Path, out: Path
+) -> None:
+    (path,) = wrapped(CASES[key], tmp_path, out, CASES[key].recording(trusted=trusted))
+    head = pydicom.dcmread(path)
+    assert head.get("AcquisitionTimeSynchronized") == expected
+    assert ("MultiplexGroupTimeOffset" in head.WaveformSequence[0]) == (expected == "Y")

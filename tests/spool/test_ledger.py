@@ -144,6 +144,7 @@ class Commitment(RuleBasedStateMachine):
         self.all: dict[str, list[str]] = {}
         self.reported: set[str] = set()
         self.asked_by: dict[str, str] = {}  # instance -> its last transaction, if it was asked for since it was sent
+        self.history: dict[str, set[str]] = {u: set() for u in self.uids}  # transactions from before the peer lost it
 
     def having(self, state: str) -> list[str]:
         return [u for u, s in self.model.items() if s == state]
@@ -182,15 +183,18 @@ class Commitment(RuleBasedStateMachine):
         failed = dict.fromkeys(missing, Failure("missing", "0112", "gone"))
         assert transactions.report(self.ledger, transaction, committed, failed, 1.0, later)
         for uid in committed:
-            if self.model[uid] in ("STORED", "REQUESTED") and uid in self.asked_by:
+            mine = uid in self.asked_by and transaction not in self.history[uid]
+            if self.model[uid] in ("STORED", "REQUESTED") and mine:
                 self.model[uid] = "COMMITTED"
         late, twice = transaction not in self.open, transaction in self.reported
         for uid in missing if late else self.open.pop(transaction):
             mine = uid in self.asked_by if late else self.asked_by.get(uid) == transaction
+            mine = mine and transaction not in self.history[uid]
             if not twice and mine and self.model[uid] in ("STORED", "REQUESTED"):
                 self.model[uid] = "QUEUED" if uid in missing else "STORED"
                 if uid in missing:
                     del self.asked_by[uid]
+                    self.history[uid] = set(self.all)
         self.reported.add(transaction)
 
     @rule()

@@ -97,3 +97,10 @@ def test_the_configuration_check_knows_what_each_device_may_become(config: Path)
         f"device {name}: what it records goes to no destination; widen a rule, or it stays here for ever"
         for name in ("ecg1", "ecg2")
     ]
+
+
+def test_the_configuration_check_says_which_class_would_hold_every_recording(config: Path) -> None:
+    settings = configured(config, device("eeg1", "simulated_eeg", 'iod = "general"'))
+    assert coverage.notes(settings) == [
+        "device eeg1: it measures EEG, which does not become General ECG; set another 'iod'"
+    ]

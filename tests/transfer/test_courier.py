@@ -273,6 +273,30 @@ def test_a_report_from_before_a_restart_is_taken_after_it_though_it_was_asked_ag
     assert box.states() == {uid: "COMMITTED"}
 
 
+def test_a_report_of_before_the_loss_does_not_commit_what_was_sent_since(config: Path, pacs: Pacs) -> None:
+    """Asked; asked again after a restart; lost, as the second report says; sent and asked a third time: now the first
+    report comes, late by days, and says that all is well."""
+    settings = configured(config)
+    box = spooled(settings, pacs)
+    (uid,) = box.states()
+    pacs.reports = False
+    box.deliver()
+    first = pacs.report(*pacs.asked[0])
+    box.ledger.close()
+    box = Box(settings, pacs)
+    box.deliver()
+    lost = Report(pacs.asked[1][0], frozenset(), {uid: 0x0112})
+    reports.take(box.ledger, settings, CLOCK, lost, "HOSPITAL")
+    assert box.states() == {uid: "QUEUED"}
+    due_now(box)
+    box.deliver()
+    assert box.states() == {uid: "REQUESTED"}
+    assert reports.take(box.ledger, settings, CLOCK, first, "HOSPITAL") == Answer(SUCCESS)
+    assert box.states() == {uid: "REQUESTED"}
+    reports.take(box.ledger, settings, CLOCK, pacs.report(*pacs.asked[2]), "HOSPITAL")
+    assert box.states() == {uid: "COMMITTED"}
+
+
 @pytest.mark.parametrize(("batch", "sizes"), [(2, [2, 2, 1]), (0, [3, 2]), (100, [5])], ids=["2", "per exam", "100"])
 def test_commitment_is_asked_for_in_batches_as_configured(
     config: Path, pacs: Pacs, batch: int, sizes: list[int]
