@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.dicom.definition import Iod, Shape, foreign_leads, violations
-from gateway.dicom.iods import TABLE
+from gateway.dicom.iods import BY_KEY, TABLE
 from gateway.errors import Held
 from gateway.model import Kind
 from gateway.sop_classes import BY_KIND, Classes
@@ -25,7 +25,7 @@ def choose(kind: Kind, wanted: str, shapes: tuple[Shape, ...], acquisition: str,
         )
     if wanted != "auto" and wanted not in classes.every:
         raise Held(
-            f"acquisition {acquisition} is of the kind {kind}, which does not become {TABLE[wanted].label}",
+            f"acquisition {acquisition} is of the kind {kind}, which does not become {BY_KEY[wanted].label}",
             f"set the device's 'iod' to one of auto, {', '.join(classes.every)}, and rewrap it",
         )
     if wanted == "auto":

@@ -27,6 +27,12 @@ _PAIR = re.compile(r"\d+-\d+$")
 _UNTOLD = frozenset({"", "ref", "ref.", "reference"})
 PATIENT_POSITION = Code("130410", "DCM", "Patient position")  # of CID 3034: codes, not a measurement
 DIFFERENTIAL = Code("109006", "DCM", "Differential signal")  # of CID 3240
+_MASTOID = Code("59066005", "SCT", "Mastoid bone")
+# References for which CID 3030 has no lead, and the place on the body that they are at
+PLACES: dict[str, tuple[Code, ...]] = {
+    "M1": (_MASTOID, Code("7771000", "SCT", "Left")),
+    "M2": (_MASTOID, Code("24028007", "SCT", "Right")),
+}
 # What a channel is whose name says nothing more, where the kind of measurement says it
 OF_KIND: dict[Kind, tuple[str, str]] = {
     Kind.HEMODYNAMIC: ("3003", "Hemodynamic waveform"),
@@ -138,8 +144,8 @@ def parts(label: str) -> tuple[str, str]:
 def modifiers(channel: Channel, iod: Iod, reference: str) -> list[Code]:
     """Channel Source Modifiers: that it is a difference, and the lead of the reference (PS3.3 A.34.12.4.5 and its kin).
 
-    ``reference``: what the configuration says, for a channel that does not tell. "A1+A2" are both. Raises Held if a
-    class that demands the reference cannot have it.
+    ``reference``: what the configuration says, for a channel that does not tell. "A1+A2" are both; "M1" is a place, and
+    its side. Raises Held if a class that demands the reference cannot have it.
     """
     if not iod.waveform.referenced:
         if iod.key != "electrophysiology" or not (channel.reference or _PAIR.search(channel.label)):
@@ -154,14 +160,18 @@ def modifiers(channel: Channel, iod: Iod, reference: str) -> list[Code]:
             f"channel {channel.label!r}: {iod.label} must name the electrode that it is measured against",
             "set the device's 'reference', such as \"A1\", and release it; or its adapter must tell the reference",
         )
-    found = [find(text, (*iod.waveform.sources, *BESIDE)) for text in against.split("+")]
-    leads_found = [code for code in found if code is not None]
-    if len(leads_found) < len(found):
+    found = [_reference(text.strip(), iod) for text in against.split("+")]
+    if not all(found):
         raise Held(
             f"channel {channel.label!r} is measured against {against!r}, which names no {_said(iod)}",
             _SAY.format(what="reference"),
         )
-    return [DIFFERENTIAL, *leads_found]
+    return [DIFFERENTIAL, *(code for codes_of_one in found for code in codes_of_one)]
+
+
+def _reference(text: str, iod: Iod) -> tuple[Code, ...]:
+    found = find(text, (*iod.waveform.sources, *BESIDE))
+    return (found,) if found else PLACES.get(text.upper(), ())
 
 
 def _said(iod: Iod) -> str:

@@ -90,8 +90,9 @@ def test_a_source_that_the_device_tells_counts_whatever_the_label() -> None:
         (Channel("Fp1-F7", "uV", 1.0, reference="Cz"), "A1", ["F7"]),
         (Channel("EEG Fp1-Ref", "uV", 1.0), "A1", ["A1"]),
         (Channel("Fp1", "uV", 1.0), "A1+A2", ["A1", "A2"]),
+        (Channel("C3-M2", "uV", 1.0), "", ["Mastoid bone", "Right"]),
     ],
-    ids=["told by the device", "by the configuration", "by the label", "not told by the label", "both ears"],
+    ids=["told by the device", "by the configuration", "by the label", "not told by the label", "both ears", "mastoid"],
 )
 def test_an_eeg_channel_names_what_it_is_measured_against(
     channel: Channel, configured: str, expected: list[str]
@@ -107,7 +108,7 @@ def test_an_eeg_channel_names_what_it_is_measured_against(
         (Channel("Fp1", "uV", 1.0), "", "must name the electrode"),
         (Channel("EEG Fp1-Ref", "uV", 1.0), "", "must name the electrode"),
         (Channel("Fp1", "uV", 1.0, reference="AVG"), "A1", "'AVG', which names no EEG Lead"),
-        (Channel("Fp1", "uV", 1.0), "M1", "'M1', which names no EEG Lead"),
+        (Channel("Fp1", "uV", 1.0), "A1+Nose", "'A1.Nose', which names no EEG Lead"),
     ],
 )
 def test_a_reference_that_nobody_tells_is_not_invented(channel: Channel, configured: str, words: str) -> None:
