@@ -1,4 +1,4 @@
-"""SHA-256 of what is being sent, in a thread beside the one that sends: hashlib lets others run while it works.
+"""SHA-256 of a large file that is being sent, in a thread beside the one that sends: hashlib lets others run meanwhile.
 
 So a hash costs no time where a second processor is idle. Begun when there is something to hash, not before.
 """
