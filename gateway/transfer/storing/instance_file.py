@@ -25,7 +25,7 @@ from gateway.transfer.association.connection import Buffer
 from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.storing.hashing import Hashing
 
-BLOCK = 1 << 18  # bytes read at a time: the memory of one association
+BLOCK = 1 << 18  # bytes read at a time: the memory of one association; twice that if it hashes large files
 
 Report = Callable[[int], None]  # hears of bytes of the data set that are out
 
@@ -91,13 +91,15 @@ class InstanceFile:
         total = self._size - self._offset
         whole = max(1, len(self._block) // self._fragment) * self._fragment
         sent = self._sent
+        block, other = self._block, self._block if self._digest is None else self._hashing.spare(len(self._block))
         while True:
             if report is not None:
                 report(sent)
             if sent == total:
                 return
-            self._hashing.settle()
-            data = self._block[: min(whole, total - sent)]
+            block, other = other, block
+            self._hashing.settle(but=1)  # that is the one behind ``other``
+            data = block[: min(whole, total - sent)]
             part10.fill(self._descriptor, data, self._offset + sent)
             sent += len(data)
             self._hash(data)
