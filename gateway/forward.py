@@ -31,6 +31,7 @@ from gateway.spool.rewrap import rewrap
 from gateway.spool.routing import MEDIA
 from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger, patience
+from gateway.transfer.auditing.reporter import Reporter
 from gateway.transfer.carrier import carrier
 from gateway.transfer.committing import reports
 from gateway.transfer.committing.event_report import Answer, Report
@@ -83,7 +84,7 @@ class Forward:
             self._recovery,
             self._intake,
             self._imports,
-            shifts=shifts([Courier(duty, self._rewrap) for duty in duties], *arguments[1:]),
+            shifts=shifts([Courier(duty, self._rewrap) for duty in duties], *arguments[1:], self.workers.ring),
             reporters=[StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps],
             pollers=[WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist],
             carrier=carrier(*arguments) if settings.media else None,
@@ -111,6 +112,8 @@ class Forward:
             begin(f"worklist of {poller.ris.name}", poller.turn, 60 + 4 * poller.ris.timeout)
         if crew.carrier is not None:
             begin(MEDIA, crew.carrier.turn)
+        if settings.audit.host:
+            begin("audit", Reporter(settings, self.ledger, self._clock).turn, WORKING + 4 * settings.audit.timeout)
         handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
         handlers |= self._desk.handlers | self._imports.handlers
         give = Reattribution(settings, self.ledger, self._clock, wrap, check, self.workers.ring)
@@ -132,8 +135,9 @@ class Forward:
 
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
+        before = self._recovery.adopted
         more = self._policies.turn(beat) or self._recovery.turn(beat)
-        if self._intake.turn(beat) + self._imports.turn(beat):
+        if self._recovery.adopted - before + self._intake.turn(beat) + self._imports.turn(beat):
             self.workers.ring()
         return 0.0 if more else _INTAKE_EVERY
 

@@ -21,6 +21,19 @@ class Kind(StrEnum):
     """What is measured. The IOD follows from it, the configuration and the duration."""
 
     ECG = "ECG"
+    HEMODYNAMIC = "HEMODYNAMIC"  # pressures in vessels and heart, with a surface ECG or without
+    ELECTROPHYSIOLOGY = "ELECTROPHYSIOLOGY"  # intracardiac electrograms
+    PULSE = "PULSE"  # arterial pulse, plethysmogram
+    RESPIRATION = "RESPIRATION"
+    EEG = "EEG"
+    SLEEP = "SLEEP"  # EEG of a polysomnogram
+    EMG = "EMG"
+    EOG = "EOG"
+    POSITION = "POSITION"  # of the body
+    VOICE = "VOICE"  # speech about the patient
+    AUDIO = "AUDIO"  # any other sound: heart, lung, Doppler
+    PICTURES = "PICTURES"  # stills and clips
+    OTHER = "OTHER"  # what no class of the standard is for: kept, and held by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,9 @@ class Channel:
     low_cut: float | None = None  # Hz, high-pass edge of the device's own filter
     high_cut: float | None = None  # Hz, low-pass edge
     notch: float | None = None  # Hz
+    source: Code | None = None  # Channel Source; None: the label names it
+    reference: str = ""  # label of the electrode that it is measured against ("A1", "Cz"); "": not told
+    skew: float = 0.0  # seconds that its samples lie behind the group's time (Channel Time Skew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,19 @@ class MultiplexGroup:
     label: str
     rate: float  # Hz
     channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The frames of an image source, as the device delivers them; all of one acquisition are alike."""
+
+    encoding: str  # of each :class:`gateway.events.Frame`: "MJPEG", "YUYV", "NV12", "RGB24", "H264", ...
+    columns: int
+    rows: int
+    rate: float = 0.0  # frames per second as announced; 0 = one still
+    aspect: tuple[int, ...] = (1, 1)  # pixel aspect ratio, vertical and horizontal, as in (0028,0034)
+    matrix: str = "BT.601"  # of YCbCr: "BT.601" or "BT.709"
+    full_range: bool = False  # YCbCr uses 0..255, not 16..235/240
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +124,20 @@ class Facts:
     number: int  # 1-based: this device's n-th acquisition in the exam
     started: Instant
     test: bool = False  # a simulated or test recording, not of a patient
-    version: int = 1
+    picture: Picture | None = None  # of an image source
+    taken: Instant | None = None  # when the box got it, if ``started`` is by the device's own clock (of a file, say)
+    siblings: tuple[str, ...] = ()  # ids of all acquisitions that the same file became, this one among them
+    version: int = 2  # 1 had no pictures, no files, and nothing of a channel from its source on
+
+    @property
+    def noted(self) -> Instant:
+        """When it came, by the box's own clock."""
+        return self.taken or self.started
+
+    @property
+    def streams(self) -> int:
+        """How many END counts: each multiplex group, and behind them the frames of an image source."""
+        return len(self.groups) + (self.picture is not None)
 
 
 class Attributed(StrEnum):

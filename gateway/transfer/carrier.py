@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Held
 from gateway.model import InstanceRef
 from gateway.settings import Settings
-from gateway.spool import deliveries, layout, unharmed
+from gateway.spool import audit, deliveries, layout, unharmed
 from gateway.spool.deliveries import TO_SEND, Due, Taken
 from gateway.spool.ledger import Ledger
 from gateway.spool.routing import MEDIA
@@ -52,6 +52,7 @@ class Carrier:
         self, settings: Settings, ledger: Ledger, clock: Clock, add: Add = media.add, refresh: Refresh = nothing_else
     ) -> None:
         assert settings.media is not None
+        self._settings = settings
         self._to = settings.media
         self._here = settings.places
         self._ledger = ledger
@@ -146,6 +147,7 @@ class Carrier:
         self.plugged.filed(medium, filed)
         on = f" (label {medium.label})" if medium.label else ""
         words = f"on file-set {filed.file_set_id or '(no ID)'}{on}, UID {filed.file_set_uid}, File ID {filed.file_id}"
+        audit.left(self._settings, self._clock, "export", MEDIA, [uid])
         deliveries.stored(self._ledger, MEDIA, [Taken(uid, filed.sha256, "", words, now)])
         medium.pause.worked()
         medium.say("")

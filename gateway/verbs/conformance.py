@@ -8,10 +8,15 @@ from collections.abc import Iterator
 
 from gateway import __version__
 from gateway.dicom import iods, mapping, rejection
+from gateway.dicom.frames import syntaxes
 from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway.sop_classes import WRITTEN
+from gateway.transfer import names
 from gateway.transfer.names import CLASSES
 
 _WRITTEN = "1.2.840.10008.1.2.1 Explicit VR Little Endian"
+_STILLS = (_WRITTEN, *(f"{uid} {names.syntax(uid)}" for uid in (f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 80))))
+_CLIPS = tuple(f"{uid} {names.syntax(uid)}" for row in syntaxes.ROWS for uid in (row.whole, row.fragmentable))
 _FALL_BACK = (
     "Each class is proposed in the transfer syntax of the instances, and beside it, each in a context of its own, in "
     "Explicit and Implicit VR Little Endian wherever they can be brought into these without loss (from each other, "
@@ -56,6 +61,9 @@ def _statement() -> Iterator[str]:
     yield "|---|---|---|---|"
     for iod in iods.TABLE.values():
         yield f"| {iod.label} | {iod.sop_class_uid} | {iod.section} | {_WRITTEN} |"
+    for iod in (row for key, row in iods.BY_KEY.items() if key in WRITTEN and row.pictures is not None):
+        coded = (*_STILLS, *(_CLIPS if iod.pictures is not None and iod.pictures.frames else ()))
+        yield f"| {iod.label} | {iod.sop_class_uid} | {iod.section} | {'; '.join(coded)} |"
     note = "A.35.4 (a rejection note, IHE IOCM: what was stored under a wrong patient is withdrawn)"
     yield f"| Key Object Selection Document | {rejection.SOP_CLASS} | {note} | {_WRITTEN} |"
     yield ""

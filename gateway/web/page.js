@@ -8,7 +8,7 @@ document.addEventListener("click", async (event) => {
     const reply = await fetch(button.dataset.post, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Gateway": "1" },
-      body: JSON.stringify({ name: button.dataset.name }),
+      body: JSON.stringify({ name: button.dataset.name, takes: button.dataset.takes || undefined }),
     });
     const said = await reply.json();
     button.replaceWith(said.words || [said.error, said.fix].filter(Boolean).join("; "));

@@ -75,7 +75,20 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], nothing: str) -> 
 def _devices(devices: Sequence[DeviceState]) -> str:
     rows = [(d.name, d.adapter, _doing(d), str((d.answer or {}).get("exam") or "-")) for d in devices]
     nothing = "No device is configured: add a [[device]] to the configuration file."
-    return _table(("Device", "Adapter", "State", "Exam"), rows, nothing)
+    return _table(("Device", "Adapter", "State", "Exam"), rows, nothing) + "".join(map(_triggers, devices))
+
+
+def _triggers(device: DeviceState) -> str:
+    """What a foot switch would do, for an image source: its stills and clips are taken while somebody looks."""
+    if device.answer is None or not device.answer.get("takes"):
+        return ""
+    name = escape(device.name, quote=True)
+    words = {"": "Stop"} if device.recording else {"still": "Take a still", "clip": "Start a clip"}
+    buttons = (
+        f'<button data-post="/device/trigger" data-name="{name}" data-takes="{takes}">{word}</button>'
+        for takes, word in words.items()
+    )
+    return f"<p>{name}: {' '.join(buttons)}</p>"
 
 
 def _doing(device: DeviceState) -> str:

@@ -1,9 +1,11 @@
 """What the console answers: the page, and the local API for those who start and stop exams.
 
-``GET /``, ``/page.css``, ``/page.js``, ``/status.json`` (no patients in it), ``/worklist.json``, ``/live/DEVICE.json``;
+``GET /``, ``/page.css``, ``/page.js``, ``/status.json`` and ``/metrics`` (no patients in them), ``/worklist.json``,
+``/live/DEVICE.json``;
 ``POST /exam/start`` with ``{"step": ID, "devices": [NAME, …]}`` (or ``"emergency": true`` instead of the step) and
 ``POST /exam/stop`` with ``{"exam": ID}`` call the same functions as ``gateway exam``. Whoever chose from a list that
 may be old sends ``"patient_id"`` and ``"study_uid"`` with the step: if the worklist says otherwise, nothing starts.
+``POST /device/trigger`` with ``{"name": DEVICE, "takes": "still" or "clip"}`` is ``gateway trigger``.
 ``POST /media/allow`` and ``/media/eject`` with ``{"name": NAME}`` are ``gateway media allow`` and ``eject``.
 """
 
@@ -15,6 +17,7 @@ from importlib import resources
 from typing import Any
 
 from gateway import local
+from gateway.acquire.shutter import CLIP, STILL
 from gateway.errors import Misuse
 from gateway.model import Exam
 from gateway.settings import Settings
@@ -22,6 +25,7 @@ from gateway.step import ScheduledStep
 from gateway.verbs.exams import start_exam, stop_exam
 from gateway.verbs.media import decide
 from gateway.verbs.overview import overview, worklist
+from gateway.web import metrics
 from gateway.web.page import page
 from gateway.web.server import Reply, Route, as_json
 
@@ -42,11 +46,13 @@ def routes(settings: Settings) -> Mapping[str, Route]:
         "GET /": shown,
         "GET /page.css": lambda _rest: Reply(style, "text/css; charset=utf-8"),
         "GET /page.js": lambda _rest: Reply(script, "text/javascript; charset=utf-8"),
+        "GET /metrics": lambda _rest: Reply(metrics.text(overview(settings)).encode(), metrics.KIND),
         "GET /status.json": lambda _rest: as_json(overview(settings).as_json()),
         "GET /worklist.json": lambda _rest: as_json(_worklist(settings)),
         "GET /live/*": lambda rest: _live(settings, rest),
         "POST /exam/start": lambda given: _start(settings, given),
         "POST /exam/stop": lambda given: _stop(settings, given),
+        "POST /device/trigger": lambda given: _trigger(settings, given),
         "POST /media/allow": lambda given: _media(settings, "allow", given),
         "POST /media/eject": lambda given: _media(settings, "eject", given),
     }
@@ -94,6 +100,18 @@ def _stop(settings: Settings, given: dict[str, Any]) -> Reply:
     if not isinstance(exam, str) or not isinstance(discontinued, bool):
         raise Misuse("'exam' must be the id of an exam, 'discontinued' true or false")
     return _exam(stop_exam(settings, exam, "DISCONTINUED" if discontinued else "COMPLETED"))
+
+
+def _trigger(settings: Settings, given: dict[str, Any]) -> Reply:
+    _only(given, {"name", "takes"})
+    name, takes = given.get("name"), given.get("takes")
+    if not isinstance(name, str) or takes not in (None, STILL, CLIP):
+        raise Misuse("'name' must be the name of a device, 'takes' \"still\" or \"clip\" if it is there")
+    device = settings.device(name).name
+    answer = local.ask(settings.places.socket(f"capture-{device}"), {"do": "trigger", "takes": takes})
+    done = "stopped" if answer["stopped"] else "a still is kept" if answer.get("taken") else "recording"
+    whose = "" if answer["stopped"] or answer["exam"] else ", of nobody: it is held until a person says whose it is"
+    return as_json({"words": done + whose})
 
 
 def _media(settings: Settings, what: str, given: dict[str, Any]) -> Reply:

@@ -153,9 +153,9 @@ def test_an_exam_that_was_closed_before_its_recording_began_gets_nothing(setting
 def test_facts_of_a_newer_format_are_refused_untouched(settings, acquisition):
     kept = acquisition(capture.record(settings, "sim", None, 0.2, lambda _s: None))
     path = kept.folder / "facts.json"
-    newer = path.read_text().replace('"version": 1', '"version": 2')
+    newer = path.read_text().replace('"version": 2', '"version": 3')
     path.write_text(newer)
-    with pytest.raises(Held, match="newer than 1; upgrade"):
+    with pytest.raises(Held, match="newer than 2; upgrade"):
         read_facts(kept.folder)
     assert path.read_text() == newer
 

@@ -17,12 +17,13 @@ from typing import Any
 
 from aborting import padded
 from ecg_files import write_ecg
-from peers import free_port, running
+from peers import running
 
 from gateway import fsops, local
 from gateway.model import InstanceRef
 from gateway.settings import Settings
 from gateway.spool import layout
+from gateway.trial.ports import free_port
 from gateway.trial.workshop import Process, workshop
 from tests.bench.contenders import Called, process
 from tests.bench.measuring import NOT_INSTALLED, ROUNDS, Row, compared, figure, program

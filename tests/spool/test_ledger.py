@@ -209,9 +209,7 @@ class Commitment(RuleBasedStateMachine):
 
 def test_reports_in_any_order_give_what_the_model_says(tmp_path: Path) -> None:
     Commitment.folder = tmp_path
-    few = hypothesis_settings(
-        max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    few = hypothesis_settings(max_examples=25, stateful_step_count=15, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Commitment, settings=few)  # type: ignore[no-untyped-call]
 
 

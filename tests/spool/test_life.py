@@ -165,7 +165,5 @@ class Life(RuleBasedStateMachine):
 
 def test_in_whatever_order_things_happen_nothing_goes_before_everybody_has_it(tmp_path: Path) -> None:
     Life.folder = tmp_path
-    few = hypothesis_settings(
-        max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    few = hypothesis_settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Life, settings=few)  # type: ignore[no-untyped-call]

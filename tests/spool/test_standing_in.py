@@ -186,7 +186,6 @@ def test_a_pair_gives_and_takes_back_in_any_order_and_nothing_is_lost_or_owed_tw
     few = hypothesis_settings(
         max_examples=25,
         stateful_step_count=25,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],  # each step syncs: to make a failure smaller takes longer than to read it
     )

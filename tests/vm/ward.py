@@ -44,7 +44,8 @@ chown -R gateway: /var/lib/gateway
 umount /mnt
 modprobe -a usb-storage sd_mod uas vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1
 udevadm control --reload
-systemctl enable --now forward
+systemctl add-wants multi-user.target forward.service
+systemctl start forward
 """
 _FILE_ID = re.compile(r"UID (\S+), File ID (\S+)")
 
@@ -142,8 +143,11 @@ class Ward:
             raise Wrong(f"gateway {' '.join(argv)} ended with {code}: {said}")
         return said
 
-    def journal(self) -> str:
-        command = ("journalctl", "-o", "cat", "--no-pager", "-n", "40", "-u", "forward", "-u", "stick@*")
+    def journal(self, *units: str) -> str:
+        """Its last lines, of these units or of those that sticks concern."""
+        command = ["journalctl", "-o", "cat", "--no-pager", "-n", "40"]
+        for unit in units or ("forward", "stick@*"):
+            command += ["-u", unit]
         return self.machine.run(*command, seconds=PATIENCE)[1]
 
     def _boot(self) -> Machine:

@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway import fields
 from gateway.destination import Destination
 from gateway.errors import Misuse
+from gateway.repository import Repository
 from gateway.settings import Box, Ris
 from gateway.transfer.association.pdu import Identity
 from gateway.transfer.calling.throttle import Throttle
@@ -52,6 +53,7 @@ class Peer:
     operations: int = 1  # open at a time on each, where the peer grants it (asynchronous operations window)
     security: Security | None = None  # TLS
     identity: Identity | None = None  # user identity (PS3.7 D.3.3.7)
+    decodes: bool = False  # it gets JPEG decoded where it refuses the transfer syntax
     scratch: str = ""  # folder for what is transcoded where it refuses a transfer syntax; "" = nothing is
     web: Web | None = None
     throttle: Throttle | None = None  # the bandwidth cap that everything sent to it shares
@@ -99,8 +101,9 @@ def _peer(box: Box, to: Destination, title: str, policy: str) -> Peer:
     if to.url:
         return _web(box, to, policy, security)
     most = (to.associations, to.operations)
-    scratch = str(box.data) if to.refused_syntax == "transcode" else ""
-    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity, scratch)
+    scratch = str(box.data) if to.refused_syntax != "hold" else ""
+    decodes = to.refused_syntax == "decode"
+    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity, decodes, scratch)
 
 
 def _web(box: Box, to: Destination, policy: str, security: Security | None) -> Peer:
@@ -125,7 +128,16 @@ def _identity(to: Destination) -> Identity:
         ) from error
 
 
-def _file(to: Destination, what: str, text: str) -> str:
+def repository(box: Box, to: Repository) -> Peer:
+    """The hospital's audit repository; always TLS."""
+    key = _file(to, "key", to.key) or _file(to, "certificate", to.certificate)
+    files = _file(to, "ca", to.ca), _file(to, "certificate", to.certificate), key
+    return Peer(
+        to.name, "AUDIT", to.host, to.port, box.ae_title, to.timeout, security=Security(*files, to.certificate_name)
+    )
+
+
+def _file(to: Destination | Repository, what: str, text: str) -> str:
     """The path that a setting names: itself, or one of the credentials that systemd has brought (systemd.exec(5))."""
     if not text or text.startswith("/"):
         return text

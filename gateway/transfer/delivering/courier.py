@@ -8,11 +8,12 @@ ledger. A refusal concerns one instance and is held; a peer that does not answer
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.model import InstanceRef
-from gateway.spool import backoff, deliveries, lanes, offers, unharmed
+from gateway.spool import audit, backoff, deliveries, lanes, offers, unharmed
 from gateway.spool.deliveries import TO_ASK, Due, Taken
 from gateway.transfer.calling import peers
 from gateway.transfer.calling.outcomes import Outcome
@@ -49,6 +50,7 @@ class Courier:
         self._pace = Pace(rate)
         self.pause = backoff.Pause(duty.destination.retry_first, duty.destination.retry_most, duty.clock.monotonic)
         self._caution = Caution(self.pause)
+        self.failures: Counter[str] = Counter()  # calls that failed since the start, by the outcome's code
         self._taken: list[Taken] = []
         self._noted = 0.0  # monotonic
         self.words = "not tried yet"  # for people: how it went the last time
@@ -60,14 +62,16 @@ class Courier:
             return min(left, _IDLE)
         if (unanswered := self.asking.look_after(beat)) is not None:
             self._judge(False, unanswered, {})
-            return _IDLE
+            return min(self.pause.left(), _IDLE)
         self.asking.again()
         try:
             more = self._send_due(lambda: self._alive(beat))
         finally:
             self._note_taken()
         more = self._ask_due(beat) or more
-        return 0.0 if more and not self.pause.left() else _IDLE
+        if (left := self.pause.left()) > 0:
+            return min(left, _IDLE)
+        return 0.0 if more else _IDLE
 
     def probe(self) -> None:
         """Ask one that does not answer whether it does now, if it was left alone for long enough."""
@@ -160,6 +164,7 @@ class Courier:
         """Put into the ledger what the destination has taken. A cut before this: it gets the same instance again."""
         taken, self._taken, self._noted = self._taken, [], self._clock.monotonic()
         if taken:
+            audit.left(self._settings, self._clock, "transfer", self.destination.name, [one.uid for one in taken])
             deliveries.stored(self._ledger, self.destination.name, taken)
 
     def _hold(self, one: Due, code: str, words: str) -> None:
@@ -205,6 +210,8 @@ class Courier:
         if any(not outcome.is_status for outcome in failed.values()):
             self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
+        if broken is not None:
+            self.failures[broken.code] += 1
         if not worked and broken is not None:
             seconds = self._caution.failed(failed, broken.wait)
             if self.words != words:

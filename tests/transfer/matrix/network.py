@@ -14,6 +14,7 @@ from gateway.transfer.association.dimse import Message
 from gateway.transfer.association.pdu import AssociateAccept, AssociateRequest, ContextResult
 
 SILENT = 0.3  # seconds until the sender calls a peer silent
+PATIENT = 1.0  # the same, where the peer must answer something else meanwhile on a machine that is busy
 
 
 def never_speaks(_: Pacs, call: Call) -> None:
@@ -91,12 +92,14 @@ CASES = {
     "answers with a TLS alert": Case(says(b"\x15\x03\x01\x00\x02\x02\x46"), ALONE, "set tls = true for it"),
     "answers as an SSH server": Case(says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), ALONE, "unknown PDU type 53H"),
     "answers with zeros": Case(says(bytes(64)), ALONE, "unknown PDU type 00H"),
-    "loses power while an instance comes, and is back": Case(Hostile(pdu=resets), ALONE, "dropped the connection"),
+    "loses power while an instance comes, and is back": Case(
+        Hostile(pdu=resets), ALONE, "closed the connection without a word"
+    ),
     "vanishes while an instance comes (TCP half-open)": Case(
-        Hostile(pdu=vanishes), Then.GOES_LAST, QUIET, patience=SILENT, big=True
+        Hostile(pdu=vanishes), Then.GOES_LAST, QUIET, patience=PATIENT, big=True
     ),
     "floods the line while it should read": Case(
-        Hostile(pdu=floods_and_never_reads), Then.GOES_LAST, QUIET, patience=SILENT, big=True
+        Hostile(pdu=floods_and_never_reads), Then.GOES_LAST, QUIET, patience=PATIENT, big=True
     ),
     "drips empty fragments instead of an answer": Case(Hostile(store=drips_forever), ALONE, QUIET, patience=SILENT),
     **{
