@@ -68,8 +68,9 @@ def test_what_is_sent_is_asked_for_and_committed(config: Path, pacs: Pacs) -> No
 
 
 def test_a_batch_costs_one_sync_for_the_offer_and_one_for_the_answers_that_come_close_together(
-    config: Path, pacs: Pacs
+    config: Path, pacs: Pacs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(courier, "_TOGETHER", 3600.0)
     box = spooled(configured(config, "stored"), pacs, 5)
     said: list[str] = []
     box.ledger._connection.set_trace_callback(said.append)

@@ -138,13 +138,13 @@ def test_the_ledger_knows_a_file_that_cannot_be_read(box: Box) -> None:
 
 def test_a_file_that_only_seemed_to_be_damaged_is_tried_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sender read something else than the disk gives when it is asked once more."""
-    compare = instance_file.InstanceFile.compare
+    compare = instance_file.InstanceFile._compare
 
     def once(file: instance_file.InstanceFile) -> None:
-        monkeypatch.setattr(instance_file.InstanceFile, "compare", compare)
+        monkeypatch.setattr(instance_file.InstanceFile, "_compare", compare)
         raise instance_file.Damaged
 
-    monkeypatch.setattr(instance_file.InstanceFile, "compare", once)
+    monkeypatch.setattr(instance_file.InstanceFile, "_compare", once)
     box.deliver()
     assert sorted(box.states().values()) == ["QUEUED", "STORED", "STORED"]
     (waits,) = [uid for uid, state in box.states().items() if state == "QUEUED"]

@@ -1,4 +1,4 @@
-"""SHA-256 of what is being sent, in a thread beside the one that sends: hashlib lets others run while it works.
+"""SHA-256 of a large file that is being sent, in a thread beside the one that sends: hashlib lets others run meanwhile.
 
 So a hash costs no time where a second processor is idle. Begun when there is something to hash, not before.
 """
@@ -21,6 +21,7 @@ class Hashing:
         self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._open = 0  # pieces that were fed and are not known to be hashed
         self._thread: threading.Thread | None = None
+        self._spare: memoryview | None = None
 
     def feed(self, digest: hashlib._Hash, data: memoryview) -> None:
         """Update ``digest`` with ``data``, in the order of the calls."""
@@ -30,11 +31,17 @@ class Hashing:
         self._open += 1
         self._work.put((digest.update, data))
 
-    def settle(self) -> None:
-        """Wait until all that was fed is hashed."""
-        while self._open:
+    def settle(self, but: int = 0) -> None:
+        """Wait until all that was fed is hashed, ``but`` for so many of the last pieces."""
+        while self._open > but:
             self._done.get()
             self._open -= 1
+
+    def spare(self, size: int) -> memoryview:
+        """A second buffer of so many bytes, to go on with while the first one is hashed."""
+        if self._spare is None or len(self._spare) != size:
+            self._spare = memoryview(bytearray(size))
+        return self._spare
 
     def close(self) -> None:
         self.settle()

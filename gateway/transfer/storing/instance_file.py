@@ -25,7 +25,7 @@ from gateway.transfer.association.connection import Buffer
 from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.storing.hashing import Hashing
 
-BLOCK = 1 << 18  # bytes read at a time: the memory of one association
+BLOCK = 1 << 18  # bytes read at a time: the memory of one association; twice that if it hashes large files
 
 Report = Callable[[int], None]  # hears of bytes of the data set that are out
 
@@ -41,7 +41,7 @@ class InstanceFile:
     """
 
     def __init__(self, instance: InstanceRef, block: memoryview, hashing: Hashing) -> None:
-        """Raises Misuse (what is wrong with the file) or OSError."""
+        """Raises Misuse (what is wrong with the file), Damaged or OSError."""
         self.instance = instance
         self._hashing = hashing
         self._block = block
@@ -52,7 +52,7 @@ class InstanceFile:
             part10.fill(self._descriptor, block[: self._filled], 0)
             self._digest = hashlib.sha256() if instance.sha256 else None
             if self.is_small:
-                self._hash(block[: self._size])
+                self._compare_at_once()
             header = _header(self._descriptor, bytes(block[: min(self._filled, part10.USUAL_HEADER)]), self._size)
             if header.identity != (instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax_uid):
                 raise Misuse("it holds another instance than it should")
@@ -91,21 +91,29 @@ class InstanceFile:
         total = self._size - self._offset
         whole = max(1, len(self._block) // self._fragment) * self._fragment
         sent = self._sent
+        block, other = self._block, self._block if self._digest is None else self._hashing.spare(len(self._block))
         while True:
             if report is not None:
                 report(sent)
             if sent == total:
                 return
-            self._hashing.settle()
-            data = self._block[: min(whole, total - sent)]
+            block, other = other, block
+            self._hashing.settle(but=1)  # that is the one behind ``other``
+            data = block[: min(whole, total - sent)]
             part10.fill(self._descriptor, data, self._offset + sent)
             sent += len(data)
             self._hash(data)
             if sent == total:
-                self.compare()
+                self._compare()
             yield dimse.fragments(self._context_id, False, data, self._fragment, sent == total)
 
-    def compare(self) -> None:
+    def _compare_at_once(self) -> None:
+        """Of a small one: to call another thread would take as long as to hash it while the peer is at work."""
+        if self._digest is not None:
+            self._digest.update(self._block[: self._size])
+            self._compare()
+
+    def _compare(self) -> None:
         """What was read of it, all of it, is what was written. Raises Damaged."""
         if self._digest is not None:
             self._hashing.settle()

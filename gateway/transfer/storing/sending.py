@@ -102,13 +102,12 @@ class Sender:
                 self._prepare()
                 yield told
             else:
-                told, further = self._answered(self._requestor.response(self._open)), list[Told]()
+                told = self._answered(self._requestor.response(self._open))
                 try:  # the peer works on the next while the caller takes note of this answer
                     if self._next and self._next.is_small:
-                        further = self._send(self._next)
+                        self._send(self._next)
                 finally:
                     yield told
-                yield from further
 
     def answered_yet(self) -> list[Told]:
         """What the peer answered before the association broke."""
@@ -147,6 +146,8 @@ class Sender:
             self._refused = instance, unreadable(instance, error.message)
         except OSError as error:
             self._refused = instance, unreadable(instance, error.strerror)
+        except Damaged:
+            self._refused = instance, damaged(instance)
         else:
             throttle, fragment = requestor.peer.throttle, requestor.fragment
             fragment = throttle.fragment(fragment) if throttle is not None else fragment
@@ -158,13 +159,6 @@ class Sender:
         report = (lambda sent: progress(instance, sent)) if progress is not None else None
         blocks = file.blocks(report) if throttle is None else throttle.paced(file.blocks, report)
         self._next = None
-        if file.is_small:
-            try:
-                file.compare()
-            except Damaged:
-                file.close()
-                self._prepare()
-                return [(instance, damaged(instance))]
         self._open[file.message_id] = instance
         try:
             self._requestor.send_streamed(blocks)
