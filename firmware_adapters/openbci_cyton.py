@@ -46,7 +46,7 @@ _GARBAGE = 4096  # bytes, counted together at most
 Bytes = NDArray[np.uint8]
 
 
-def _gain(value: object) -> int:
+def gain_of(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value not in GAINS:
         raise ValueError
     return value
@@ -61,7 +61,7 @@ class Options:
         fields.many(fields.text(16, r"\S+"), CHANNELS),
         "electrodes or leads on inputs 1 to 8; inputs without one are powered off",
     )
-    gain: int = setting(24, fields.Check("one of 1, 2, 4, 6, 8, 12, 24", _gain), "amplifier gain")
+    gain: int = setting(24, fields.Check("one of 1, 2, 4, 6, 8, 12, 24", gain_of), "amplifier gain")
     reference: str = setting(
         "differential",
         fields.choice("differential", "SRB1", "SRB2"),

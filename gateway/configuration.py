@@ -166,7 +166,8 @@ def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, 
             raise where.wrong(("device", i), "lacks the key 'folder'", f"adapter {adapter.name} reads files from one")
         if isinstance(adapter.transport, Folder) and device.trigger:
             raise where.wrong(("device", i, "trigger"), "starts nothing", "files are taken as they come; take it out")
-        rest = {k: v for k, v in tables[i].items() if k not in own}
+        named = {name for name, *_ in fields.documentation(adapter.options)}  # one of its own goes before a device's
+        rest = {k: v for k, v in tables[i].items() if k not in own or k in named}
         options[device.name] = fields.read_section(adapter.options, rest, where, ("device", i), own)
     return devices, options
 

@@ -10,12 +10,13 @@ import pytest
 from spooling import CLOCK, ITEM, Box, Pacs, record, somebodys_exam
 
 from gateway import capture, configuration, exam, fsops
+from gateway.acquire.recorder import read_facts
 from gateway.acquire.session import Begin, Identify, Record, Session
 from gateway.events import Event, Identified, Started
 from gateway.model import Attributed, Equipment
 from gateway.places import IDENTIFIED
 from gateway.settings import Settings
-from gateway.spool import doubts, holding
+from gateway.spool import doubts, holding, recognized
 from gateway.spool.desk import Desk
 from gateway.spool.recognized import FRESH
 from gateway.step import ScheduledStep
@@ -193,3 +194,34 @@ def test_a_simulated_device_that_names_its_patient_is_kept_with_it(config: Path)
     box = Box(settings, Pacs())
     assert held(settings, box, name) == ""
     assert whose(box) == ["PAT-7"]
+
+
+def test_all_that_one_file_became_is_one_exam_of_the_patient_that_the_file_names(settings: Settings, box: Box) -> None:
+    """Also when only one of its recordings is looked at before the exam is reported."""
+    names = [record(settings, None), record(settings, None)]
+    for name in names:
+        path = settings.places.acquisition(name) / "facts.json"
+        fsops.write_json(path, json.loads(path.read_bytes()) | {"siblings": names, "number": names.index(name) + 1})
+        says(settings, name, ("patient_id", "PAT-1"))
+    schedule(settings, ITEM)
+    first = settings.places.acquisition(names[0])
+    found, _ = recognized.recognize(settings, CLOCK, first, read_facts(first))
+    assert found is not None
+    assert [holding.exam_if_known(settings.places.acquisition(n), read_facts(first)) for n in names] == [found.exam] * 2
+    box.take_in()
+    assert [e.exam for e in exam.exams(settings.places)] == [found.exam]
+    assert whose(box) == ["PAT-1", "PAT-1"]
+
+
+def test_a_file_dated_by_its_device_is_compared_with_the_worklist_of_when_it_was_taken(
+    settings: Settings, box: Box
+) -> None:
+    """Its own time may be years off; the box's tells how old the worklist is."""
+    name = says(settings, record(settings, None), ("patient_id", "PAT-1"))
+    path = settings.places.acquisition(name) / "facts.json"
+    facts = json.loads(path.read_bytes())
+    long_ago = facts["started"] | {"wall": 1_000_000_000.0, "trusted": False}
+    fsops.write_json(path, facts | {"taken": facts["started"], "started": long_ago})
+    schedule(settings, ITEM)
+    assert held(settings, box, name) == ""
+    assert whose(box) == ["PAT-1"]

@@ -205,7 +205,7 @@ def test_the_sample_configuration_is_valid_and_so_is_what_it_has_commented_out()
     settings = configuration.parse(text, "gateway.toml")
     assert [d.name for d in settings.devices] == ["ecg1"]
     whole = configuration.parse(re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", text), "gateway.toml")
-    assert [d.name for d in whole.devices] == ["ecg1", "cyton"]
+    assert [d.name for d in whole.devices] == ["ecg1", "cyton", "psg"]
     assert whole.media is not None
     assert whole.media.sticks == ("label:GATEWAY", "ask")
     assert (whole.ris[0].port, whole.destinations[0].policy) == (104, "commitment")
