@@ -2,7 +2,7 @@
 
 It prints a table and judges nothing: no thresholds, no exit code. Name row modules to run only those::
 
-    python -m tests.bench [sending answers aborts distance archive forwarding media wrapping startup processes ...]
+    python -m tests.bench [sending answers aborts distance archive forwarding media wrapping frames startup ...]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MODULES = (
     "forwarding",
     "media",
     "wrapping",
+    "frames",
     "processes",
     "recovering",
     "long",
