@@ -1,8 +1,9 @@
 """Pictures that a scope cart or a camera drops into a folder: JPEG byte for byte, PNG and TIFF pixel for pixel.
 
-One file is one still. JPEG must be of a kind that DICOM has a transfer syntax for (baseline or extended, 8 bits). PNG
-and TIFF need the extra [pictures] and must have 8 bits; what is transparent in them is refused, since nobody knows on
-what ground it should lie. A picture file rarely tells reliably when it was taken: it is dated when it comes.
+One file is one still; a PDF document (a report) is taken as it is, too. JPEG must be of a kind that DICOM has a
+transfer syntax for (baseline or extended, 8 bits). PNG and TIFF need the extra [pictures] and must have 8 bits; what is
+transparent in them is refused, since nobody knows on what ground it should lie. A file rarely tells reliably when its
+picture was taken: it is dated when it comes.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from gateway.model import Equipment, Kind, Picture
 
 LARGEST = 63 << 20  # bytes of a file, and of its pixels: a record holds 64 MiB
 _JPEG, _PNG, _TIFF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
-_ENDS = (
-    (_JPEG, b"\xff\xd9", 64 << 10),
-    (_PNG, b"IEND\xaeB`\x82", 64),
-)  # how it ends, within how many bytes
+_PDF, _TRAILER = b"%PDF-", 2048  # bytes at the end in which its end mark stands
+# How a whole file ends, and within how many bytes
+_ENDS = ((_JPEG, b"\xff\xd9", 64 << 10), (_PNG, b"IEND\xaeB`\x82", 64), (_PDF, b"%%EOF", _TRAILER))
 _PLAIN = {"RGB": ("RGB24", "RGB"), "L": ("GREY", "L"), "1": ("GREY", "L"), "P": ("RGB24", "RGB")}
 
 
@@ -68,10 +68,18 @@ class Decoder:
 
     def stop(self, now: float) -> Iterator[Event]:
         data, self._data = bytes(self._data), bytearray()
-        picture, frame = _jpeg(data) if data.startswith(_JPEG) else _pixels(data)
+        picture, frame = _known(data)
         yield Started(self._equipment, (), picture)
         yield Frame(frame, now, picture.encoding)
         yield Finished("the end of the file")
+
+
+def _known(data: bytes) -> tuple[Picture, bytes]:
+    if data.startswith(_PDF):
+        if b"%%EOF" not in data[-_TRAILER:]:
+            raise Unreadable("it is a PDF document without its end", "have it exported anew")
+        return Picture("PDF", 0, 0), data
+    return _jpeg(data) if data.startswith(_JPEG) else _pixels(data)
 
 
 def _jpeg(data: bytes) -> tuple[Picture, bytes]:
@@ -84,9 +92,7 @@ def _jpeg(data: bytes) -> tuple[Picture, bytes]:
 
 def _pixels(data: bytes) -> tuple[Picture, bytes]:
     if not data.startswith((_PNG, *_TIFF)):
-        raise Unreadable(
-            "it is neither JPEG nor PNG nor TIFF, whatever its name says", "have it exported as one of them"
-        )
+        raise Unreadable("it is neither JPEG nor PNG nor TIFF nor PDF", "have it exported as one of them")
     try:
         image = importlib.import_module("PIL.Image")
     except ImportError as error:
@@ -110,7 +116,7 @@ def _pixels(data: bytes) -> tuple[Picture, bytes]:
 ADAPTER = Adapter(
     name="still_files",
     kind=Kind.PICTURES,
-    transport=Folder(("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff"), lacks),
+    transport=Folder(("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff", "*.pdf"), lacks),
     decoder=Decoder,
     options=Options,
 )

@@ -58,7 +58,7 @@ def test_png_and_tiff_give_their_pixels(kind: str, gray: bool) -> None:
     [
         (jpeg_of(PIXELS)[:-300], "ends in the middle"),
         (jpeg_of(PIXELS, progressive=True), "progressive JPEG"),
-        (b"GIF89a" + bytes(100), "neither JPEG nor PNG nor TIFF"),
+        (b"GIF89a" + bytes(100), "neither JPEG nor PNG nor TIFF nor PDF"),
         (saved("PNG")[:400], "cannot be decoded"),
         (saved("PNG", np.dstack((PIXELS, PIXELS[..., :1]))), "transparent"),
         (saved("PNG", PIXELS[..., 0].astype(np.uint16) * 256), "its pixels are I;16"),
