@@ -34,6 +34,7 @@ WRITTEN: dict[str, str] = {
     "capture": f"{_UID}7",
     "capture-bytes": f"{_UID}7.2",
     "capture-colours": f"{_UID}7.4",
+    "pdf": f"{_UID}104.1",
 }
 # Of pictures: a still, a clip, a clip without colour, by the word that a device's iod has for all of them
 PICTURES: dict[str, tuple[str, str, str]] = {
@@ -43,7 +44,8 @@ PICTURES: dict[str, tuple[str, str, str]] = {
     "capture": ("capture", "capture-colours", "capture-bytes"),
 }
 # What a device's iod may say
-IODS = tuple(key for key in WRITTEN if key in PICTURES or key not in {one for few in PICTURES.values() for one in few})
+_FOLLOWS = {"pdf", *(one for few in PICTURES.values() for one in few)} - set(PICTURES)  # from what came
+IODS = tuple(key for key in WRITTEN if key not in _FOLLOWS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,8 @@ class Iod:
 
     @property
     def written_modality(self) -> str:
-        """Modality as the gateway writes it; of a class that is of none, Other."""
-        return self.modality.partition("|")[0] or "OT"
+        """Modality as the gateway writes it; of a class that is of none, Document or Other."""
+        return self.modality.partition("|")[0] or ("DOC" if self.document else "OT")
 
     @property
     def waveform(self) -> Limits:

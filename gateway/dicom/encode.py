@@ -8,7 +8,7 @@ is left open, and :func:`write_header` tells where. Explicit VR Little Endian on
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -93,9 +93,13 @@ def beginning(header: Dataset, transfer_syntax_uid: str = ExplicitVRLittleEndian
     return bytes(head.getvalue())
 
 
-def _encoded(dataset: Dataset) -> bytes:
+def encoded(dataset: Dataset, character_set: str | Iterable[str]) -> bytes:
+    """A data set, or a piece of one whose character set is told elsewhere, in Explicit VR Little Endian."""
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    character_set = dataset.get("SpecificCharacterSet", "ISO_IR 192")
     write_dataset(buffer, dataset, character_set if isinstance(character_set, str) else list(character_set))
     return bytes(buffer.getvalue())
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    return encoded(dataset, dataset.get("SpecificCharacterSet", "ISO_IR 192"))

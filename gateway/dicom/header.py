@@ -100,14 +100,14 @@ def instance_uid(facts: Facts, exam: Exam, iod: Iod, ordinal: str) -> str:
 def synchronized(facts: Facts, iod: Iod) -> str:
     """Acquisition Time Synchronized, or "" if the Synchronization module is left out.
 
-    Of pictures it is left out: most of their classes have no such module.
+    Of pictures and documents it is left out: most of their classes have no such module.
     N for a recording that began with an unsure clock. With a synchronized clock it would be Y, which makes Multiplex
     Group Time Offset required (PS3.3 C.10.9); dciodvfy looks for the Y in the wrong data set and calls that offset
     an error. For the classes that it judges, the module is therefore left out where it may be, and nothing is claimed;
     where it must be there (hemodynamic, electrophysiology) it says N: to the millisecond, which matters in these, no
     device on a serial line is synchronized.
     """
-    if iod.image:
+    if iod.limits is None:
         return ""
     if not facts.started.trusted:
         return "N"

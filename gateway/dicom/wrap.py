@@ -15,7 +15,7 @@ from gateway import places, records
 from gateway.acquire import montage
 from gateway.acquire.recorder import read_facts
 from gateway.device import Device
-from gateway.dicom import interruptions, leads, mapping, parts, scaling, sources, writing
+from gateway.dicom import encapsulating, interruptions, leads, mapping, parts, scaling, sources, writing
 from gateway.dicom import samples as scanning
 from gateway.dicom.choosing import choose
 from gateway.dicom.definition import Iod, Shape
@@ -57,6 +57,8 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
+    if facts.picture is not None and facts.picture.encoding == encapsulating.ENCODING:
+        return encapsulating.wrap(path, facts, exam, settings.profile(device), settings.box, out, beat)
     if facts.picture is not None:
         noted, largest = tuple(_notes(facts, end, device)), device.largest << 20
         profile = settings.profile(device)

@@ -2,7 +2,7 @@
 
 It prints a table and judges nothing: no thresholds, no exit code. Name row modules to run only those::
 
-    python -m tests.bench [sending answers aborts distance archive forwarding media wrapping startup processes ...]
+    python -m tests.bench [sending answers aborts distance archive forwarding media wrapping frames startup ...]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MODULES = (
     "media",
     "keeping",
     "wrapping",
+    "frames",
     "processes",
     "recovering",
     "long",

@@ -20,12 +20,12 @@ from pictures import Taken, access_units, h264, jpeg_of, noise, without_tables
 
 from gateway import fsops
 from gateway.dicom.check import check
-from gateway.dicom.frames.jpeg import Malformed
 from gateway.dicom.frames.mjpeg import Mjpeg
 from gateway.dicom.frames.video import Video
 from gateway.dicom.wrap import wrap
 from gateway.errors import Held
 from gateway.events import Frame
+from gateway.jpeg import Malformed
 from gateway.model import Picture
 from gateway.profile import UNKNOWN
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.dicom.frames.jpeg import Malformed
+from gateway.jpeg import Malformed
 
 _MOST = 512  # bytes of a payload that are looked at
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.dicom.frames.bits import Bits
-from gateway.dicom.frames.jpeg import Malformed
+from gateway.jpeg import Malformed
 
 SLICE, IDR, SEI, SPS, PPS, DELIMITER, FILLER = 1, 5, 6, 7, 8, 9, 12
 _B = 1  # slice_type modulo 5

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
-from gateway.dicom.frames import jpeg, pixel_file
+from gateway import jpeg
+from gateway.dicom.frames import pixel_file
 from gateway.dicom.frames.format import Format
-from gateway.dicom.frames.jpeg import Malformed
 from gateway.dicom.frames.pixel_file import Body
 from gateway.dicom.frames.survey import Survey
 from gateway.errors import Held
 from gateway.events import Frame
+from gateway.jpeg import Malformed
 from gateway.model import Picture
 
 

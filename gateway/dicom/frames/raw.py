@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
-from gateway.dicom.frames import altered, colours, jpeg, pixel_file
+from gateway import jpeg
+from gateway.dicom.frames import altered, colours, pixel_file
 from gateway.dicom.frames.format import Format
-from gateway.dicom.frames.jpeg import Malformed
 from gateway.dicom.frames.pixel_file import Body
 from gateway.dicom.frames.survey import Survey
 from gateway.errors import Held
 from gateway.events import Frame
+from gateway.jpeg import Malformed
 from gateway.model import Picture
 from gateway.profile import Profile
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import records
-from gateway.dicom.frames.jpeg import Malformed
 from gateway.events import Frame, Gap, Marker
+from gateway.jpeg import Malformed
 from gateway.records import Type
 
 MOST_TOLD = 60  # gaps, markers and broken frames that are told one by one

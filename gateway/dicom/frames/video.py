@@ -13,12 +13,12 @@ from gateway.dicom.frames import h264, mp4, pixel_file, syntaxes
 from gateway.dicom.frames.bits import Bits
 from gateway.dicom.frames.display_order import Orders
 from gateway.dicom.frames.format import Format
-from gateway.dicom.frames.jpeg import Malformed
 from gateway.dicom.frames.pixel_file import LONGEST, Body
 from gateway.dicom.frames.survey import Survey
 from gateway.dicom.frames.timing import timing
 from gateway.errors import Held
 from gateway.events import Frame
+from gateway.jpeg import Malformed
 from gateway.model import Picture
 from gateway.profile import Profile
 
