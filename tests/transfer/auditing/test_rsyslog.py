@@ -8,7 +8,6 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import pytest
 from authority import Authority
 from peers import need
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
