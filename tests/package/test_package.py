@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import subprocess
 import tarfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from peers import need
+from tiers import only_slow
 
 from gateway import __version__, cli
 from images.deb import completion, manual, tree
@@ -33,7 +33,7 @@ def content(deb: Path) -> dict[str, tarfile.TarInfo]:
         return {member.name.removeprefix("./"): member for member in tar}
 
 
-@pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1; make deb-test does it, too")
+@only_slow
 def test_the_same_inputs_give_the_same_bytes(deb: Path, tmp_path: Path) -> None:
     again = build(tmp_path / "elsewhere")
     assert hashlib.sha256(again.read_bytes()).hexdigest() == hashlib.sha256(deb.read_bytes()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from peers import need
 from spooling import DESTINATION, ITEM, record, somebodys_exam
+from tiers import only_slow
 
 from gateway import configuration
 from gateway.forward import Forward
@@ -25,7 +25,6 @@ from gateway.web import metrics
 
 RULES = Path(__file__).resolve().parents[2] / "systemd/prometheus/gateway.rules.yml"
 LINE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)+)\})? (\S+)')
-slow = pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1 (promtool)")
 
 
 @pytest.fixture
@@ -117,7 +116,7 @@ def test_the_rules_speak_of_metrics_that_there_are() -> None:
     assert set(re.findall(r"gateway_\w+", RULES.read_text())) <= known
 
 
-@slow
+@only_slow
 def test_promtool_finds_nothing_in_the_metrics(told: str) -> None:
     done = subprocess.run(
         [need("promtool"), "check", "metrics"], input=told, check=False, capture_output=True, text=True
@@ -125,7 +124,7 @@ def test_promtool_finds_nothing_in_the_metrics(told: str) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@slow
+@only_slow
 def test_the_rules_are_sound_and_fire_when_they_should(tmp_path: Path) -> None:
     for path in (RULES, Path(__file__).with_name("rules_test.yml")):
         shutil.copy(path, tmp_path)

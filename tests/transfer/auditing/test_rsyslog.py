@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import pytest
 from authority import Authority
 from peers import need
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
+from tiers import only_slow
 
 from gateway import configuration
 from gateway.spool import audit
@@ -28,7 +27,7 @@ action(type="omfile" file="{work}/heard" template="whole" asyncWriting="off")
 """
 
 
-@pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1 (rsyslog)")
+@only_slow
 def test_rsyslog_keeps_every_message_whole(config: Path, tmp_path: Path) -> None:
     program = need("rsyslogd")
     authority = Authority(tmp_path / "ca")
