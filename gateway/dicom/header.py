@@ -24,6 +24,7 @@ from gateway.dicom.leads import UNITS, Column, source
 from gateway.dicom.parts import Part
 from gateway.dicom.samples import Scan
 from gateway.dicom.scaling import STORAGE, Scale, ds
+from gateway.dicom.sources import CONFIGURED
 from gateway.errors import Held
 from gateway.identifiers import derived_uid
 from gateway.model import Exam, Facts, Instant, MultiplexGroup, to_json
@@ -204,12 +205,8 @@ def _equipment(head: Dataset, facts: Facts, iod: Iod, box: Box) -> None:
         head.DeviceSerialNumber = serial
     versions = [made.software, f"gateway {__version__}", f"adapter {facts.adapter} {facts.adapter_version}"]
     head.SoftwareVersions = [text[:LONGEST_LO] for text in versions if text]
-    for keyword, text in (
-        ("StationName", box.station_name),
-        ("InstitutionName", box.institution_name),
-        ("InstitutionalDepartmentName", box.department),
-    ):
-        if text:
+    for keyword, setting in CONFIGURED.items():
+        if text := getattr(box, setting):
             setattr(head, keyword, text)
 
 
