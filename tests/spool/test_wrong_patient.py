@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 import pydicom
+import pytest
 from conftest import CONFIGURATION
 from hypothesis import HealthCheck, settings, target
 from hypothesis import strategies as st
@@ -399,11 +400,11 @@ class Ward(RuleBasedStateMachine):
                 )
 
 
-TestNoRecordingGoesToAWrongPatient = Ward.TestCase
-TestNoRecordingGoesToAWrongPatient.settings = settings(
+Ward.TestCase.settings = settings(
     max_examples=1000 if SLOW else 40,
     stateful_step_count=50,
     deadline=None,
     derandomize=not SLOW,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+TestNoRecordingGoesToAWrongPatient = pytest.mark.timeout(7200 if SLOW else 300)(Ward.TestCase)
