@@ -1,4 +1,4 @@
-# make setup demo test soak fuzz vm lint bench clean; see README.md
+# make setup demo test soak fuzz vm deb deb-test lint bench clean; see README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ KILLS ?= 500
 N ?= 10000
 PULLS ?= 50
 
-.PHONY: help setup setup-test demo test soak fuzz vm nightly lint bench clean
+.PHONY: help setup setup-test demo test soak fuzz vm deb deb-test nightly lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,8 +18,10 @@ help:
 	@echo "make fuzz    $(N) hostile peers and callers, then $(N) lying media, read, extended and mended (N=n, SEED=n);"
 	@echo "             what fails is named, and a medium kept"
 	@echo "make vm      a whole Debian with the gateway in it, and what it is plugged into; one line per case (needs root)"
+	@echo "make deb     the Debian package, into dist/; one for amd64 and arm64, Debian 12 and 13"
+	@echo "make deb-test  installs, upgrades, removes and purges it in clean roots; one line per requirement (needs root)"
 	@echo "make setup   only the virtual environment $(VENV) with the 'gateway' command"
-	@echo "make lint | bench | nightly (what takes longer: a real systemd; needs root) | clean"
+	@echo "make lint | bench | nightly (what takes longer: deb-test, a real systemd; needs root) | clean"
 
 setup: $(VENV)/.run
 setup-test: $(VENV)/.test
@@ -45,8 +47,8 @@ demo: setup
 	@$(BIN)/gateway demo --out $(OUT)
 
 lint: setup-test
-	$(BIN)/ruff check gateway firmware_adapters tests
-	$(BIN)/ruff format --check gateway firmware_adapters tests
+	$(BIN)/ruff check gateway firmware_adapters images tests
+	$(BIN)/ruff format --check gateway firmware_adapters images tests
 	$(BIN)/mypy
 
 test: setup-test
@@ -60,14 +62,22 @@ soak: setup-test
 fuzz: setup-test
 	@$(BIN)/python -m tests.fuzz.association $(N) $(SEED)
 	@$(BIN)/python -m tests.fuzz.media $(N) $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m tests.fuzz.frames $(N) $(SEED)
 
 vm: setup-test
 	@.ci/system-packages vm
 	@$(BIN)/python -m tests.vm
 
-nightly: setup-test
+deb: setup
+	@$(BIN)/python -m images.deb.build
+
+deb-test: setup-test
+	@.ci/system-packages deb
+	@$(BIN)/python -m tests.package
+
+nightly: setup-test deb-test
 	@.ci/system-packages nightly
-	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults tests/crash
+	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults tests/crash tests/package tests/web/test_metrics.py
 
 bench: setup-test
 	$(BIN)/python -m tests.bench

@@ -4,7 +4,9 @@ It knows nothing of DICOM, the spool or the network (a test holds it), so none o
 Others ask it over the local socket ``capture-DEVICE``::
 
     {"do": "status"}                                     what it does, how far it is durable, what is wrong
-    {"do": "start", "exam": id|null, "seconds": N|null}  -> {"acquisition": id} as soon as the device streams
+    {"do": "start", "exam": id|null, "seconds": N|null}  -> {"acquisition": id} as soon as the device streams; of an
+          and "takes": "still"|"clip"|null                  image source {"taken": true} as well if that was one still
+    {"do": "trigger", "takes": as above}                 what a foot switch does: start, or stop what runs
     {"do": "stop", "exam": id|null}                      -> the counts of what was kept; another exam's goes on
     {"do": "live"}                                       the last seconds, thinned out
 
@@ -20,12 +22,18 @@ from collections.abc import Callable
 
 from gateway import configuration, exam, local
 from gateway.acquire import standing
+from gateway.acquire.adapter import Folder, adapter_named
 from gateway.acquire.admission import admit, only_capture
 from gateway.acquire.attend import attend
 from gateway.acquire.attendant import Kept
+from gateway.acquire.collecting import Collecting
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.orders import Order, Orders
+from gateway.acquire.pedal import Pedal
 from gateway.acquire.plan import Plan
+from gateway.acquire.reporting import report
+from gateway.acquire.session import TAKEN
+from gateway.acquire.shutter import CLIP, still
 from gateway.acquire.standing import PROCESS_STOPPED, Standing
 from gateway.acquire.whose import device_exam, named_exam
 from gateway.clock import Clock
@@ -48,6 +56,7 @@ def record(
     seconds: float | None,
     progress: Callable[[float], None],
     stopping: threading.Event | None = None,
+    takes: str | None = None,
 ) -> str:
     """Record from ``device`` in this process and return the acquisition's id once it is kept.
 
@@ -55,11 +64,16 @@ def record(
     Raises Retry if the device cannot be reached, Held if there is no room, Fatal if a capture runs for it.
     """
     clock = Clock(settings.clock.trust)
+    if isinstance(adapter_named(settings.device(device).adapter).transport, Folder):
+        raise Misuse(
+            f"device {device!r} is not started: it takes files from {settings.device(device).folder}",
+            f"start its capture process (systemctl start capture@{device}), and an exam: gateway exam start",
+        )
     admit(settings.places, settings.spool.reserve)
     with only_capture(settings.places, device):
         attendant = attend(settings, device, lambda: named_exam(settings.places, device, exam_id))
         try:
-            attendant.start(seconds)
+            attendant.start(seconds, still(attendant.shutter, takes))
             plan = Plan(attendant, seconds, clock.monotonic())
             while attendant.kept is None and not (stopping is not None and stopping.is_set()):
                 attendant.turn()
@@ -100,8 +114,14 @@ class Capture:
             "status": lambda _request: self._status,
             "live": lambda _request: self._attendant.live.view(),
             "start": self._on_start,
+            "trigger": self.trigger,
             "stop": lambda request: self._orders.ask(Order("stop", request.get("exam"))),
         }
+
+    @property
+    def recording(self) -> bool:
+        """Whether something is recorded, or is about to be."""
+        return bool(self._status["recording"])
 
     def attend(self, service: Service, heart: Heart) -> None:
         """The device's thread, until the process is stopping."""
@@ -121,7 +141,7 @@ class Capture:
 
     def _on_start(self, request: Request) -> Answer:
         """Check an order in the asker's own thread, then hand it over."""
-        named, seconds = request.get("exam"), request.get("seconds")
+        named, seconds, takes = request.get("exam"), request.get("seconds"), request.get("takes")
         if named is not None:
             found = exam.load(self._settings.places, str(named))
             if found.closed is not None:
@@ -129,7 +149,24 @@ class Capture:
             if self._device.name not in found.devices:
                 raise Misuse(f"device {self._device.name!r} is not in exam {named}", "start an exam that names it")
         admit(self._settings.places, self._settings.spool.reserve)
-        return self._orders.ask(Order("start", named, None if seconds is None else float(seconds)))
+        seconds = None if seconds is None else float(seconds)
+        return self._orders.ask(Order("start", named, seconds, still(self._attendant.shutter, takes)))
+
+    def trigger(self, request: Request) -> Answer:
+        """End what runs; else begin, in the exam that the device is in. The answer names it: None is nobody's."""
+        if self._status["recording"]:
+            return self._orders.ask(Order("stop")) | {"stopped": True}
+        found = exam.current(self._settings.places, self._device.name)
+        whose = found.exam if found is not None else None
+        return self._on_start(request | {"exam": whose, "seconds": None}) | {"exam": whose, "stopped": False}
+
+    def pressed(self, key: int) -> None:
+        """A key of the foot switch."""
+        shutter = self._attendant.shutter
+        if shutter is not None and shutter.clip_key and key == shutter.clip_key:
+            self.trigger({"takes": CLIP})
+        elif self._device.trigger_key in (0, key):
+            self.trigger({})
 
     def _serve_order(self) -> None:
         if (order := self._orders.next()) is None:
@@ -152,16 +189,17 @@ class Capture:
     def _start(self, order: Order) -> None:
         if self._plan is not None and self._plan.unattended and not self._attendant.session.recording:
             self._attendant.stop("a person begins anew")  # its device never came back
-        self._begin(Standing(self._device.name, order.exam, order.seconds, self._clock.now()))
+        self._begin(Standing(self._device.name, order.exam, order.seconds, self._clock.now()), order.still)
         self._waiting = order
 
-    def _begin(self, order: Standing, patience: float | None = None) -> None:
-        """The order stands on the disk before the device hears of it."""
+    def _begin(self, order: Standing, one: bool = False, patience: float | None = None) -> None:
+        """The order stands on the disk before the device hears of it; not that for one still: later is another one."""
         self._attendant.refuse_second()
-        standing.keep(self._settings.places, order)
+        if not one:
+            standing.keep(self._settings.places, order)
         before, self._exam = self._exam, order.exam  # the device may begin before start() returns
         try:
-            self._attendant.start(order.seconds)
+            self._attendant.start(order.seconds, one)
         except GatewayError:
             self._exam = before
             raise
@@ -175,7 +213,7 @@ class Capture:
         if (order := standing.resumed(here, self._device.name, self._clock.now(), away)) is None:
             return
         try:
-            self._begin(order, away)
+            self._begin(order, patience=away)
         except Held as refused:
             log.error("%s: the recording does not go on: %s", self._device.name, refused)
 
@@ -192,6 +230,8 @@ class Capture:
         if self._waiting is not None:
             if (facts := self._attendant.recorder.facts) is not None:
                 self._waiting.settle({"acquisition": facts.acquisition})
+            elif (kept := self._attendant.kept) is not None:  # a still begins and ends within one turn
+                self._waiting.settle({"acquisition": kept.facts.acquisition, "taken": kept.reason == TAKEN})
             elif failed is not None or isinstance(problem, Held) or not session.wanted:
                 self._waiting.settle(refused=failed or problem or Held("the recording was stopped before it began"))
             self._waiting = None if self._waiting.done.is_set() else self._waiting
@@ -216,31 +256,14 @@ class Capture:
 
     def _tell(self) -> None:
         """Renew the answer to ``status``; replaced as a whole, so any thread may read it."""
-        attendant, session = self._attendant, self._attendant.session
-        facts, end, problem = attendant.recorder.facts, attendant.recorder.end, attendant.problem
-        first = end.groups[0] if end is not None and end.groups else None
-        state = "recording" if session.recording else "starting" if session.wanted else "ready"
-        self._status = {
-            "device": self._device.name,
-            "adapter": self._device.adapter,
-            "port": self._device.port,
-            "state": "no device" if isinstance(problem, Retry) and state == "ready" else state,
-            "recording": session.recording or session.wanted,
-            "exam": facts.exam if facts else None,
-            "acquisition": facts.acquisition if facts else None,
-            "seconds": round(session.seconds, 3),
-            "samples": first.samples if first else 0,
-            "durable": attendant.recorder.durable if facts else 0,  # the rest is safe with the next sync, or END
-            "missing": first.missing if first else 0,
-            "sync": [round(seconds, 4) for seconds in attendant.recorder.syncs],  # of the last ones
-            "gaps": end.gaps if end is not None else 0,
-            "garbage": session.garbage,
-            "problem": problem.message if problem else None,
-            "fix": problem.fix if problem else None,
-            "kept": attendant.kept.facts.acquisition if attendant.kept else None,
-            "ended": attendant.kept.reason if attendant.kept else None,
-            "test": self._device.test,
-        }
+        self._status = report(self._attendant)
+
+
+def _process(settings: Settings, device: str) -> Capture | Collecting:
+    adapter = adapter_named(settings.device(device).adapter)
+    if isinstance(adapter.transport, Folder):
+        return Collecting(settings, device, adapter, adapter.decoder(settings.options[device]))
+    return Capture(settings, device)
 
 
 def _counts(kept: Kept | None) -> Answer:
@@ -260,10 +283,13 @@ def run(args: argparse.Namespace) -> int:
     device = settings.device(args.device).name
     with only_capture(settings.places, device):
         service = Service(f"capture-{device}")
-        capture = Capture(settings, device)
+        capture = _process(settings, device)
         server = local.Server(settings.places.socket(f"capture-{device}"), capture.handlers())
         thread = threading.Thread(target=capture.attend, args=(service, service.heart(device, _PATIENCE)), name=device)
         thread.start()
+        if (trigger := settings.device(device).trigger) and isinstance(capture, Capture):
+            Pedal(trigger, capture.pressed, service.stopping).start()
+        service.idle = lambda: not capture.recording
         service.ready(f"attends {device}")
         service.run()
         thread.join()

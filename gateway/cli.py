@@ -14,6 +14,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateway import __version__
@@ -28,6 +29,7 @@ VERBS = {
     "exam": ("gateway.verbs.exams", "start, stop, list, show or attribute an exam"),
     "acquire": ("gateway.verbs.acquire", "one exam, one recording"),
     "trigger": ("gateway.verbs.trigger", "what a foot switch does: start or stop a recording"),
+    "inputs": ("gateway.verbs.inputs", "the video sources of this box, their inputs, and what they can show"),
     "replay": ("gateway.verbs.replay", "play a recorded byte stream through an adapter again"),
     "status": ("gateway.verbs.status", "one line says whether all is well; then the details"),
     "queue": ("gateway.verbs.queue", "what waits, why, and what a person may decide about it"),
@@ -71,6 +73,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
+    wanted = next((w for w in words if w in VERBS), None)
+    parser = command_line((wanted,) if wanted else ())
+    return parser.parse_args(words, argparse.Namespace(config=DEFAULT_FILE, verbose=False))
+
+
+def command_line(wanted: Iterable[str] = VERBS) -> argparse.ArgumentParser:
+    """The parser of all commands, with the arguments of those in ``wanted``. The manual page is made from it, too."""
     parser = argparse.ArgumentParser(
         prog="gateway",
         description="DICOM modality gateway for devices that know no DICOM.",
@@ -80,18 +89,18 @@ def _parse(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
     commands = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    wanted = next((w for w in words if w in VERBS), None)
+    wanted = set(wanted)
     for verb, (module, words_) in VERBS.items():
         sub = commands.add_parser(
             verb, help=words_, description=words_[0].upper() + words_[1:] + ".", parents=[_shared()]
         )
-        if verb == wanted:
+        if verb in wanted:
             loaded = importlib.import_module(module)
             loaded.arguments(sub)
             sub.set_defaults(run=loaded.run)
             for nested in _nested(sub):
                 _add_shared(nested)
-    return parser.parse_args(words, argparse.Namespace(config=DEFAULT_FILE, verbose=False))
+    return parser
 
 
 def _shared() -> argparse.ArgumentParser:

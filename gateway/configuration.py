@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway import destination, fields
-from gateway.acquire.adapter import Adapter, Internal, adapter_named, installed
+from gateway.acquire.adapter import Adapter, Folder, NoOptions, Serial, adapter_named, installed
 from gateway.destination import Destination
+from gateway.device import Device
 from gateway.errors import Misuse
 from gateway.fields import Source
-from gateway.settings import DEFAULT_FILE, MANY, ONE, Device, Ris, Settings
+from gateway.profile import Profile
+from gateway.settings import DEFAULT_FILE, MANY, ONE, Ris, Settings
 
 
 def load(path: Path = DEFAULT_FILE, adapters: bool = True) -> Settings:
@@ -66,6 +68,8 @@ def parse(data: str, file: str = "configuration", adapters: bool = True) -> Sett
         destinations=_destinations(tables.get("destination", []), where, devices),
         options=options,
         emergency=one["emergency"],
+        audit=one["audit"],
+        profiles=_profiles(tables.get("profile", []), where, devices),
     )
 
 
@@ -79,6 +83,20 @@ def _entries(section: str, kind: type[Any], tables: Any, where: Source) -> Itera
             raise where.wrong((section, i, "name"), f"is {entry.name!r} a second time", "each needs its own name")
         seen.add(entry.name)
         yield entry
+
+
+def _profiles(tables: Any, where: Source, devices: tuple[Device, ...]) -> tuple[Profile, ...]:
+    """Each device's is there, and none promises what it does not do."""
+    found = tuple(_entries("profile", Profile, tables, where))
+    for i, one in enumerate(found):
+        if one.burned_in == "masked" and not one.alters:
+            raise where.wrong(("profile", i, "burned_in"), "is masked, and nothing is", "add crop or mask, or say yes")
+    names = [one.name for one in found]
+    for i, device in enumerate(devices):
+        if device.profile and device.profile not in names:
+            there = ", ".join(names) or "none"
+            raise where.wrong(("device", i, "profile"), f"names no profile {device.profile!r}", f"there are: {there}")
+    return found
 
 
 def _destinations(tables: Any, where: Source, devices: tuple[Device, ...]) -> tuple[Destination, ...]:
@@ -142,8 +160,12 @@ def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, 
             adapter: Adapter = adapter_named(device.adapter)
         except Misuse as error:
             raise where.wrong(("device", i, "adapter"), f"is wrong: {error.message}", error.fix) from None
-        if not isinstance(adapter.transport, Internal) and not device.port:
+        if isinstance(adapter.transport, Serial) and not device.port:
             raise where.wrong(("device", i), "lacks the key 'port'", f"adapter {adapter.name} speaks over a line")
+        if isinstance(adapter.transport, Folder) and device.folder is None:
+            raise where.wrong(("device", i), "lacks the key 'folder'", f"adapter {adapter.name} reads files from one")
+        if isinstance(adapter.transport, Folder) and device.trigger:
+            raise where.wrong(("device", i, "trigger"), "starts nothing", "files are taken as they come; take it out")
         rest = {k: v for k, v in tables[i].items() if k not in own}
         options[device.name] = fields.read_section(adapter.options, rest, where, ("device", i), own)
     return devices, options
@@ -156,7 +178,12 @@ def reference() -> str:
         title = f"[[{name}]]" if name in MANY else f"[{name}]"
         lines += [f"## `{title}`", "", (kind.__doc__ or "").strip(), ""]
         lines += _table(kind)
-    for adapter in sorted(installed().values(), key=lambda a: a.name):
+    adapters = sorted(installed().values(), key=lambda a: a.name)
+    plain = [f"`{adapter.name}`" for adapter in adapters if adapter.options is NoOptions]
+    lines += [f"Adapters without keys of their own: {', '.join(plain)}.", ""] if plain else []
+    for adapter in adapters:
+        if adapter.options is NoOptions:
+            continue
         lines += [f'## `[[device]]` with `adapter = "{adapter.name}"`', ""]
         lines += [(adapter.options.__doc__ or "").strip(), "", *_table(adapter.options)]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ import argparse
 import logging
 
 from gateway import configuration
-from gateway.service import Service
+from gateway.service import Service, inherited_socket
 from gateway.web.routes import routes
 from gateway.web.server import Server
 
@@ -26,13 +26,19 @@ def run(args: argparse.Namespace) -> int:
             log.info("console: turned off ([console] port = 0)")
             process.ready("turned off in the configuration")
             return 0
-        server = Server(settings.console.host, settings.console.port, routes(settings))
+        wanted = settings.console
+        server = Server(wanted.host, wanted.port, routes(settings), inherited=inherited_socket())
         heart = process.heart("http", patience=30.0)
         server.on_turn = heart.beat
         server.start()
         try:
-            log.info("console: the page is at http://%s:%d/", settings.console.host, server.port)
-            process.ready(f"page at http://{settings.console.host}:{server.port}/")
+            if server.port != wanted.port:
+                log.warning(
+                    "console: systemd listens on port %d, the configuration says %d: give gateway config apply",
+                    *(server.port, wanted.port),
+                )
+            log.info("console: the page is at http://%s:%d/", wanted.host, server.port)
+            process.ready(f"page at http://{wanted.host}:{server.port}/")
             process.run()
         finally:
             server.close()

@@ -1,4 +1,7 @@
-"""What END says of an acquisition: its counts, and each channel's range, so that a header can be written first."""
+"""What END says of an acquisition: its counts, and each channel's range, so that a header can be written first.
+
+The frames of an image source are the last of the groups: its samples are frames, its missing ones those dropped.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from gateway.events import Frame, Gap, Marker, Samples
 
 @dataclass(slots=True)
 class GroupEnd:
-    """What END says of one multiplex group; minimum and maximum are counts, per channel."""
+    """What END says of one multiplex group, or of the frames; minimum and maximum are counts, per channel."""
 
     samples: int = 0  # positions in the group, missing ones included
     missing: int = 0  # of them, how many never arrived
@@ -44,6 +47,7 @@ class End:
     last_time: float = 0.0  # monotonic, of the last record
     reason: str = ""
     interrupted: bool = False
+    frame_bytes: int = 0  # of all frames, as encoded
 
     def as_json(self) -> bytes:
         data = {name: getattr(self, name) for name in End.__slots__ if name != "groups"}
@@ -70,3 +74,5 @@ class End:
                 self.markers += 1
             case Frame():
                 self.frames += 1
+                self.frame_bytes += len(event.data)
+                self.groups[-1].samples += 1

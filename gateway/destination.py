@@ -52,7 +52,8 @@ class Destination:
     policy: str = setting(
         "commitment",
         fields.choice("commitment", "verified", "stored"),
-        'what frees the box: a commitment; "verified" (url only): it was asked and has it; or the answer to the store',
+        'what frees the box: a commitment; "verified" (url only): it was asked and has it; or the answer to the store; '
+        "a change concerns all that it has not kept yet, from the next start of forward on",
     )
     verified_by: str = setting(
         "index",

@@ -48,6 +48,10 @@ class Held(GatewayError):
     exit_code = 4
 
 
+class Unreadable(Held):
+    """A file that a device left is not what it should be: it stays where it is, and nothing is made of it."""
+
+
 class Fatal(GatewayError):
     """Going on would risk data (a failed fsync, a newer format, a second process on one spool)."""
 

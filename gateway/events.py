@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.model import Code, Equipment, MultiplexGroup, Picture
+from gateway.model import Code, Equipment, Kind, MultiplexGroup, Picture
 
 if TYPE_CHECKING:  # numpy costs 0.1 s and 10 MiB, and every command that can read the configuration imports this
     import numpy as np
@@ -25,12 +25,24 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The device is streaming; from here on its samples belong to one acquisition."""
+    """The device is streaming; from here on its samples belong to one acquisition.
+
+    Only a file may be of several ``kinds``: it becomes one acquisition of each.
+    """
 
     equipment: Equipment
     groups: tuple[MultiplexGroup, ...]
     picture: Picture | None = None  # of an image source
     at: float | None = None  # when it began by the device's own clock (wall seconds, UTC); None: now, by the box's
+    kind: Kind | None = None  # of a source that may deliver several kinds; None: the adapter's
+    kinds: tuple[Kind, ...] = ()  # of each group of a file, where they may differ; (): all are of ``kind``
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An image source shows frames from now on, recorded or not; a recording that is wanted begins with ``started``."""
+
+    started: Started
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +56,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One encoded frame of an image source."""
+    """One encoded frame of an image source. ``time`` is when it was taken, by the kernel where that tells."""
 
     data: bytes
     time: float
@@ -80,9 +92,10 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Samples that the device sent, or should have sent, and that did not arrive.
+    """Samples or frames that the device sent, or should have sent, and that did not arrive.
 
-    ``samples`` is their number where the protocol tells, else derived by the session from ``seconds``.
+    ``samples`` is their number where the protocol tells, else derived by the session from ``seconds``. The frames of an
+    image source are counted as the group behind its multiplex groups, of which it has none as a rule.
     """
 
     reason: str
@@ -107,4 +120,4 @@ class Finished:
     reason: str
 
 
-Event = Reply | Started | Samples | Frame | Marker | Identified | Gap | Garbage | Finished
+Event = Reply | Started | Ready | Samples | Frame | Marker | Identified | Gap | Garbage | Finished

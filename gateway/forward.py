@@ -23,6 +23,7 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.spool.ledger import Ledger
+from gateway.spool.policies import Policies
 from gateway.spool.reattribution import Reattribution
 from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
@@ -30,12 +31,15 @@ from gateway.spool.rewrap import rewrap
 from gateway.spool.routing import MEDIA
 from gateway.spool.scrub import Scrubber
 from gateway.spool.space import Purger, patience
+from gateway.transfer.auditing.reporter import Reporter
 from gateway.transfer.carrier import carrier
 from gateway.transfer.committing import reports
 from gateway.transfer.committing.event_report import Answer, Report
 from gateway.transfer.committing.listener import Listener
 from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.delivering.duty import Duty
 from gateway.transfer.delivering.shift import shifts
+from gateway.transfer.delivering.transports import transport
 from gateway.transfer.ris.step_reporter import StepReporter
 from gateway.transfer.ris.worklist_poller import WorklistPoller
 from gateway.transfer.status import Crew, status
@@ -69,18 +73,18 @@ class Forward:
         self._interrupted = [e.exam for e in exam.still_open(settings.places) if exam.interrupted(e)]
         self._intake = Intake(settings, self.ledger, self._clock, wrap, check)
         self._alarm = room.Alarm()
+        self._policies = Policies(settings, self.ledger, self._clock)
         self._recovery = Recovery(settings, self.ledger, self._clock, self._intake.again)
         self._purger = Purger(settings.places, self.ledger, self._clock, settings.spool.retention, patience(settings))
         self._imports = Imports(settings, self.ledger, self._clock, lambda: self._recovery.done)
         arguments = (settings, self.ledger, self._clock)
+        duties = [Duty(settings, d, *arguments[1:], transport(bool(d.url))) for d in settings.destinations]
         self._scrubber = Scrubber(*arguments, service.stopping.wait)
         self.crew = Crew(
             self._recovery,
             self._intake,
             self._imports,
-            shifts=shifts(
-                [Courier(settings, d, *arguments[1:], self._rewrap) for d in settings.destinations], *arguments[1:]
-            ),
+            shifts=shifts([Courier(duty, self._rewrap) for duty in duties], *arguments[1:], self.workers.ring),
             reporters=[StepReporter(settings, r, *arguments[1:]) for r in settings.ris if r.mpps],
             pollers=[WorklistPoller(settings, r, self._clock) for r in settings.ris if r.worklist],
             carrier=carrier(*arguments) if settings.media else None,
@@ -108,6 +112,8 @@ class Forward:
             begin(f"worklist of {poller.ris.name}", poller.turn, 60 + 4 * poller.ris.timeout)
         if crew.carrier is not None:
             begin(MEDIA, crew.carrier.turn)
+        if settings.audit.host:
+            begin("audit", Reporter(settings, self.ledger, self._clock).turn, WORKING + 4 * settings.audit.timeout)
         handlers = {"status": self.status, "worklist-refresh": self._refresh, **self._sticks.handlers}
         handlers |= self._desk.handlers | self._imports.handlers
         give = Reattribution(settings, self.ledger, self._clock, wrap, check, self.workers.ring)
@@ -129,8 +135,9 @@ class Forward:
 
     def _take_in(self, beat: Callable[[], None]) -> float:
         """A slice of recovery, then what is new: a recording of now does not wait for those of years."""
-        more = self._recovery.turn(beat)
-        if self._intake.turn(beat) + self._imports.turn(beat):
+        before = self._recovery.adopted
+        more = self._policies.turn(beat) or self._recovery.turn(beat)
+        if self._recovery.adopted - before + self._intake.turn(beat) + self._imports.turn(beat):
             self.workers.ring()
         return 0.0 if more else _INTAKE_EVERY
 

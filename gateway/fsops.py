@@ -15,6 +15,7 @@ use it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -163,6 +164,21 @@ def rename(old: Path, new: Path) -> None:
             _sync_entry(new)
 
 
+def set_aside(old: Path, new: Path) -> None:
+    """Rename within somebody else's folder, never over another file. Nothing is synced: on a share that may fail, and
+    a name that comes back after a power cut is known. Raises OSError."""
+    if os.path.lexists(new):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(new))
+    with step("rename", new):
+        old.rename(new)
+
+
+def drop(path: Path) -> None:
+    """Remove a file from somebody else's folder; as :func:`set_aside`, without a sync. Raises OSError."""
+    with step("unlink", path):
+        path.unlink()
+
+
 def _is_fat(folder: Path) -> bool:
     """FAT and its kin, in which a file is nothing but its entry in a folder: such a file system counts no inodes."""
     return os.statvfs(folder).f_files == 0
@@ -254,18 +270,19 @@ def append(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def extend(descriptor: int, data: bytes | bytearray, size: int) -> int:
+def extend(descriptor: int, data: bytes | bytearray, size: int, more: bytes = b"") -> int:
     """Write ``data`` behind the ``size`` bytes of a file, all of it or nothing: what a full disk took is cut off again.
 
-    Not yet durable. Returns the new size.
+    ``more`` follows it: what is too large to be copied behind it first. Not yet durable. Returns the new size.
     """
     try:
         write_all(descriptor, data, size)
+        write_all(descriptor, more, size + len(data))
     except OSError:
         with contextlib.suppress(OSError):  # of a medium that takes nothing at all, which the caller hears anyway
             os.ftruncate(descriptor, size)
         raise
-    return size + len(data)
+    return size + len(data) + len(more)
 
 
 def allot(path: Path, size: int) -> None:

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     VOICE = "VOICE"  # speech about the patient
     AUDIO = "AUDIO"  # any other sound: heart, lung, Doppler
     PICTURES = "PICTURES"  # stills and clips
+    OTHER = "OTHER"  # what no class of the standard is for: kept, and held by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,19 @@ class Facts:
     started: Instant
     test: bool = False  # a simulated or test recording, not of a patient
     picture: Picture | None = None  # of an image source
-    version: int = 2  # 1 had no pictures, and nothing of a channel from its source on
+    taken: Instant | None = None  # when the box got it, if ``started`` is by the device's own clock (of a file, say)
+    siblings: tuple[str, ...] = ()  # ids of all acquisitions that the same file became, this one among them
+    version: int = 2  # 1 had no pictures, no files, and nothing of a channel from its source on
+
+    @property
+    def noted(self) -> Instant:
+        """When it came, by the box's own clock."""
+        return self.taken or self.started
+
+    @property
+    def streams(self) -> int:
+        """How many END counts: each multiplex group, and behind them the frames of an image source."""
+        return len(self.groups) + (self.picture is not None)
 
 
 class Attributed(StrEnum):
@@ -197,6 +210,7 @@ class InstanceRef:
     transfer_syntax_uid: str
     path: str  # absolute path of the Part 10 file
     size: int = field(default=0)  # bytes
+    sha256: str = ""  # of the file as it was written, hexadecimal; "" = nobody knows
 
 
 def to_json(value: Any) -> Any:

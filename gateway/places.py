@@ -9,6 +9,8 @@ DATA/acquisitions/ID/identified.json          whom the device said that it measu
 DATA/acquisitions/ID/confirmed.json           that a person looked, and whose it is all the same (spool.doubts)
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
+DATA/taking/DEVICE/ID/                        an acquisition while it is made of a file (acquire.taking)
+DATA/taken/DEVICE.jsonl                       which files were taken from the device's folder (acquire.taken)
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
 DATA/worklist/NAME.json                       the last answer of the RIS called NAME, for this station and day
 DATA/worklist/NAME.asked.json                 its last answer to a question for one patient
@@ -16,6 +18,7 @@ DATA/ledger.sqlite                            progress only: may be deleted
 DATA/ballast                                  room kept for the ledger on a full disk (spool.ballast)
 DATA/unidentified.json                        how many were numbered whom nobody could name (gateway.unidentified)
 DATA/audit.jsonl                              what persons decided
+DATA/audit.told.json                          how much of it the audit repository was told (transfer.auditing)
 DATA/media/UID/facts.json, SHA256.TXT         a file-set that the box filled: which, and what is on it
 RUNTIME/NAME.sock                             the local sockets of the processes
 RUNTIME/sticks/NAME.allow, NAME.eject         what a person answered about a stick, for root to read
@@ -57,6 +60,12 @@ class Places:
     @property
     def orders(self) -> Path:
         return self.data / "orders"
+
+    def taking(self, device: str) -> Path:
+        return self.data / "taking" / device
+
+    def taken(self, device: str) -> Path:
+        return self.data / "taken" / f"{device}.jsonl"
 
     @property
     def worklist(self) -> Path:

@@ -77,13 +77,19 @@ class Record:
 
 def pack(kind: Type, time: float, payload: bytes) -> bytes:
     """One record as bytes."""
-    body = struct.pack("<dB", time, kind) + payload
-    return struct.pack("<II", len(payload), zlib.crc32(body)) + body
+    return _head(kind, time, payload) + payload
+
+
+def _head(kind: Type, time: float, first: bytes, rest: bytes = b"") -> bytes:
+    """What stands before a payload that comes in two parts; neither is copied."""
+    told = struct.pack("<dB", time, kind)
+    crc = zlib.crc32(rest, zlib.crc32(first, zlib.crc32(told)))
+    return struct.pack("<II", len(first) + len(rest), crc) + told
 
 
 class Writer:
     """Appends to a new record file and holds its lock; one owner thread. What was appended is on the medium after the
-    next :meth:`sync`; never claim more.
+    next :meth:`sync`; never claim more. ``groups`` is :attr:`gateway.model.Facts.streams`.
     """
 
     def __init__(self, path: Path, groups: int) -> None:
@@ -103,7 +109,7 @@ class Writer:
             raise Fatal(f"{self.path}: multiplex group {event.group} was never announced")
         kind, payload = _encode(event, self.end)
         self.end.count(event)
-        self._put(kind, event.time, payload)
+        self._put(kind, event.time, payload, event.data if isinstance(event, Frame) else b"")
 
     def append_bytes(self, data: bytes, time: float) -> None:
         """Append bytes as received, for replay."""
@@ -138,17 +144,20 @@ class Writer:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _put(self, kind: Type, time: float, payload: bytes) -> None:
+    def _put(self, kind: Type, time: float, payload: bytes, rest: bytes = b"") -> None:
+        """``rest`` follows ``payload``: a frame, which may be large, and is written from where it is."""
         if self._synced:
             self._buffer += pack(Type.SYNCED, time, _OFFSET.pack(self._synced))
             self._synced = 0
-        self._buffer += pack(kind, time, payload)
-        if len(self._buffer) >= _BUFFER:
-            self._flush()
+        self._buffer += _head(kind, time, payload, rest) + payload
+        if len(self._buffer) + len(rest) >= _BUFFER:
+            self._flush(rest)
+        else:
+            self._buffer += rest
 
-    def _flush(self) -> None:
+    def _flush(self, rest: bytes = b"") -> None:
         """All or nothing: the file ends with a whole record also when the disk is full, and nothing is in it twice."""
-        self._size = fsops.extend(self._descriptor, self._buffer, self._size)
+        self._size = fsops.extend(self._descriptor, self._buffer, self._size, rest)
         self._buffer = bytearray()
 
 
@@ -169,7 +178,7 @@ def _encode(event: Samples | Frame | Marker | Gap, end: End) -> tuple[Type, byte
                 mark["concept"] = to_json(event.concept)
             return Type.MARKER, json.dumps(mark).encode()
         case Frame():
-            return Type.FRAME, json.dumps({"encoding": event.encoding}).encode() + b"\x00" + event.data
+            return Type.FRAME, json.dumps({"encoding": event.encoding}).encode() + b"\x00"  # its bytes follow
 
 
 def decode(record: Record) -> Samples | Frame | Marker | Gap | None:

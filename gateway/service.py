@@ -12,11 +12,15 @@ import logging
 import os
 import queue
 import signal
+import socket
+import stat
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+
+from gateway import journal
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +67,19 @@ class Heart:
 
 
 class Service:
-    """One process. Make it first, in the main thread: from then on SIGTERM and SIGINT set ``stopping``."""
+    """One process. Make it first, in the main thread: from then on SIGTERM and SIGINT set ``stopping``.
+
+    SIGHUP ends it too, as soon as it is :attr:`idle`: systemd starts it anew, with the configuration as it is then.
+    """
 
     def __init__(self, name: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.name = name
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, journal.JournalHandler):
+                handler.process = name
         self.stopping = threading.Event()
+        self.idle: Callable[[], bool] = lambda: True  # whether a new configuration may be taken up now
+        self._renewing = threading.Event()
         self._monotonic = monotonic
         self._hearts: list[Heart] = []
         self._lock = threading.Lock()
@@ -80,7 +92,7 @@ class Service:
             level = logging.WARNING if os.environ.get("NOTIFY_SOCKET") else logging.DEBUG
             log.log(level, "systemd-python is not installed: systemd cannot be told that %s is ready or alive", name)
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 self._handlers_before[number] = signal.signal(number, self._on_signal)
             threading.Thread(target=self._stop_on_signal, name="signals", daemon=True).start()
 
@@ -105,6 +117,9 @@ class Service:
         pause = min(_LOOK, watchdog_period(os.environ, os.getpid()) / 3)
         while not self.stopping.wait(pause):
             self._look()
+            if self._renewing.is_set() and self.idle():
+                log.info("%s: stopping, to start again with the configuration as it is now", self.name)
+                self.stopping.set()
 
     def close(self) -> None:
         """Tell systemd that the process is going, and give the signals back."""
@@ -145,12 +160,22 @@ class Service:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # Only what is reentrant may happen here: Event.set() and logging could wait for the very thread they interrupt.
         self._signals.put(number)
-        signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+        if number != signal.SIGHUP:
+            signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
 
     def _stop_on_signal(self) -> None:
-        if number := self._signals.get():
+        while number := self._signals.get():
+            if number == signal.SIGHUP:
+                self._renewing.set()
+                continue
             log.info("%s: stopping (%s)", self.name, signal.Signals(number).name)
             self.stopping.set()
+
+
+def inherited_socket() -> socket.socket | None:
+    """The listening socket that systemd bound for this process (sd_listen_fds(3)); None if it bound none."""
+    descriptors = daemon.listen_fds() if daemon is not None else ()
+    return socket.socket(fileno=descriptors[0]) if descriptors else None
 
 
 def watchdog_period(environment: os._Environ[str] | dict[str, str], process: int) -> float:
@@ -166,8 +191,6 @@ def watchdog_period(environment: os._Environ[str] | dict[str, str], process: int
 class _Lines(logging.Formatter):
     """For people: ``12:34:56 warning: ...``. For the journal: ``<4>...`` on every line, the journal knows the time."""
 
-    _PRIORITY = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
-
     def __init__(self, journal: bool) -> None:
         super().__init__("%(message)s", "%H:%M:%S")
         self._journal = journal
@@ -175,8 +198,7 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         if self._journal:
-            priority = next(p for level, p in self._PRIORITY if record.levelno >= level)
-            return "\n".join(f"<{priority}>{line}" for line in text.splitlines() or [""])
+            return "\n".join(f"<{journal.priority(record.levelno)}>{line}" for line in text.splitlines() or [""])
         word = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         return f"{self.formatTime(record, self.datefmt)} {word}{text}"
 
@@ -188,22 +210,25 @@ class _Ours(logging.Filter):
         return record.levelno >= logging.ERROR or record.name.split(".")[0] in ("gateway", "firmware_adapters")
 
 
-def _goes_to_journal() -> bool:
-    """Whether standard error is the stream that systemd.exec(5) names in JOURNAL_STREAM (a terminal may inherit it)."""
+def _journal_stream() -> os.stat_result | None:
+    """Standard error, if it is the stream that systemd.exec(5) names in JOURNAL_STREAM (a terminal may inherit it)."""
     try:
         stream = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
+        return None
+    return stream if os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}" else None
 
 
 def set_up_logging(verbose: bool = False) -> None:
-    """Log to standard error: with journal priorities when the journal reads it, else plain text.
+    """Log to standard error; when the journal reads that, to the journal itself, with fields (gateway.journal).
 
     ``verbose`` adds DEBUG and what libraries say; only then may patient data appear.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(_goes_to_journal()))
+    stream = _journal_stream()
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(stream is not None))
+    if stream is not None and stat.S_ISSOCK(stream.st_mode):
+        handler = journal.JournalHandler(handler)
     if not verbose:
         handler.addFilter(_Ours())
     logging.captureWarnings(capture=True)

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 from gateway import fields
 from gateway.destination import Destination
+from gateway.device import Device
 from gateway.errors import Misuse
 from gateway.fields import setting
-from gateway.matching import IDENTIFIERS
 from gateway.places import Places
+from gateway.profile import UNKNOWN, Profile
+from gateway.repository import Repository
 from gateway.unidentified import Emergency
 
 DEFAULT_FILE = Path("/etc/gateway/gateway.toml")
@@ -63,54 +65,6 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """A device beside the box. Further keys are the adapter's own options."""
-
-    name: str = setting(..., fields.name(), "its name on this box")
-    adapter: str = setting(..., fields.name(), "which adapter speaks its protocol (firmware_adapters/)")
-    port: str = setting("", fields.text(255), "path of its serial port, best by id: /dev/serial/by-id/...")
-    iod: str = setting(
-        "auto",
-        fields.choice("auto", "twelve-lead", "general", "ambulatory", "general-32"),
-        "SOP class: auto = 12-Lead ECG if it fits, else General or, for long ones, Ambulatory; general-32 = lossless",
-    )
-    ambulatory_after: float = setting(
-        60.0,
-        fields.number(0, 10080, "minutes"),
-        "auto makes an Ambulatory ECG of a longer recording; 0 = only of what does not fit General ECG",
-    )
-    largest: int = setting(
-        0,
-        fields.whole(0, 4079, "MiB"),
-        "a recording with more waveform data comes in parts; 0 = as much in one as DICOM allows (4 GiB)",
-    )
-    refused_class: str = setting(
-        "hold", fields.choice("hold", "rewrap"), "a PACS refuses the class: hold, or rewrap as a 16-bit class"
-    )
-    resolution: float = setting(
-        0.0, fields.number(0, 1e6), "16-bit step in the channel's unit; 0 = from the signal's range; clipping is held"
-    )
-    derive_leads: bool = setting(True, fields.yes_no(), "add III, aVR, aVL, aVF when I and II are recorded")
-    sync_interval: float = setting(1.0, fields.number(0.05, 60, "seconds"), "how often samples are synced to disk")
-    keep_bytes: bool = setting(True, fields.yes_no(), "keep the bytes as received too, for replay")
-    silence: float = setting(5.0, fields.number(0.5, 3600, "seconds"), "no data for so long is reported")
-    exam_idle: int = setting(
-        1800, fields.whole(60, 86400, "seconds"), "an exam with no recording for so long is closed"
-    )
-    expected: float = setting(
-        10.0,
-        fields.number(0, 10080, "minutes"),
-        "how long a recording is, if nobody says so: it begins only if there is room for that and its instance",
-    )
-    match: tuple[str, ...] = setting(
-        ("patient_id", "accession_number", "order_number", "step_id", "barcode"),
-        fields.many(fields.choice(*IDENTIFIERS)),
-        "a recording that nobody chose a patient for is whose the device names by one of these; empty: it is held",
-    )
-    test: bool = setting(False, fields.yes_no(), "recordings of this device are tests, not of patients")
-
-
-@dataclass(frozen=True, slots=True)
 class Ris:
     """A RIS: gives the worklist, takes the performed procedure steps."""
 
@@ -120,7 +74,9 @@ class Ris:
     port: int = setting(104, fields.whole(1, 65535), "its port")
     worklist: bool = setting(True, fields.yes_no(), "ask it for the worklist (C-FIND)")
     mpps: bool = setting(True, fields.yes_no(), "report performed procedure steps to it (MPPS)")
-    modality: str = setting("ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality; empty = all")
+    modality: str = setting(
+        "ECG", fields.text(16, r"[A-Z0-9_ ]*"), "worklist key Modality (ECG, EEG, HD, ...); empty = all"
+    )
     any_station: bool = setting(False, fields.yes_no(), "do not restrict the worklist to this box's AE title")
     character_set: str = setting(
         "",
@@ -208,7 +164,7 @@ class Console:
     port: int = setting(8104, fields.whole(0, 65535), "port; 0 turns the page off")
 
 
-E = TypeVar("E", Device, Ris, Destination)
+E = TypeVar("E", Device, Ris, Destination, Profile)
 
 ONE: dict[str, type] = {
     "gateway": Box,
@@ -218,8 +174,9 @@ ONE: dict[str, type] = {
     "spool": Spool,
     "console": Console,
     "emergency": Emergency,
+    "audit": Repository,
 }
-MANY: dict[str, type] = {"device": Device, "ris": Ris, "destination": Destination}
+MANY: dict[str, type] = {"device": Device, "profile": Profile, "ris": Ris, "destination": Destination}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +194,8 @@ class Settings:
     destinations: tuple[Destination, ...]
     options: dict[str, Any]
     emergency: Emergency = Emergency()
+    audit: Repository = Repository()
+    profiles: tuple[Profile, ...] = ()
 
     @property
     def places(self) -> Places:
@@ -244,6 +203,10 @@ class Settings:
 
     def device(self, name: str) -> Device:
         return _named("device", self.devices, name)
+
+    def profile(self, device: Device) -> Profile:
+        """A device's input profile; of one that names none, the one that knows nothing."""
+        return _named("profile", self.profiles, device.profile) if device.profile else UNKNOWN
 
     def destination(self, name: str) -> Destination:
         return _named("destination", self.destinations, name)

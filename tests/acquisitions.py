@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gateway import fsops, places
+from gateway.device import Device
 from gateway.events import Gap, Marker, Samples
 from gateway.model import (
     Attributed,
@@ -23,7 +24,7 @@ from gateway.model import (
     to_json,
 )
 from gateway.records import Writer
-from gateway.settings import Box, ClockSettings, Console, Device, Listener, Settings, Spool
+from gateway.settings import Box, ClockSettings, Console, Listener, Settings, Spool
 
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 STEP = 0.02235174445530706  # uV per count of a Cyton at gain 24
@@ -112,6 +113,8 @@ class Recording:
     number: int = 1
     serial: str = "SN1"
     interrupted: bool = False
+    kind: Kind = Kind.ECG
+    groups: tuple[MultiplexGroup, ...] = ()  # instead of one of ``labels``
     events: list[Samples | Gap | Marker] = field(default_factory=list)
 
     def group(self) -> MultiplexGroup:
@@ -134,16 +137,16 @@ class Recording:
             device="ecg",
             adapter="simulated",
             adapter_version="1",
-            kind=Kind.ECG,
+            kind=self.kind,
             equipment=Equipment("ACME", "ECG-8", self.serial, "fw 2.0"),
-            groups=(self.group(),),
+            groups=self.groups or (self.group(),),
             exam="260922000000AB12",
             number=self.number,
             started=instant(self.trusted),
             test=self.test,
         )
         fsops.write_json(path / places.FACTS, to_json(facts))
-        writer = Writer(path / places.RECORDS, 1)
+        writer = Writer(path / places.RECORDS, len(self.groups) or 1)
         for event in self.events:
             writer.append(event)
         writer.end.interrupted = self.interrupted

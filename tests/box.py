@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-from peers import free_port
+from waiting import eventually
 
 from gateway import local
 from gateway.model import Exam
 from gateway.settings import Settings
 from gateway.trial.device import Counts, CytonPlayer
+from gateway.trial.ports import free_port
 from gateway.trial.workshop import Workshop, workshop
 from gateway.verbs.acquire import record
 from gateway.verbs.exams import start_exam, stop_exam
@@ -77,20 +76,21 @@ class Box:
         record(self.settings, "ecg1", exam.exam, seconds, quiet=True)
         return stop_exam(self.settings, exam.exam)
 
-    def until(self, exam: str, *states: str, seconds: float = 60.0) -> dict[str, Any]:
+    def until(self, exam: str, *states: str) -> dict[str, Any]:
         """What forward knows of the exam once every delivery is in one of ``states`` (or "held")."""
-        deadline = time.monotonic() + seconds
-        found: dict[str, Any] = {}
-        while time.monotonic() < deadline:
+
+        def reached() -> dict[str, Any]:
             found = self.forward(do="exam", exam=exam)
-            reached = ["held" if d["held"] else d["state"] for d in found["deliveries"] if not d["waived"]]
-            if reached and all(state in states for state in reached):
-                return found
-            if any(a["held"] for a in found["acquisitions"]) and "held" in states:
-                return found
-            time.sleep(0.05)
-        logs = [(p.name, p.log.read_text()[-800:]) for p in self.shop.processes.values()]
-        pytest.fail(f"not {states}: {found} {logs}")
+            there = ["held" if d["held"] else d["state"] for d in found["deliveries"] if not d["waived"]]
+            held = "held" in states and any(a["held"] for a in found["acquisitions"])
+            return found if held or (there and all(state in states for state in there)) else {}
+
+        def why() -> str:
+            logs = [(p.name, p.log.read_text()[-800:]) for p in self.shop.processes.values()]
+            return f"not {states}: {self.forward(do='exam', exam=exam)} {logs}"
+
+        found: dict[str, Any] = eventually(reached, why)
+        return found
 
     def file(self, found: dict[str, Any], index: int = 0) -> Path:
         return self.settings.places.data / str(found["instances"][index]["path"])

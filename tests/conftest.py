@@ -1,15 +1,27 @@
-"""What all tests share: a configured box on an empty folder."""
+"""What all tests share: how Hypothesis looks for examples, and a configured box on an empty folder."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from gateway import configuration
 from gateway.settings import Settings
+
+# A test that says yes today says yes tomorrow, however busy the machine is: the same examples each time, and no clock.
+# What looks for new ones is the slow tier.
+hypothesis.settings.register_profile(
+    "gateway",
+    deadline=None,
+    derandomize=not os.environ.get("GATEWAY_SLOW"),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("gateway")
 
 CONFIGURATION = """
 [gateway]

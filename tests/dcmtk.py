@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from peers import free_port, need, running
+from peers import need, running
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
+
+from gateway.trial.ports import free_port
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from authority import Authority, Signed
-from peers import free_port, need, running
+from peers import need, running
+
+from gateway.trial.ports import free_port
 
 CONFIGURATION = """
 daemon off;

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from dcmtk import worklist_file
-from peers import free_port, need, running
+from peers import need, running
 from pydicom import Dataset
+
+from gateway.trial.ports import free_port
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 
@@ -77,5 +79,6 @@ def orthanc(
         "Worklists": {"Enable": True, "Database": str(items), "FilterIssuerAet": False},
     }
     (folder / "orthanc.json").write_text(json.dumps(config | further))
-    with running([program, str(folder / "orthanc.json")], peer.port, folder / "orthanc.log", nodelay):
+    command = [program, str(folder / "orthanc.json")]
+    with running(command, peer.port, folder / "orthanc.log", nodelay, at_once=True):
         yield peer

@@ -1,4 +1,4 @@
-"""Real programs as peers of the tests: is it there, a port for it, its life."""
+"""Real programs as peers of the tests: is it there, its life."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 
 def need(program: str) -> str:
@@ -28,16 +29,9 @@ def need(program: str) -> str:
     return path
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 30.0) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Return when somebody listens; fail with the end of the log if the process died or is too slow."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
@@ -46,8 +40,10 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, second
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], port: int, log: Path, nodelay: bool = True) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that listens on ``port``, stopped at the end whatever happens."""
+def running(
+    command: Sequence[str], port: int, log: Path, nodelay: bool = True, at_once: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that listens on ``port``, stopped at the end whatever happens; ``at_once``: without being asked to."""
     environment = dict(os.environ) | ({"TCP_NODELAY": "1"} if nodelay else {})
     with log.open("wb") as stream:
         process = subprocess.Popen(list(command), stdout=stream, stderr=subprocess.STDOUT, env=environment)
@@ -55,7 +51,7 @@ def running(command: Sequence[str], port: int, log: Path, nodelay: bool = True) 
             wait_for_port(port, process, log)
             yield process
         finally:
-            process.terminate()
+            (process.kill if at_once else process.terminate)()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:

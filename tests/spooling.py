@@ -22,10 +22,13 @@ from gateway.spool.recover import Recovery
 from gateway.spool.remake import remake
 from gateway.spool.rewrap import rewrap
 from gateway.spool.space import Purger
+from gateway.transfer.calling import echo
 from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.committing.event_report import Report
 from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.delivering.duty import Duty
+from gateway.transfer.delivering.transports import Transport
 
 CLOCK = Clock("always")
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -152,12 +155,10 @@ class Box:
 
         self.rewrap = wrap_again
         self.remake = lambda uid: remake(settings, self.ledger, clock, wrap, uid)
-        self.couriers = [
-            Courier(
-                settings, d, self.ledger, clock, wrap_again, pacs.send, pacs.request, look=getattr(pacs, "look", None)
-            )
-            for d in settings.destinations
-        ]
+        by = Transport(
+            pacs.send, pacs.request, echo.probe, getattr(pacs, "look", None), getattr(pacs, "compares", False)
+        )
+        self.couriers = [Courier(Duty(settings, d, self.ledger, clock, by), wrap_again) for d in settings.destinations]
 
     def take_in(self) -> None:
         while self.recovery.turn():

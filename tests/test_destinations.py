@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from dcmtk import storescp
 from orthanc import orthanc
-from peers import free_port, need, running
+from peers import need, running
 from pydicom import dcmread
 from spooling import record, somebodys_exam
-from test_forward import ask, eventually, process
+from test_forward import ask, process
+from waiting import eventually
 
 from gateway import cli, configuration, local
 from gateway.settings import Settings
+from gateway.trial.ports import free_port
 
 ARCHIVE = """
 [[destination]]

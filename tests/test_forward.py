@@ -7,15 +7,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
-from peers import free_port
 from spooling import CLOCK, ITEM, record, somebodys_exam
+from waiting import eventually
 
 from gateway import configuration, exam, local
 from gateway.errors import Fatal
@@ -26,7 +25,9 @@ from gateway.settings import Settings
 from gateway.spool.space import Purger
 from gateway.transfer.calling.echo import echo
 from gateway.transfer.calling.peers import Peer
+from gateway.transfer.committing import listener
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 from gateway.worklists import cached_worklists
 
 PEERS = """
@@ -45,15 +46,6 @@ port = {port}
 [media]
 folder = "{stick}"
 """
-
-
-def eventually(what: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first true answer of ``what``; it is a failure only if it never comes."""
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, f"it never happened; the last answer was {found}"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture
@@ -199,7 +191,10 @@ def ask_if_up(settings: Settings, exam_id: str) -> list[dict[str, Any]]:
     return answer["deliveries"] if answer else []
 
 
-def test_a_port_that_is_taken_at_the_start_is_a_trouble_and_used_once_it_is_free(settings: Settings) -> None:
+def test_a_port_that_is_taken_at_the_start_is_a_trouble_and_used_once_it_is_free(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_AGAIN", 0.1)
     with socket.socket() as other:
         other.bind((settings.listener.host, settings.listener.port))
         other.listen()

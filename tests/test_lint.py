@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ["gateway", "firmware_adapters", "tests"]
+CODE = ["gateway", "firmware_adapters", "images", "tests"]
 
 
 @pytest.mark.parametrize(

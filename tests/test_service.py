@@ -177,6 +177,33 @@ def test_sigterm_and_sigint_end_a_process_in_order(number: signal.Signals) -> No
     assert f"forward: stopping ({number.name})" in said
 
 
+def test_sighup_ends_a_process_once_it_is_idle_so_that_it_reads_its_configuration_anew() -> None:
+    with _started() as child:
+        child.send_signal(signal.SIGHUP)
+        _out, said = child.communicate(timeout=30)
+    assert child.returncode == 0
+    assert "forward: stopping, to start again with the configuration as it is now" in said
+
+
+def test_sighup_waits_for_what_is_being_done_and_is_not_forgotten() -> None:
+    process = Service("capture-ecg1")
+    busy, asked = threading.Event(), threading.Event()
+    busy.set()
+    process.idle = lambda: asked.set() or not busy.is_set()
+    running = threading.Thread(target=process.run)
+    try:
+        running.start()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert asked.wait(30)
+        assert not process.stopping.is_set()
+        busy.clear()
+        assert process.stopping.wait(30)
+    finally:
+        process.stopping.set()
+        running.join()
+        process.close()
+
+
 def test_the_watchdog_of_a_running_process_is_fed_within_its_period(systemd: Systemd) -> None:
     with _started(WATCHDOG_USEC="200000") as child:
         messages: list[str] = []

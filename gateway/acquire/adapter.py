@@ -38,7 +38,36 @@ class Internal:
     """No line at all: the decoder makes its own events in ``tick`` (a simulated device)."""
 
 
-Transport = Serial | Internal
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A Video4Linux device: the kernel gives whole frames, so there is nothing to decode. The adapter's options are
+    :class:`gateway.acquire.v4l2.options.Options`.
+    """
+
+
+ReadAt = Callable[[int, int], bytes]  # offset and length; fewer bytes at the end of the file
+
+
+def lacks_nothing(_read: ReadAt, _size: int) -> str:
+    """For files that do not tell how long they are."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that the device drops files into. Its path comes from the configuration.
+
+    The decoder gets one file after the other: ``start``, its bytes in ``feed`` cut anywhere, and ``stop`` at its end,
+    which must yield Finished if the file was whole. What is not, or is no such file, raises
+    :class:`gateway.errors.Unreadable` from any of them: then nothing of the file is kept, and it stays where it is.
+    """
+
+    patterns: tuple[str, ...]  # of names, as the shell writes them, in either case: ("*.edf", "*.bdf")
+    # In words, what a file of that size still lacks by its own account: "" once it has all that it announces.
+    lacks: Callable[[ReadAt, int], str] = lacks_nothing
+
+
+Transport = Serial | Internal | Video | Folder
 
 
 class Decoder(Protocol):
@@ -51,6 +80,8 @@ class Decoder(Protocol):
     ``start`` begins from nothing (also after the line was lost and opened again): handshake, settings, stream. A
     device that begins by itself may yield Started without it. ``stop`` ends the stream. Any of them raises Retry,
     in words for a person, when the device does not answer as it should; the shell opens the line again later.
+
+    For files the same four mean what :class:`Folder` says.
     """
 
     def start(self, now: float) -> Iterator[Event]: ...
@@ -69,7 +100,10 @@ class NoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`)."""
+    """What a device needs, as data. ``options`` is a settings section (:func:`gateway.fields.setting`).
+
+    ``others``: further kinds than ``kind`` that its Started may name.
+    """
 
     name: str
     kind: Kind
@@ -77,6 +111,11 @@ class Adapter:
     decoder: Callable[[Any], Decoder]  # called with an instance of ``options``
     version: str = "1"
     options: type = NoOptions
+    others: tuple[Kind, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return (self.kind, *self.others)
 
 
 def installed() -> dict[str, Adapter]:

@@ -100,9 +100,8 @@ def refusal(found: Room, data: Path, reserve: int, footprint: Footprint | None =
         (waiting, "for earlier recordings not wrapped yet"),
     ]
     if footprint is not None:
-        length = f"{footprint.seconds / 60:.3g} min" if footprint.seconds >= 60 else f"{footprint.seconds:.3g} s"
         needs += [
-            (footprint.records, f"for {length} of recording"),
+            (footprint.records, f"for {_length(footprint.seconds)}"),
             (footprint.instance, "for the instance made of it"),
         ]
     if found.free >= sum(size for size, _ in needs):
@@ -110,6 +109,12 @@ def refusal(found: Room, data: Path, reserve: int, footprint: Footprint | None =
     parts = ", ".join(f"{-(-size // MIB)} {words}" for size, words in needs if size)
     must = -(-sum(size for size, _ in needs) // MIB)
     return Held(f"no new recording: {found.mebibytes} MiB are free in {data}, {must} must be: {parts}", MAKE_ROOM)
+
+
+def _length(seconds: float | None) -> str:
+    if seconds is None:
+        return "the recordings in the file"
+    return f"{seconds / 60:.3g} min of recording" if seconds >= 60 else f"{seconds:.3g} s of recording"
 
 
 def admit(here: Places, reserve: int, footprint: Footprint | None = None, waiting: int = 0) -> None:

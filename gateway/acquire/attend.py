@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.acquire import footprint
-from gateway.acquire.adapter import Internal, adapter_named
+from gateway.acquire.adapter import Serial, adapter_named
 from gateway.acquire.admission import admit, unwrapped
 from gateway.acquire.attendant import Attendant
 from gateway.acquire.limit import Limit
-from gateway.acquire.line import line_for
+from gateway.acquire.lines import line_for
+from gateway.acquire.pre_roll import PreRoll
 from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Session
+from gateway.acquire.shutter import Shutter
+from gateway.acquire.whose import patient_since
 from gateway.clock import Clock
 from gateway.events import Started
 from gateway.settings import Settings
@@ -23,19 +26,31 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
     adapter = adapter_named(chosen.adapter)
     clock = Clock(settings.clock.trust)
     here = settings.places
+    options = settings.options[device]
+    shutter = options if isinstance(options, Shutter) else None
+    serial = isinstance(adapter.transport, Serial)
 
     def admitted(started: Started, seconds: float | None) -> None:
         length = chosen.expected * 60.0 if seconds is None else seconds
-        takes = footprint.expected(started.groups, length, chosen, not isinstance(adapter.transport, Internal))
+        if started.picture is None:
+            takes = footprint.expected(started.kind or adapter.kind, started.groups, length, chosen, serial)
+        else:
+            takes = footprint.expected_frames(started.picture, length)
         admit(here, settings.spool.reserve, takes, unwrapped(here))
 
     return Attendant(
         device=chosen,
-        session=Session(adapter.decoder(settings.options[device]), chosen.keep_bytes),
-        line=line_for(adapter, chosen, clock.monotonic),
+        session=Session(
+            adapter.decoder(options),
+            chosen.keep_bytes and shutter is None,  # a transcript of frames would be all of them once more
+            pre_roll=PreRoll(shutter.pre_roll if shutter is not None else 0.0),
+        ),
+        line=line_for(adapter, chosen, options, clock.monotonic),
         recorder=Recorder(here, clock, chosen, adapter),
         clock=clock,
         whose=whose,
         admit=admitted,
         limit=lambda facts: Limit(here, chosen, facts),
+        since=lambda exam: patient_since(here, clock, exam),
+        shutter=shutter,
     )

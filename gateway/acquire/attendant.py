@@ -18,17 +18,19 @@ from gateway.acquire.line import Line
 from gateway.acquire.live import Live
 from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Act, Begin, End, Identify, Record, RecordBytes, Send, Session
+from gateway.acquire.shutter import Shutter
+from gateway.acquire.silence import not_starting, silent
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import Held, Retry
-from gateway.events import Samples, Started
+from gateway.events import Frame, Samples, Started
 from gateway.model import Facts
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 TURN = 0.05  # seconds that one turn waits for bytes at most
 LOST_FOR_GOOD = 300.0  # seconds without a sample, at most, after which a recording is over
 _LOOK = 1.0  # seconds between two looks at the room on the disk
-_BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open the line
+_BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open the line; no more than the line's own limit
 _GARBAGE_AGAIN = 60.0  # seconds between two complaints
 
 
@@ -56,6 +58,8 @@ class Attendant:
         whose: Callable[[], str | None],
         admit: Callable[[Started, float | None], None],
         limit: Callable[[Facts], Limit],
+        since: Callable[[str | None], float] = lambda _exam: 0.0,
+        shutter: Shutter | None = None,
     ) -> None:
         self.device = device
         self.session = session
@@ -68,6 +72,8 @@ class Attendant:
         self._whose = whose  # the exam of a recording that begins
         self._admit = admit  # raises Held if there is no room for so many seconds (None: as many as expected)
         self._limit_of = limit
+        self._since = since  # monotonic: what an image source showed before is not of that exam
+        self.shutter = shutter  # of an image source
         self._limit: Limit | None = None  # of the running acquisition
         self._looked = 0.0  # at the limit
         self._planned: float | None = None  # seconds, of the recording that was asked for
@@ -82,11 +88,11 @@ class Attendant:
         """Whether the line is open (which says nothing of the device behind it)."""
         return self._open
 
-    def start(self, seconds: float | None = None) -> None:
-        """A person wants a recording of ``seconds``, if they are known. Raises Held if one is running."""
+    def start(self, seconds: float | None = None, still: bool = False) -> None:
+        """A person wants a recording of ``seconds``, if they are known, or a ``still``. Raises Held if one runs."""
         self.refuse_second()
         self.kept, self._planned = None, seconds
-        self._carry_out(self.session.start(self._clock.monotonic()))
+        self._carry_out(self.session.start(self._clock.monotonic(), still))
 
     def refuse_second(self) -> None:
         """Raises Held if a recording runs or is about to begin."""
@@ -167,7 +173,7 @@ class Attendant:
         self._carry_out(self._over(now))
         if now < self._next_attempt:
             return False
-        self._next_attempt = now + _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)]
+        self._next_attempt = now + self._back_off()
         self._attempts += 1
         try:
             self._line.open()
@@ -186,8 +192,11 @@ class Attendant:
         self._line.close()
         self._open = False
         self._say(error)
-        self._next_attempt = self._clock.monotonic() + _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)]
+        self._next_attempt = self._clock.monotonic() + self._back_off()
         self._carry_out(self.session.disconnect(error.message, self._clock.monotonic()))
+
+    def _back_off(self) -> float:
+        return min(self._line.again, _BACK_OFF[min(self._attempts, len(_BACK_OFF) - 1)])
 
     def _say(self, problem: Retry | Held) -> None:
         """One line for one state, not for each attempt."""
@@ -200,19 +209,9 @@ class Attendant:
         """Silence of a device that should speak, and garbage on the line."""
         session = self.session
         if self._open and session.recording and now - session.heard > self.device.silence:
-            self._lose(
-                Retry(
-                    f"no data for {self.device.silence:g} s from the device on {self.device.port or 'this box'}",
-                    "check its battery, its electrodes' cable and its radio",
-                )
-            )
+            self._lose(silent(self.device, self.shutter is not None))
         elif self._open and session.wanted and not session.recording and now - session.heard > self.device.silence:
-            words = "nothing comes" if session.garbage == self._garbage else "what comes is not its protocol"
-            self._say(
-                Retry(
-                    f"the device on {self.device.port} does not start: {words}", "check its power, type and baud rate"
-                )
-            )
+            self._say(not_starting(self.device, session.garbage > self._garbage))
         if session.garbage > self._garbage and now - self._complained >= _GARBAGE_AGAIN:
             log.warning(
                 "%s: %d bytes on the line are not this device's protocol and were skipped; "
@@ -243,7 +242,7 @@ class Attendant:
         match act:
             case Record():
                 self.recorder.take(act.event)
-                if isinstance(act.event, Samples):
+                if isinstance(act.event, (Samples, Frame)):
                     self._hear(act.event)
             case Identify():
                 self.recorder.identify(act.event)
@@ -260,18 +259,21 @@ class Attendant:
         try:
             self._admit(act.started, self._planned)
             facts = self.recorder.begin(act.started, exam := self._whose())
+            if facts.picture is not None:
+                self.session.since = self._since(exam)
         except Held as refusal:
             self._alarm(refusal)
             self.session.refuse()
             return
         self._limit = self._limit_of(facts)
-        self.live.begin(act.started.groups)
+        self.live.begin(facts.groups)
         whose = f"exam {exam}" if exam else "no exam is open: it will be held until a person says whose it is"
         self.problem = None
         log.info("%s: recording %s (%s)", self.device.name, facts.acquisition, whose)
 
-    def _hear(self, event: Samples) -> None:
-        self.live.take(event)
+    def _hear(self, event: Samples | Frame) -> None:
+        if isinstance(event, Samples):
+            self.live.take(event)
         if self.problem is not None:
             log.info("%s: the device delivers again", self.device.name)
         self.problem, self._attempts = None, 0
@@ -284,6 +286,7 @@ class Attendant:
         first = end.groups[0]
         self.kept = Kept(facts, first.samples, first.missing, end.gaps, reason)
         log.info(
-            "%s: kept %s: %d samples, %d of them missing in %d gaps (%s)",
-            *(self.device.name, facts.acquisition, first.samples, first.missing, end.gaps, reason),
+            "%s: kept %s: %d %s, %d of them missing in %d gaps (%s)",
+            *(self.device.name, facts.acquisition, first.samples, "samples" if facts.picture is None else "frames"),
+            *(first.missing, end.gaps, reason),
         )

@@ -6,6 +6,8 @@
         transcript = (b"what the device says", ...)   # from its first byte; no b"" among them
         expected = {0: counts}                        # optional: int32 (samples, channels) by multiplex group
 
+For an adapter of files the transcript is one whole file, and it is held to :class:`gateway.acquire.adapter.Folder`.
+
 pytest collects the subclass. A transcript from the field: ``transcript = field_transcript(Path("records"))``.
 """
 
@@ -22,9 +24,10 @@ from numpy.typing import NDArray
 
 from gateway import records
 from gateway.acquire import replay
-from gateway.acquire.adapter import Adapter, Internal
+from gateway.acquire.adapter import Adapter, Folder, Internal, Serial
 from gateway.acquire.session import Act, Begin, End, Record, Session
-from gateway.events import Event, Finished, Frame, Gap, Garbage, Marker, Samples, Started
+from gateway.errors import Unreadable
+from gateway.events import Event, Finished, Frame, Gap, Garbage, Marker, Ready, Samples, Started
 
 GARBAGE = bytes(range(0x20, 0x7F)) * 3
 
@@ -50,7 +53,7 @@ def merged(events: Iterable[Event]) -> list[tuple[Any, ...]]:
             case Gap():
                 out.append(("gap", event.reason, event.samples, event.seconds, event.group))
             case Marker():
-                out.append(("marker", event.text, event.group, event.sample))
+                out.append(("marker", event.text, event.group, event.sample, event.concept, event.samples))
             case Frame():
                 out.append(("frame", event.encoding, event.data))
             case _:
@@ -78,6 +81,8 @@ class AdapterContract:
         if isinstance(self.adapter.transport, Internal):
             for turn in range(1, int(self.seconds * 10) + 1):
                 events += decoder.tick(turn / 10)
+        if isinstance(self.adapter.transport, Folder):
+            events += decoder.stop(1.0)
         return events
 
     def _cuts(self, seed: int) -> Iterator[bytes]:
@@ -91,15 +96,20 @@ class AdapterContract:
 
     def test_the_whole_stream_gives_one_start_and_samples_of_its_shape(self) -> None:
         events = self._events([b"".join(self.transcript)])
-        started = [e for e in events if isinstance(e, Started)]
-        samples = [e for e in events if isinstance(e, Samples)]
+        started = [e for e in events if isinstance(e, (Started, Ready))]
+        content = [e for e in events if isinstance(e, (Samples, Frame))]
         assert len(started) == 1
-        assert samples, "the transcript holds samples"
-        assert events.index(started[0]) < events.index(samples[0])
-        for block in samples:
+        assert content, "the transcript holds samples, or frames"
+        assert events.index(started[0]) < events.index(content[0])
+        begun = started[0].started if isinstance(started[0], Ready) else started[0]
+        for block in content:
+            if isinstance(block, Frame):
+                assert begun.picture is not None
+                assert block.encoding == begun.picture.encoding
+                continue
             assert block.data.dtype == np.int32
             assert block.data.ndim == 2
-            assert block.data.shape[1] == len(started[0].groups[block.group].channels)
+            assert block.data.shape[1] == len(begun.groups[block.group].channels)
 
     def test_byte_by_byte_gives_the_same_events(self) -> None:
         whole = b"".join(self.transcript)
@@ -114,14 +124,19 @@ class AdapterContract:
         decoder = self._decoder()
         list(decoder.start(0.0))
         for piece in self._cuts(1):
+            if isinstance(self.adapter.transport, Folder):  # a file with holes is none: its first part, then
+                list(decoder.feed(piece, 1.0))
+                break
             list(decoder.feed(piece[: len(piece) // 2], 1.0))
         again = list(decoder.start(0.0)) + list(decoder.feed(b"".join(self.transcript), 1.0))
         if isinstance(self.adapter.transport, Internal):
             again += [e for turn in range(1, int(self.seconds * 10) + 1) for e in decoder.tick(turn / 10)]
+        if isinstance(self.adapter.transport, Folder):
+            again += decoder.stop(1.0)
         assert merged(again) == merged(self._events([b"".join(self.transcript)]))
 
     def test_garbage_on_the_line_is_counted_and_the_stream_found_again(self) -> None:
-        if isinstance(self.adapter.transport, Internal):
+        if not isinstance(self.adapter.transport, Serial):
             return  # nothing can come over a line that is not there
         whole = b"".join(self.transcript)
         events = self._events([whole, GARBAGE, whole[-len(whole) // 2 :], whole[-len(whole) // 2 :]])
@@ -132,8 +147,28 @@ class AdapterContract:
     def test_a_stream_that_breaks_off_is_not_finished(self) -> None:
         whole = b"".join(self.transcript)
         for share in (0.3, 0.6, 0.9):
+            if isinstance(self.adapter.transport, Folder):
+                assert self._refused(whole[: int(len(whole) * share)])
+                continue
             events = self._events([whole[: int(len(whole) * share)]])
             assert not any(isinstance(e, Finished) for e in events)
+
+    def test_a_file_that_breaks_off_is_refused_wherever_that_is(self) -> None:
+        transport = self.adapter.transport
+        if not isinstance(transport, Folder):
+            return
+        whole = b"".join(self.transcript)
+        dice = random.Random(3)  # noqa: S311
+        for size in {0, 1, len(whole) - 1, *(dice.randrange(len(whole)) for _ in range(50))}:
+            assert self._refused(whole[:size]), f"the first {size} bytes of {len(whole)} are taken for a file"
+        assert not transport.lacks(lambda offset, length: whole[offset : offset + length], len(whole))
+
+    def _refused(self, file: bytes) -> bool:
+        """Whether it is said in words that this is no whole file."""
+        try:
+            return not any(isinstance(e, Finished) for e in self._events([file]))
+        except Unreadable as error:
+            return bool(error.message)
 
     def test_the_samples_are_the_expected_ones(self) -> None:
         if self.expected is None:
@@ -150,7 +185,8 @@ class AdapterContract:
         assert any(isinstance(a, End) for a in acts)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "records"
-            writer = records.Writer(path, len(begin.started.groups))
+            streams = len(begin.started.groups) + (begin.started.picture is not None)
+            writer = records.Writer(path, streams)
             for event in recorded:
                 writer.append(event)
             writer.close("contract")

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.model import MultiplexGroup
-from gateway.settings import Device
+from gateway.counts import End
+from gateway.device import Device
+from gateway.model import Facts, Kind, MultiplexGroup, Picture
 
 _COUNT = 4  # bytes of one sample in the records (int32)
 _AROUND = 2048  # bytes per second and group for the records' own heads, some twenty blocks a second
 _HEADER = 64 << 10  # bytes; an instance's header, annotations included, and the small files beside it
 _DERIVED = 4  # leads that may be added: III, aVR, aVL, aVF
+_RAW_BITS = {"YUYV": 16, "NV12": 12, "RGB24": 24}  # of a pixel; all become at most 24 in the instance
+_CODED_BITS = {"MJPEG": 3.0, "H264": 0.3}  # of a pixel: what cameras make at their best quality
+_BESIDE_FRAME = 64  # bytes of a record beside the frame itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,10 @@ class Footprint:
 
     records: int
     instance: int
-    seconds: float  # the length that was reckoned with
+    seconds: float | None  # the length that was reckoned with; None: of a file, by its size
 
 
-def expected(groups: Sequence[MultiplexGroup], seconds: float, device: Device, line: bool) -> Footprint:
+def expected(kind: Kind, groups: Sequence[MultiplexGroup], seconds: float, device: Device, line: bool) -> Footprint:
     """What a recording of ``seconds`` will take. ``line``: bytes come from a line, which are kept too if so configured.
 
     What a device sends for a sample is taken to be as long as the sample in the records.
@@ -35,13 +39,37 @@ def expected(groups: Sequence[MultiplexGroup], seconds: float, device: Device, l
     times = 2 if line and device.keep_bytes else 1
     samples = [round(seconds * group.rate) for group in groups]
     records = round(seconds * (times * per_second + len(groups) * _AROUND))
-    return Footprint(records, of_instance(groups, samples, device), seconds)
+    return Footprint(records, of_instance(kind, groups, samples, device), seconds)
 
 
-def of_instance(groups: Sequence[MultiplexGroup], samples: Sequence[int], device: Device) -> int:
+def expected_frames(picture: Picture, seconds: float) -> Footprint:
+    """What a clip of ``seconds`` will take, or a still."""
+    frames = max(1, round(seconds * picture.rate))
+    pixels = picture.columns * picture.rows
+    bits = _RAW_BITS.get(picture.encoding) or _CODED_BITS.get(picture.encoding, 24.0)
+    size = round(frames * pixels * bits / 8)
+    seconds = seconds if picture.rate else 0.0
+    return Footprint(size + frames * _BESIDE_FRAME, _of_pictures(picture, frames, size), seconds)
+
+
+def _of_pictures(picture: Picture, frames: int, size: int) -> int:
+    """Bytes of the instance made of frames of ``size`` bytes: as they are if they are compressed, else as RGB."""
+    raw = picture.encoding in _RAW_BITS
+    return _HEADER + (frames * picture.columns * picture.rows * 3 if raw else size + frames * _BESIDE_FRAME)
+
+
+def of_ended(facts: Facts, end: End, device: Device) -> int:
+    """Bytes of the instance made of what was recorded, as far as its END counts it."""
+    if facts.picture is not None:
+        return _of_pictures(facts.picture, end.frames, end.frame_bytes)
+    return of_instance(facts.kind, facts.groups, [group.samples for group in end.groups], device)
+
+
+def of_instance(kind: Kind, groups: Sequence[MultiplexGroup], samples: Sequence[int], device: Device) -> int:
     """Bytes of the instance made of so many samples of each group, missing ones included."""
-    width = 4 if device.iod == "general-32" else 2
-    added = _DERIVED if device.derive_leads else 0
+    ecg = kind is Kind.ECG
+    width = 2 if ecg and device.iod != "general-32" else 4  # what is no ECG may need either
+    added = _DERIVED if ecg and device.derive_leads else 0
     return _HEADER + sum(
         count * (len(group.channels) + added) * width for group, count in zip(groups, samples, strict=True)
     )

@@ -11,9 +11,9 @@ import logging
 from gateway import exam
 from gateway.acquire.recorder import last_recorded, of_exam
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.model import Code, Exam, Instant
 from gateway.places import Places
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 # PS3.16 CID 9300, Procedure Discontinuation Reason

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gateway.acquire.admission import LAST_ROOM, MIB, Room, room, unwrapped
-from gateway.acquire.footprint import of_instance
+from gateway.acquire.footprint import of_ended
 from gateway.counts import End
+from gateway.device import Device
 from gateway.errors import Held
 from gateway.model import Facts
 from gateway.places import Places
-from gateway.settings import Device
 
 FULL = "the disk is full"  # the reason in END
 _AGAIN = 10.0  # seconds between two looks at what else waits for room
@@ -29,18 +27,18 @@ class Limit:
         self._device = device
         self._facts = facts
         self._others = unwrapped(here, facts.acquisition)
-        self._looked = facts.started.monotonic
+        self._looked = facts.noted.monotonic
 
     def reached(self, end: End, now: float) -> Held | None:
         """What to tell a person if the recording must be closed. ``end``: its counts so far; ``now`` is monotonic."""
-        own = of_instance(self._facts.groups, [group.samples for group in end.groups], self._device)
+        own = of_ended(self._facts, end, self._device)
         found = room(self._here.data)
         if over(found, 2 * (own + self._others)) and now - self._looked > _AGAIN:
             self._others, self._looked = unwrapped(self._here, self._facts.acquisition), now
         needed = own + self._others
         if not over(found, needed):
             return None
-        length = _seconds(self._facts, [group.samples for group in end.groups])
+        length = _seconds(self._facts, end)
         must = -(-(LAST_ROOM + needed) // MIB)
         words = f"{FULL}: the recording was closed after {length:.0f} s and is kept"
         return Held(
@@ -49,5 +47,7 @@ class Limit:
         )
 
 
-def _seconds(facts: Facts, samples: Sequence[int]) -> float:
-    return max(count / group.rate for count, group in zip(samples, facts.groups, strict=True))
+def _seconds(facts: Facts, end: End) -> float:
+    if facts.picture is not None:
+        return end.last_time - facts.started.monotonic
+    return max(counted.samples / group.rate for counted, group in zip(end.groups, facts.groups, strict=True))

@@ -15,20 +15,24 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.acquire.adapter import Adapter, Internal
-from gateway.acquire.shells import SerialShell, Shell
+from gateway.acquire.shells import Shell
 from gateway.errors import Retry
-from gateway.settings import Device
+from gateway.events import Event
 
 log = logging.getLogger(__name__)
 MOST = 8 << 20  # bytes that may wait for the disk
 POLL = 0.05  # seconds that one look at the line takes at most
+AGAIN = 5.0  # seconds between two attempts to open a line, at most
 
-Piece = tuple[bytes, float]  # bytes as received, and when
+Piece = tuple[bytes | Event, float]  # bytes as received, or what a shell that gives events said; and when
 
 
 class Line(Protocol):
     """What an attendant needs of the way to a device. All raise Retry when it is not there or goes away."""
+
+    @property
+    def again(self) -> float:
+        """Seconds between two attempts to open it, at most."""
 
     def open(self) -> None: ...
 
@@ -40,15 +44,10 @@ class Line(Protocol):
     def close(self) -> None: ...
 
 
-def line_for(adapter: Adapter, device: Device, monotonic: Callable[[], float]) -> Line:
-    """The line that an adapter's transport asks for."""
-    if isinstance(adapter.transport, Internal):
-        return NoLine(monotonic)
-    return ReadAhead(SerialShell(adapter.transport, device.port), monotonic)
-
-
 class NoLine:
     """A device inside the box: time passes."""
+
+    again = AGAIN
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -70,12 +69,14 @@ class NoLine:
 class ReadAhead:
     """A shell with a thread that reads it. Everything but the reading is done by the one thread that owns this."""
 
+    again = AGAIN
+
     def __init__(self, shell: Shell, monotonic: Callable[[], float], most: int = MOST) -> None:
         self._shell = shell
         self._monotonic = monotonic
         self._most = most
         self._news = threading.Condition()
-        self._pieces: deque[Piece] = deque()
+        self._pieces: deque[tuple[bytes, float]] = deque()
         self._waiting = 0  # bytes in them
         self._dry = 0.0  # when the line was last seen empty
         self._lost: Retry | None = None
@@ -94,7 +95,7 @@ class ReadAhead:
         """Raises Retry when the line was lost, after everything was given that had come before."""
         with self._news:
             self._news.wait_for(lambda: self._pieces or self._lost, timeout)
-            taken = list(self._pieces)
+            taken: list[Piece] = list(self._pieces)
             self._pieces.clear()
             self._waiting = 0
             self._news.notify_all()

@@ -20,6 +20,7 @@ class Order:
     do: str
     exam: str | None = None
     seconds: float | None = None
+    still: bool = False  # one frame of an image source
     given_up: bool = False  # nobody waits for the answer any more
     done: threading.Event = field(default_factory=threading.Event)
     answer: Answer = field(default_factory=dict)

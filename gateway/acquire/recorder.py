@@ -14,19 +14,21 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import fsops, places, records
 from gateway.acquire.adapter import Adapter
+from gateway.acquire.montage import labelled
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import FULL, Fatal, Held, fix_of
 from gateway.events import Frame, Gap, Identified, Marker, Samples, Started
 from gateway.identifiers import new_acquisition_id, new_uid
 from gateway.matching import LONGEST
 from gateway.model import Facts, Instant, from_json, to_json
 from gateway.places import Places
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
 FACTS_VERSION = 2
@@ -37,14 +39,27 @@ _IDENTIFIED = 40  # identifiers kept of one acquisition; two that differ are eno
 _LATEST = 10  # acquisitions looked at for a device's last one
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Which of the acquisitions made of one file."""
+
+    acquisition: str
+    siblings: tuple[str, ...]
+
+
 class Recorder:
     """Writes the acquisitions of one device, one at a time. Not thread-safe: one owner thread."""
 
-    def __init__(self, here: Places, clock: Clock, device: Device, adapter: Adapter) -> None:
+    def __init__(
+        self, here: Places, clock: Clock, device: Device, adapter: Adapter, folder: Callable[[str], Path] | None = None
+    ) -> None:
+        """``folder`` tells where an acquisition grows, if not among the others."""
         self._here = here
+        self._folder = folder or here.acquisition
         self._clock = clock
         self._device = device
         self._adapter = adapter
+        self._believed = device.own_clock == "synchronized"
         self._writer: records.Writer | None = None
         self._synced = 0.0
         self._last: tuple[str | None, int] = (None, 0)  # exam and number of the last acquisition
@@ -53,30 +68,37 @@ class Recorder:
         self.syncs: tuple[float, ...] = ()  # seconds that each of the last syncs took; replaced whole, for any thread
         self.durable = 0  # samples of its first group that the last sync covers: nothing takes them any more
 
-    def begin(self, started: Started, exam: str | None) -> Facts:
-        """Make the folder of a new acquisition: facts.json, then the empty record file, both durable."""
+    def begin(self, started: Started, exam: str | None, made_of: Made | None = None) -> Facts:
+        """Make the folder of a new acquisition: facts.json, then the empty record file, both durable.
+
+        ``made_of``: it is one of several that are made of the same file.
+        """
         now = self._clock.now()
+        acquisition = new_acquisition_id(self._device.name, now.wall) if made_of is None else made_of.acquisition
+        number = self._next_number(exam) if exam else 1
         facts = Facts(
-            acquisition=new_acquisition_id(self._device.name, now.wall),
+            acquisition=acquisition,
             root_uid=new_uid(),
             device=self._device.name,
             adapter=self._adapter.name,
             adapter_version=self._adapter.version,
-            kind=self._adapter.kind,
+            kind=started.kind or self._adapter.kind,
             equipment=started.equipment,
-            groups=started.groups,
+            groups=labelled(started.groups, self._device.montage),
             exam=exam,
-            number=self._next_number(exam) if exam else 1,
-            started=now,
+            number=number if made_of is None else number + made_of.siblings.index(acquisition),
+            started=now if started.at is None else dataclasses.replace(now, wall=started.at, trusted=self._believed),
             test=self._device.test,
             picture=started.picture,
+            taken=None if started.at is None else now,
+            siblings=() if made_of is None else made_of.siblings,
         )
-        folder = self._here.acquisition(facts.acquisition)
+        folder = self._folder(facts.acquisition)
         with self._disk("no recording was begun"):
             try:
                 fsops.make_folder(folder)
                 fsops.write_json(folder / places.FACTS, to_json(facts))
-                self._writer = records.Writer(folder / places.RECORDS, len(facts.groups))
+                self._writer = records.Writer(folder / places.RECORDS, facts.streams)
             except OSError:
                 with contextlib.suppress(OSError):
                     fsops.remove_folder(folder)  # no sample is in it
@@ -107,7 +129,7 @@ class Recorder:
         if self._writer is None or self.facts is None or not said[1] or said in self._identified:
             return
         self._identified = (*self._identified, said)[:_IDENTIFIED]
-        path = self._here.acquisition(self.facts.acquisition) / places.IDENTIFIED
+        path = self._folder(self.facts.acquisition) / places.IDENTIFIED
         with self._disk():
             fsops.write_json(path, {"version": 1, "said": [list(one) for one in self._identified]})
 
@@ -137,6 +159,12 @@ class Recorder:
         self._writer = self.facts = None
         return kept
 
+    def abandon(self) -> None:
+        """Release the records without END: nothing is to be made of them."""
+        if self._writer is not None:
+            self._writer.abandon()
+        self._writer = self.facts = None
+
     @contextlib.contextmanager
     def _disk(self, what: str = "") -> Iterator[None]:
         """What the disk does not take ends the acquisition as it is; what was synced is safe, and forward gives it END.
@@ -148,9 +176,7 @@ class Recorder:
         except (OSError, Fatal) as error:
             if self.facts is not None:
                 what = f"recording {self.facts.acquisition} was cut off; what was synced before is safe"
-            if self._writer is not None:
-                self._writer.abandon()
-            self._writer = self.facts = None
+            self.abandon()
             if isinstance(error, Fatal):
                 raise
             if error.errno in FULL:
@@ -220,15 +246,15 @@ def last_of_device(here: Places, device: str, boot: str) -> Facts | None:
     for folder in names[:_LATEST]:  # names sort by wall time, which a clock that was set meanwhile may have mixed up
         with contextlib.suppress(Held):
             facts = read_facts(folder)
-            if facts.device == device and facts.started.boot == boot:
+            if facts.device == device and facts.noted.boot == boot:
                 found.append(facts)
-    return max(found, key=lambda facts: facts.started.monotonic, default=None)
+    return max(found, key=lambda facts: facts.noted.monotonic, default=None)
 
 
 def last_recorded(here: Places, facts: Facts, now: Instant) -> Instant | None:
     """When an acquisition's last record came, as well as it can be known; None while it is still being written."""
     path = here.acquisition(facts.acquisition) / places.RECORDS
-    started = facts.started
+    started = facts.noted
     try:
         if records.being_written(path):
             return None

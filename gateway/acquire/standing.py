@@ -96,7 +96,7 @@ def left(order: Standing, now: Instant) -> float | None:
 def _over(here: Places, order: Standing, now: Instant, away: float) -> str | None:
     """In words, why an order is not carried on."""
     last = last_of_device(here, order.device, order.ordered.boot)
-    if last is not None and last.started.monotonic < order.ordered.monotonic:
+    if last is not None and last.noted.monotonic < order.ordered.monotonic:
         last = None  # of an earlier order
     if last is not None and _ended(here, last):
         return "its recording has ended"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
-from gateway import exam
+from gateway import exam, matching
 from gateway.acquire.idle import close_if_idle
 from gateway.clock import Clock
+from gateway.device import Device
 from gateway.errors import GatewayError
+from gateway.events import Identified
+from gateway.model import Exam
 from gateway.places import Places
-from gateway.settings import Device
 
 log = logging.getLogger(__name__)
+BEFORE = 60.0  # seconds that a recording may seem to begin before its exam: clocks differ, and fingers are quick
 
 
 def named_exam(here: Places, device: str, named: str | None) -> str | None:
@@ -27,6 +31,22 @@ def named_exam(here: Places, device: str, named: str | None) -> str | None:
     return None
 
 
+def patient_since(here: Places, clock: Clock, named: str | None) -> float:
+    """Since when, on the monotonic clock, a device sees the exam's patient: what it showed before may be another's.
+
+    Of nobody's recording, of an exam of an earlier boot and of one that cannot be read: only since now.
+    """
+    now = clock.now()
+    if named is not None:
+        try:
+            opened = exam.load(here, named).opened
+        except GatewayError as error:
+            log.error("exam %s: nothing from before the trigger is taken: %s", named, error)
+        else:
+            return opened.monotonic if opened.boot == now.boot else now.monotonic
+    return now.monotonic
+
+
 def device_exam(here: Places, clock: Clock, device: Device) -> str | None:
     """The exam that the device is in. One that is stale is closed first: a device that begins by itself so long after
     the last recording needs a person's confirmation.
@@ -38,3 +58,51 @@ def device_exam(here: Places, clock: Clock, device: Device) -> str | None:
         log.error("%s: no exam can be named: %s", device.name, error)
         return None
     return found.exam if found else None
+
+
+def file_exam(
+    here: Places,
+    clock: Clock,
+    device: Device,
+    said: Iterable[Identified],
+    began: float | None,
+    arrived: float | None,
+) -> str | None:
+    """The exam of a file: the one that its device is in, if the file plainly came out of it; else nobody's.
+
+    Plainly: it names the exam's patient or order; or it came into the folder while the exam was open (``arrived``,
+    monotonic; None: it was there before anybody looked), and was not recorded before (``began``: wall seconds by the
+    device's clock; None: the file does not tell). An export that is late is the earlier patient's.
+    """
+    if (name := device_exam(here, clock, device)) is None:
+        return None
+    try:
+        found = exam.load(here, name)
+    except GatewayError as error:
+        log.error("%s: exam %s cannot be recorded in: %s", device.name, name, error)
+        return None
+    if _named(found, device, said):
+        return name
+    if why := _doubt(found, device, began, arrived):
+        log.warning("%s: the file is not taken for exam %s: %s; it is held if it names nobody", device.name, name, why)
+        return None
+    return name
+
+
+def _named(found: Exam, device: Device, said: Iterable[Identified]) -> bool:
+    """Whether the file names the exam's patient or order, by an identifier that decides on this device."""
+    decide = [one for one in said if one.kind in device.match]
+    items = found.attribution.items
+    return bool(decide) and all(any(matching.agrees(one.kind, one.text, item) for item in items) for one in decide)
+
+
+def _doubt(found: Exam, device: Device, began: float | None, arrived: float | None) -> str:
+    if arrived is not None and arrived < found.opened.monotonic:
+        return "it came before the exam was opened"
+    if arrived is None and began is None:
+        return "it was there when the capture process began, and does not tell when it was recorded"
+    if began is not None and device.earlier == "hold" and began < found.opened.wall - BEFORE:
+        return (
+            'it was recorded before the exam was opened (earlier = "take" allows that, if the device\'s clock is right)'
+        )
+    return ""

@@ -33,9 +33,11 @@ class Limits:
     samples: int | None = None  # per channel and group
     sources: tuple[str, ...] = ()  # context groups of Channel Source
     counts: tuple[int, ...] = ()  # the only numbers of channels per group
+    uninterrupted: bool = False  # an interruption of the recording starts a new instance
     referenced: bool = False  # each channel names its reference electrode in its modifiers
 
-    only_leads: frozenset[str] | None = None  # what "auto" requires of the labels, beyond the IOD's own words
+    only_leads: frozenset[str] | None = None  # what is required of the labels, beyond the IOD's own words
+    only_bits: int | None = None  # "auto" puts no counts into it that need more: they would lose
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Iod:
     modules: tuple[Use, ...]
     limits: Limits | None = None  # of a waveform
     states_synchronized: bool = True  # see gateway.dicom.header.synchronized
+    settled: bool = False  # instances are out there that may have to be made anew, byte for byte: nothing is added
     pictures: Pictures | None = None  # of an image
     document: str = ""  # MIME type of what is encapsulated
 
@@ -69,16 +72,16 @@ class Iod:
         return self.pictures is not None
 
     @property
+    def written_modality(self) -> str:
+        """Modality as the gateway writes it; of a class that is of none, Other."""
+        return self.modality.partition("|")[0] or "OT"
+
+    @property
     def waveform(self) -> Limits:
         """Raises ValueError for what is no waveform."""
         if self.limits is None:
             raise ValueError(f"{self.label} holds no waveform")
         return self.limits
-
-    @property
-    def interpretation(self) -> str:
-        """The sample interpretation that the gateway writes: the widest that the IOD allows."""
-        return max(self.waveform.interpretations, key=lambda i: BYTES[i])
 
     @property
     def enhanced_equipment(self) -> bool:
@@ -92,6 +95,7 @@ class Shape:
     labels: tuple[str, ...]
     rate: float  # Hz
     samples: int
+    bits: int = 0  # that its counts need as they are
 
 
 def violations(limits: Limits, groups: Sequence[Shape]) -> list[str]:

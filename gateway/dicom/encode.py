@@ -23,24 +23,35 @@ from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERS
 
 _SEQUENCE = struct.pack("<HH2sHI", 0x5400, 0x0100, b"SQ", 0, 0)[:8]
 _ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
-_DATA = struct.pack("<HH2sH", 0x5400, 0x1010, b"OW", 0)
+_DATA = {vr: struct.pack("<HH2sH", 0x5400, 0x1010, vr, 0) for vr in (b"OB", b"OW")}
 _WAVEFORM_SEQUENCE = 0x54000100
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An item of the Waveform Sequence without its data, and how many bytes of data follow."""
+    """An item of the Waveform Sequence without its data, and how many bytes of data follow; an odd number is padded."""
 
     item: Dataset
     length: int
 
+    @property
+    def padded(self) -> int:
+        return self.length + self.length % 2
 
-def file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
+    @property
+    def head(self) -> bytes:
+        """Tag, VR (PS3.5 A.2: OB if samples have 8 bits) and length of the data."""
+        return _DATA[b"OB" if self.item.WaveformBitsAllocated == 8 else b"OW"] + struct.pack("<I", self.padded)
+
+
+def file_meta(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str = ExplicitVRLittleEndian
+) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
     return meta
@@ -55,26 +66,31 @@ def write_header(stream: BinaryIO, header: Dataset, groups: Sequence[Group]) -> 
     if header and max(header.keys()) >= _WAVEFORM_SEQUENCE:
         raise ValueError("the waveform sequence must be the last element")
     items = [_encoded(group.item) for group in groups]
-    lengths = [len(data) + len(_DATA) + 4 + group.length for data, group in zip(items, groups, strict=True)]
+    lengths = [len(data) + len(group.head) + group.padded for data, group in zip(items, groups, strict=True)]
     whole = sum(8 + length for length in lengths)
     if whole > LONGEST_DATA:
         raise Held(
             f"the samples take {whole} bytes, one DICOM waveform sequence holds {LONGEST_DATA}",
             "record in shorter parts",
         )
-    head = DicomBytesIO()
-    head.write(bytes(128) + b"DICM")
-    write_file_meta_info(head, file_meta(header.SOPClassUID, header.SOPInstanceUID), enforce_standard=True)
-    head.write(_encoded(header))
-    head.write(_SEQUENCE + struct.pack("<I", whole))
-    stream.write(head.getvalue())
+    stream.write(beginning(header) + _SEQUENCE + struct.pack("<I", whole))
     offsets = []
     for data, group, length in zip(items, groups, lengths, strict=True):
-        stream.write(_ITEM + struct.pack("<I", length) + data + _DATA + struct.pack("<I", group.length))
+        stream.write(_ITEM + struct.pack("<I", length) + data + group.head)
         offsets.append(stream.tell())
-        stream.seek(group.length, 1)
+        stream.seek(group.padded, 1)
     stream.truncate(stream.tell())
     return offsets
+
+
+def beginning(header: Dataset, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> bytes:
+    """Preamble, File Meta Information and the data set as far as it is in ``header``, in Explicit VR Little Endian."""
+    head = DicomBytesIO()
+    head.write(bytes(128) + b"DICM")
+    meta = file_meta(header.SOPClassUID, header.SOPInstanceUID, transfer_syntax_uid)
+    write_file_meta_info(head, meta, enforce_standard=True)
+    head.write(_encoded(header))
+    return bytes(head.getvalue())
 
 
 def _encoded(dataset: Dataset) -> bytes:

@@ -1,4 +1,7 @@
-"""Context groups of PS3.16: which codes a channel source, a unit or a purpose is taken from (``tables/groups.txt``)."""
+"""Context groups of PS3.16: which codes a channel source, a unit or a purpose is taken from.
+
+The table is ``tables/groups.txt``; the groups whose meanings are written too are of :mod:`gateway.dicom.sources`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from gateway.dicom import sources
 from gateway.dicom.finding import ERROR, WARNING
 
 _FILE = Path(__file__).parent / "tables" / "groups.txt"
@@ -36,6 +40,8 @@ def _groups() -> dict[str, tuple[str, list[str]]]:
 @cache
 def codes(cid: str) -> frozenset[tuple[str, str]]:
     """(scheme, code) of each member of a group. Raises KeyError for one that is not here."""
+    if cid in sources.numbers():
+        return sources.codes(cid)
     found, scheme = set(), ""
     for line in _groups()[cid][1]:
         words = line.split()
@@ -47,7 +53,7 @@ def codes(cid: str) -> frozenset[tuple[str, str]]:
 
 def numbers() -> list[str]:
     """Of all groups that are here."""
-    return list(_groups())
+    return [*_groups(), *sources.numbers()]
 
 
 def _expand(word: str) -> list[str]:
@@ -60,7 +66,9 @@ def _expand(word: str) -> list[str]:
 
 
 def name(cid: str) -> str:
-    return "Units of Measurement" if cid == UNITS else _groups()[cid][0]
+    if cid == UNITS:
+        return "Units of Measurement"
+    return sources.name(cid) if cid in sources.numbers() else _groups()[cid][0]
 
 
 def code(item: Dataset) -> tuple[str, str]:

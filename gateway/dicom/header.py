@@ -1,4 +1,4 @@
-"""The header of a waveform instance: everything of its data set but the samples.
+"""The header of a waveform instance: everything of its data set but the Waveform Sequence.
 
 Each function fills one module of PS3.3 C.7, C.10 or C.12 from the facts, the exam and the configuration; what
 comes from the worklist item comes through :mod:`gateway.dicom.mapping`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,12 +20,11 @@ from gateway.dicom import mapping
 from gateway.dicom.annotating import annotation_items
 from gateway.dicom.corrected import original_attributes
 from gateway.dicom.definition import Iod
-from gateway.dicom.leads import UNITS, Column, source
+from gateway.dicom.header_rows import CONFIGURED
+from gateway.dicom.leads import Column
 from gateway.dicom.parts import Part
 from gateway.dicom.samples import Scan
-from gateway.dicom.scaling import STORAGE, Scale, ds
-from gateway.dicom.sources import CONFIGURED
-from gateway.errors import Held
+from gateway.dicom.scaling import Scale, Storage
 from gateway.identifiers import derived_uid
 from gateway.model import Exam, Facts, Instant, MultiplexGroup, to_json
 from gateway.settings import Box
@@ -47,19 +46,27 @@ class Subject:
     iod: Iod
     columns: tuple[tuple[Column, ...], ...]
     scales: tuple[tuple[Scale, ...], ...]
+    storages: tuple[Storage, ...]
     groups: tuple[MultiplexGroup, ...]
     scan: Scan
     notes: tuple[str, ...]  # about the whole recording
     part: Part
+    reference: str = ""  # what the configuration says that the channels are measured against, if they do not tell
+
+    @property
+    def kept(self) -> list[int]:
+        """The groups of the recording in which something of the part was recorded."""
+        return [n for n, (first, last) in enumerate(self.part.ranges) if first < last]
 
     def only(self, part: Part) -> Subject:
-        """What one part is made of: the groups in which something of it was recorded."""
-        kept = [n for n, (first, last) in enumerate(part.ranges) if first < last]
+        """What one part is made of."""
+        kept = dataclasses.replace(self, part=part).kept
         notes = self.notes if part.whole else (f"PART {part.number} OF {part.of} of one recording", *self.notes)
         return dataclasses.replace(
             self,
             columns=tuple(self.columns[n] for n in kept),
             scales=tuple(self.scales[n] for n in kept),
+            storages=tuple(self.storages[n] for n in kept),
             groups=tuple(self.groups[n] for n in kept),
             scan=self.scan.part(part).only(kept),
             notes=notes,
@@ -94,13 +101,20 @@ def instance_uid(facts: Facts, exam: Exam, iod: Iod, ordinal: str) -> str:
 def synchronized(facts: Facts, iod: Iod) -> str:
     """Acquisition Time Synchronized, or "" if the Synchronization module is left out.
 
+    Of pictures it is left out: most of their classes have no such module.
     N for a recording that began with an unsure clock. With a synchronized clock it would be Y, which makes Multiplex
     Group Time Offset required (PS3.3 C.10.9); dciodvfy looks for the Y in the wrong data set and calls that offset
-    an error. For the classes that it judges, the module (usage U) is therefore left out, and nothing is claimed.
+    an error. For the classes that it judges, the module is therefore left out where it may be, and nothing is claimed;
+    where it must be there (hemodynamic, electrophysiology) it says N: to the millisecond, which matters in these, no
+    device on a serial line is synchronized.
     """
+    if iod.image:
+        return ""
     if not facts.started.trusted:
         return "N"
-    return "Y" if iod.states_synchronized else ""
+    if iod.states_synchronized:
+        return "Y"
+    return "N" if any(use.module == "Synchronization" and use.usage != "U" for use in iod.modules) else ""
 
 
 def series_uid(facts: Facts, exam: Exam, iod: Iod) -> str:
@@ -108,41 +122,53 @@ def series_uid(facts: Facts, exam: Exam, iod: Iod) -> str:
 
     (Synchronization is a property of the whole series, PS3.3 C.7.4.2.)
     """
-    return derived_uid(exam.study_uid, exam.exam, facts.device, iod.modality, synchronized(facts, iod), facts.test)
+    return derived_uid(
+        exam.study_uid, exam.exam, facts.device, iod.written_modality, synchronized(facts, iod), facts.test
+    )
 
 
 def header(subject: Subject, box: Box) -> Dataset:
     """The data set without Waveform Sequence."""
     facts, exam, iod = subject.facts, subject.exam, subject.iod
-    head = mapping.to_instance(exam)
-    head.SOPClassUID = iod.sop_class_uid
-    head.SOPInstanceUID = instance_uid(facts, exam, iod, subject.part.ordinal)
-    _study(head, exam)
-    _series(head, facts, exam, iod)
+    head = common(facts, exam, iod, subject.part, box)
     _synchronization(head, facts, iod)
-    _equipment(head, facts, iod, box)
-    started = local(facts.started) + timedelta(seconds=subject.part.seconds)  # exact: seconds, and not on the float
-    head.InstanceNumber = subject.part.instance_number(facts.number)
-    head.ContentDate = started.strftime("%Y%m%d")
-    head.ContentTime = started.strftime("%H%M%S.%f")
-    head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")
-    head.TimezoneOffsetFromUTC = started.strftime("%z")
+    begun(head, local(facts.started) + timedelta(seconds=subject.part.seconds))  # exact: seconds, and not on the float
     head.AcquisitionContextSequence = []
     if told := annotation_items(subject.scan, subject.notes, list(_uncalibrated(subject))):
         head.WaveformAnnotationSequence = told
-    if exam.corrects is not None:
-        at = local(exam.corrects.at).strftime("%Y%m%d%H%M%S.%f%z")
-        if before := original_attributes(exam, box, at):
-            head.OriginalAttributesSequence = before
     mapping.declare_character_set(head)
     return head
 
 
+def common(facts: Facts, exam: Exam, iod: Iod, part: Part, box: Box) -> Dataset:
+    """What instances of all classes say: whose it is, what it belongs to, what made it."""
+    head = mapping.to_instance(exam)
+    head.SOPClassUID = iod.sop_class_uid
+    head.SOPInstanceUID = instance_uid(facts, exam, iod, part.ordinal)
+    _study(head, exam)
+    _series(head, facts, exam, iod)
+    _equipment(head, facts, iod, box)
+    head.InstanceNumber = part.instance_number(facts.number)
+    if exam.corrects is not None:
+        at = local(exam.corrects.at).strftime("%Y%m%d%H%M%S.%f%z")
+        if before := original_attributes(exam, box, at):
+            head.OriginalAttributesSequence = before
+    return head
+
+
+def begun(head: Dataset, started: datetime) -> None:
+    """When the instance's first sample or frame was taken."""
+    head.ContentDate = started.strftime("%Y%m%d")
+    head.ContentTime = started.strftime("%H%M%S.%f")
+    head.AcquisitionDateTime = started.strftime("%Y%m%d%H%M%S.%f%z")
+    head.TimezoneOffsetFromUTC = started.strftime("%z")
+
+
 def _uncalibrated(subject: Subject) -> Iterator[tuple[int, int, str]]:
     """What nobody calibrated is not made to look measured: unit 1 alone could be a ratio."""
-    for group, columns in enumerate(subject.columns, 1):
+    for group, (columns, storage) in enumerate(zip(subject.columns, subject.storages, strict=True), 1):
         for number, column in enumerate(columns, 1):
-            if column.channel.unit == "1":
+            if column.channel.unit in ("", "1") and not storage.codes:
                 yield group, number, f"{column.channel.label}: not calibrated, in counts as the device gives them"
 
 
@@ -172,10 +198,10 @@ def protocol_name(exam: Exam, iod: Iod) -> str:
 
 def _series(head: Dataset, facts: Facts, exam: Exam, iod: Iod) -> None:
     place = exam.devices.index(facts.device) if facts.device in exam.devices else len(exam.devices)
-    head.Modality = iod.modality
+    head.Modality = iod.written_modality
     head.SeriesInstanceUID = series_uid(facts, exam, iod)
     head.SeriesNumber = 6 * place + 1 + ("", "N", "Y").index(synchronized(facts, iod)) + 3 * facts.test
-    head.SeriesDescription = TEST_SERIES if facts.test else f"{iod.modality} from {facts.device}"[:LONGEST_LO]
+    head.SeriesDescription = TEST_SERIES if facts.test else f"{iod.written_modality} from {facts.device}"[:LONGEST_LO]
     head.ProtocolName = protocol_name(exam, iod)
     if exam.operator:
         head.OperatorsName = exam.operator
@@ -208,54 +234,3 @@ def _equipment(head: Dataset, facts: Facts, iod: Iod, box: Box) -> None:
     for keyword, setting in CONFIGURED.items():
         if text := getattr(box, setting):
             setattr(head, keyword, text)
-
-
-def group_item(subject: Subject, index: int) -> Dataset:
-    """The item of the Waveform Sequence for one multiplex group, without its Waveform Data."""
-    group, survey = subject.groups[index], subject.scan.groups[index]
-    storage = STORAGE[subject.iod.interpretation]
-    item = Dataset()
-    if synchronized(subject.facts, subject.iod) == "Y":
-        item.MultiplexGroupTimeOffset = "0"  # required with Acquisition Time Synchronized = Y, and only then
-    item.WaveformOriginality = "ORIGINAL"
-    item.NumberOfWaveformChannels = len(subject.columns[index])
-    item.NumberOfWaveformSamples = survey.samples
-    item.SamplingFrequency = ds(group.rate)
-    if group.label:
-        item.MultiplexGroupLabel = group.label[:LONGEST_SH]
-    pairs = zip(subject.columns[index], subject.scales[index], strict=True)
-    item.ChannelDefinitionSequence = [_channel(column, scale, storage.bits) for column, scale in pairs]
-    item.WaveformBitsAllocated = storage.bits
-    item.WaveformSampleInterpretation = storage.interpretation
-    if survey.missing:
-        item.add_new("WaveformPaddingValue", "OW", storage.padding.to_bytes(storage.bits // 8, "little", signed=True))
-    return item
-
-
-def _channel(column: Column, scale: Scale, bits: int) -> Dataset:
-    channel = column.channel
-    if (unit := UNITS.get(channel.unit)) is None:
-        raise Held(
-            f"channel {channel.label} is measured in {channel.unit!r}, which has no code here",
-            "the adapter must use one of " + ", ".join(UNITS),
-        )
-    item = Dataset()
-    item.ChannelLabel = channel.label[:LONGEST_SH]
-    item.ChannelSourceSequence = [mapping.code(source(channel.label))]
-    if column.derivation:
-        item.ChannelDerivationDescription = column.derivation
-    item.ChannelSensitivity = scale.sensitivity
-    item.ChannelSensitivityUnitsSequence = [mapping.code(unit)]
-    item.ChannelSensitivityCorrectionFactor = "1"
-    item.ChannelBaseline = ds(channel.baseline)
-    item.ChannelSampleSkew = "0"
-    item.WaveformBitsStored = bits
-    filters: Sequence[tuple[str, float | None]] = (
-        ("FilterLowFrequency", channel.low_cut),
-        ("FilterHighFrequency", channel.high_cut),
-        ("NotchFilterFrequency", channel.notch),
-    )
-    for keyword, frequency in filters:
-        if frequency is not None:
-            setattr(item, keyword, ds(frequency))
-    return item

@@ -1,6 +1,6 @@
 """TABLE of the waveform IODs: SOP class, modality, modules with usage, content constraints (PS3.3 A.34).
 
-The rows of :data:`gateway.sop_classes.WRITTEN` are those that the gateway makes; the check knows them all, and the
+The rows of :data:`gateway.sop_classes.WRITTEN` are those that the gateway makes; the check knows, beside them, the
 images of :mod:`gateway.dicom.image_iods`. Modules and usage are compared with the edition 2026b in the tests. Of
 General 32-bit ECG, sample interpretation SL comes from Supplement 237; that it takes 1 to 4 groups of 1 to 24 channels,
 and states no range of sampling frequencies, is second-hand. A new IOD is a new row.
@@ -13,7 +13,6 @@ from gateway.dicom.definition import Iod, Limits, Use
 from gateway.dicom.image_iods import ROWS as IMAGES
 from gateway.sop_classes import WRITTEN
 
-_UID = "1.2.840.10008.5.1.4.1.1.9."
 # A.34.6 and A.34.7: required if the waveforms are original
 _ORIGINAL = conditions.parse("WaveformSequence.WaveformOriginality = ORIGINAL")
 _ANY: tuple[int, None] = (1, None)
@@ -62,6 +61,7 @@ _ROWS = (
             only_leads=leads.TWELVE,
         ),
         states_synchronized=False,
+        settled=True,
     ),
     Iod(
         "general",
@@ -72,6 +72,7 @@ _ROWS = (
         _modules(),
         Limits(groups=(1, 4), channels=(1, 24), rate=(200.0, 1000.0), interpretations=("SS",), sources=("3001",)),
         states_synchronized=False,
+        settled=True,
     ),
     Iod(
         "ambulatory",
@@ -82,6 +83,7 @@ _ROWS = (
         _modules(context="U"),
         Limits(groups=(1, 1), channels=(1, 12), rate=(50.0, 1000.0), interpretations=("SB", "SS"), sources=("3001",)),
         states_synchronized=False,
+        settled=True,
     ),
     Iod(
         "general-32",
@@ -91,38 +93,42 @@ _ROWS = (
         "ECG",
         _modules(enhanced=True),
         Limits(groups=(1, 4), channels=(1, 24), interpretations=("SL",), sources=("3001",)),
+        settled=True,
     ),
     Iod(
         "hemodynamic",
         "Hemodynamic",
-        f"{_UID}2.1",
+        WRITTEN["hemodynamic"],
         "A.34.6",
         "HD",
         _modules(synchronization="C"),
         Limits((1, 4), (1, 8), ("SS",), rate=(0.0, 400.0), sources=("3003", "3001", "3090")),
+        states_synchronized=False,
     ),
     Iod(
         "electrophysiology",
         "Basic Cardiac Electrophysiology",
-        f"{_UID}3.1",
+        WRITTEN["electrophysiology"],
         "A.34.7",
         "EPS",
         _modules(synchronization="C"),
         Limits((1, 4), _ANY, ("SS",), rate=(0.0, 20000.0), sources=("3011",)),
+        states_synchronized=False,
     ),
     Iod(
         "voice",
         "Basic Voice Audio",
-        f"{_UID}4.1",
+        WRITTEN["voice"],
         "A.34.2",
         "AU",
         _modules(annotation="U"),
-        Limits((1, 1), (1, 2), ("UB", "MB", "AB"), rate=(8000.0, 8000.0)),
+        Limits((1, 1), (1, 2), ("UB", "MB", "AB"), rate=(8000.0, 8000.0), only_bits=8),
+        states_synchronized=False,
     ),
     Iod(
         "audio",
         "General Audio",
-        f"{_UID}4.2",
+        WRITTEN["audio"],
         "A.34.10",
         "AU",
         _modules(enhanced=True, synchronization="M"),
@@ -131,7 +137,7 @@ _ROWS = (
     Iod(
         "pulse",
         "Arterial Pulse",
-        f"{_UID}5.1",
+        WRITTEN["pulse"],
         "A.34.8",
         "HD",
         _modules(enhanced=True, synchronization="M"),
@@ -140,7 +146,7 @@ _ROWS = (
     Iod(
         "respiratory",
         "Respiratory",
-        f"{_UID}6.1",
+        WRITTEN["respiratory"],
         "A.34.9",
         "RESP",
         _modules(enhanced=True, synchronization="M"),
@@ -149,7 +155,7 @@ _ROWS = (
     Iod(
         "respiratory-channels",
         "Multi-channel Respiratory",
-        f"{_UID}6.2",
+        WRITTEN["respiratory-channels"],
         "A.34.16",
         "RESP",
         _modules(enhanced=True, context="U"),
@@ -158,16 +164,16 @@ _ROWS = (
     Iod(
         "eeg",
         "Routine Scalp EEG",
-        f"{_UID}7.1",
+        WRITTEN["eeg"],
         "A.34.12",
         "EEG",
         _modules(enhanced=True),
-        Limits((1, 1), (1, 64), _WIDE, sources=("3030",), referenced=True),
+        Limits((1, 1), (1, 64), _WIDE, sources=("3030",), uninterrupted=True, referenced=True),
     ),
     Iod(
         "emg",
         "Electromyogram",
-        f"{_UID}7.2",
+        WRITTEN["emg"],
         "A.34.13",
         "EMG",
         _modules(enhanced=True, context="U"),
@@ -176,7 +182,7 @@ _ROWS = (
     Iod(
         "eog",
         "Electrooculogram",
-        f"{_UID}7.3",
+        WRITTEN["eog"],
         "A.34.14",
         "EOG",
         _modules(enhanced=True, context="U"),
@@ -185,7 +191,7 @@ _ROWS = (
     Iod(
         "sleep-eeg",
         "Sleep EEG",
-        f"{_UID}7.4",
+        WRITTEN["sleep-eeg"],
         "A.34.15",
         "EEG",
         _modules(enhanced=True, context="U"),
@@ -194,7 +200,7 @@ _ROWS = (
     Iod(
         "position",
         "Body Position",
-        f"{_UID}8.1",
+        WRITTEN["position"],
         "A.34.17",
         "POS",
         _modules(enhanced=True, context="U"),

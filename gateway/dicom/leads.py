@@ -1,8 +1,8 @@
-"""Leads and units as the standard codes them, and the four limb leads that follow from I and II.
+"""Leads of an ECG as the standard codes them, and the four limb leads that follow from I and II.
 
-Codes: CID 3001 "ECG Lead" of PS3.16 (scheme MDC, ISO/IEEE 11073-10102), CID 3005 for respiration, UCUM units
-of CID 82. A calculated III, aVR, aVL or aVF keeps the code of that lead, as electrocardiographs have always
-sent it; that it was calculated, and how, stands in Channel Derivation Description (003A,020C).
+Codes: CID 3001 "ECG Lead" of PS3.16 (scheme MDC, ISO/IEEE 11073-10102), CID 3005 for respiration. A calculated III,
+aVR, aVL or aVF keeps the code of that lead, as electrocardiographs have always sent it; that it was calculated, and
+how, stands in Channel Derivation Description (003A,020C). The sources of all else: :mod:`gateway.dicom.sources`.
 """
 
 from __future__ import annotations
@@ -46,20 +46,6 @@ UNSPECIFIED = Code("2:0", "MDC", "Unspecified lead")
 ORDER = tuple(lead.label for lead in (*LIMB, *CHEST))  # the conventional one
 TWELVE = frozenset(ORDER)
 _BY_NAME = {lead.label.upper(): lead for lead in (*LIMB, *CHEST, *FURTHER, RESPIRATION)} | {"RESP": RESPIRATION}
-
-# all values of CID 3001 (2024e), as (scheme, code): 2:0-38, 61-78, 86-114, 121-134, 147-151
-_CID_3001 = (*range(39), *range(61, 79), *range(86, 115), *range(121, 135), *range(147, 152))
-ECG_CODES = frozenset(("MDC", f"2:{value}") for value in _CID_3001)
-
-UNITS = {
-    "uV": Code("uV", "UCUM", "microvolt"),
-    "mV": Code("mV", "UCUM", "millivolt"),
-    "V": Code("V", "UCUM", "volt"),
-    "Ohm": Code("Ohm", "UCUM", "ohm"),
-    "mOhm": Code("mOhm", "UCUM", "milliohm"),
-    "mm[Hg]": Code("mm[Hg]", "UCUM", "millimeter of mercury"),
-    "1": Code("1", "UCUM", "no units"),
-}
 
 
 def lead(label: str) -> Lead | None:

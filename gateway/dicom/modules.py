@@ -89,7 +89,7 @@ def _blocks() -> dict[tuple[str, str], tuple[str, list[str]]]:
     """Each table's section and lines, by kind and name, from all the files."""
     found: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for path in sorted(TABLES.glob("*.txt")):
-        if path.stem in ("README", "groups"):
+        if path.stem in ("README", "groups", "sources"):
             continue
         for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
             head, *lines = block.splitlines()

@@ -24,12 +24,16 @@ SEPARATE = 1000  # parts of one recording that Instance Number can tell apart
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One instance of a recording. ``ranges``: of each multiplex group, first sample (0-based) and the one behind."""
+    """One instance of a recording. ``ranges``: of each multiplex group, first sample (0-based) and the one behind.
+
+    ``after``: of each, the one behind what the part before holds, if the recording was interrupted in between.
+    """
 
     number: int  # 1-based
     of: int
-    seconds: int  # from the beginning of the recording to the part's
+    seconds: float  # from the beginning of the recording to the part's; whole unless it was interrupted
     ranges: tuple[tuple[int, int], ...]
+    after: tuple[int, ...] = ()
 
     @property
     def whole(self) -> bool:

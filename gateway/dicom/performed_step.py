@@ -6,21 +6,26 @@ Patient attributes, the scheduled step, Study ID, station and start are never se
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from gateway.acquire.adapter import adapter_named
 from gateway.dicom import mapping
 from gateway.dicom.header import date_of, study_id, time_of
-from gateway.dicom.iods import TABLE
+from gateway.dicom.iods import BY_KEY
+from gateway.errors import Misuse
 from gateway.identifiers import derived_uid
 from gateway.model import Exam, InstanceRef
-from gateway.settings import Box
+from gateway.settings import Box, Settings
+from gateway.sop_classes import BY_KIND
 
 IN_PROGRESS = "IN PROGRESS"
 COMPLETED = "COMPLETED"
 DISCONTINUED = "DISCONTINUED"
+OTHER = "OT"  # Modality where nobody says which
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,21 @@ class PerformedSeries:
     instances: tuple[InstanceRef, ...] = ()
 
 
-def create_dataset(exam: Exam, box: Box, modality: str = "ECG") -> Dataset:
+def modality(exam: Exam, settings: Settings) -> str:
+    """Modality of the step before anything is recorded: of the first device that is known, else as was scheduled."""
+    for name in exam.devices:
+        with contextlib.suppress(Misuse):  # no longer configured, or its adapter is not installed
+            device = settings.device(name)
+            classes = BY_KIND[adapter_named(device.adapter).kind].auto if device.iod == "auto" else (device.iod,)
+            if found := next((BY_KEY[key].written_modality for key in classes), ""):
+                return found
+    for step in mapping.item(exam).get(mapping.SPS) or ():
+        if asked := step.get("Modality"):
+            return str(asked)
+    return OTHER
+
+
+def create_dataset(exam: Exam, box: Box, modality: str) -> Dataset:
     """The N-CREATE attribute list; raises Held for an exam that belongs to nobody."""
     step = mapping.to_mpps(exam)
     step.StudyID = study_id(exam)
@@ -55,11 +74,11 @@ def create_dataset(exam: Exam, box: Box, modality: str = "ECG") -> Dataset:
     return step
 
 
-def final_dataset(exam: Exam, series: Sequence[PerformedSeries]) -> Dataset:
+def final_dataset(exam: Exam, series: Sequence[PerformedSeries], modality: str) -> Dataset:
     """The modification list of the final N-SET.
 
-    At least one series is demanded even if nothing was recorded: then one without instances, whose UID is derived
-    from the step's. Raises ValueError if the exam is still open.
+    At least one series is demanded even if nothing was recorded: then one without instances, of ``modality``, whose UID
+    is derived from the step's. Raises ValueError if the exam is still open.
     """
     if exam.closed is None:
         raise ValueError(f"exam {exam.exam} is still open")
@@ -70,14 +89,14 @@ def final_dataset(exam: Exam, series: Sequence[PerformedSeries]) -> Dataset:
     if exam.closed.status == DISCONTINUED:
         reason = exam.closed.reason
         step.PerformedProcedureStepDiscontinuationReasonCodeSequence = [mapping.code(reason)] if reason else []
-    nothing = PerformedSeries(derived_uid(exam.step_uid, "no series"), "none", "nothing was recorded", "ECG")
+    nothing = PerformedSeries(derived_uid(exam.step_uid, "no series"), "none", "nothing was recorded", modality)
     step.PerformedSeriesSequence = [_series(one, exam) for one in series or [nothing]]
     _declare_character_set(step, exam)
     return step
 
 
 def _series(series: PerformedSeries, exam: Exam) -> Dataset:
-    images = {row.sop_class_uid for row in TABLE.values() if row.image}
+    images = {row.sop_class_uid for row in BY_KEY.values() if row.image}
     item = Dataset()
     item.PerformingPhysicianName = ""
     item.OperatorsName = exam.operator

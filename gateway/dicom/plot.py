@@ -1,7 +1,8 @@
 """A waveform file as a picture: SVG on millimetre paper, 25 mm/s and 10 mm/mV, as a cardiologist reads it.
 
 Twelve leads: three rows of four columns of 2.5 s, and lead II below as rhythm strip. Anything else: one strip of
-10 s for each channel. From each lead its median is subtracted, so that the offset of an electrode cannot push
+10 s for each channel. What is no voltage of the heart (a pressure, the microvolts of an EEG) fills its strip, and its
+label says by how much. From each lead its median is subtracted, so that the offset of an electrode cannot push
 the trace off the paper, and the legend says so. Missing samples break the line. No identity unless asked for.
 """
 
@@ -27,7 +28,8 @@ STRIP_SECONDS = 10.0
 MARGIN, HEADER, ROW, STRIP_ROW = 10.0, 22.0, 30.0, 25.0  # mm
 _INDENT = 2 * PULSE[0] + PULSE[1] + 4.0  # mm: room for the calibration pulse
 _PER_MILLIVOLT = {"uV": 1e-3, "mV": 1.0, "V": 1e3}
-_OTHER_HEIGHT = 15.0  # mm: what is not a voltage is scaled to this height
+_OWN_HEIGHT = frozenset({"EEG", "EMG", "EOG"})  # modalities whose voltages have another size than those of the heart
+_OTHER_HEIGHT = 15.0  # mm: what is no voltage of the heart is scaled to this height
 
 
 def svg(path: Path, identify: bool = False) -> str:
@@ -58,28 +60,41 @@ def _sheet(path: Path, identify: bool) -> str:
     top, bottom = HEADER, HEADER + rows * pitch
     _words(paper, file.dataset, group, identify, bottom)
     baselines = [top + pitch * (row + 0.55) for row in range(rows)]
-    for baseline in baselines:
-        paper.calibration(MARGIN + 1, baseline)
+    gains = [_gain(file.dataset, trace.unit) for trace in group.traces]
+    for row, baseline in enumerate(baselines):
+        if twelve or gains[row]:
+            paper.calibration(MARGIN + 1, baseline)
     if twelve:
-        _three_by_four(paper, group, names, baselines)
+        _three_by_four(paper, group, names, baselines, gains)
     else:
         for channel, baseline in enumerate(baselines):
-            _strip(paper, group, channel, (0.0, STRIP_SECONDS), MARGIN + _INDENT, baseline)
+            _strip(paper, group, channel, gains[channel], (0.0, STRIP_SECONDS), MARGIN + _INDENT, baseline)
     return paper.svg(MARGIN, top, MARGIN + grid, bottom, f"{_title(file.dataset)}, {len(names)} channels")
 
 
-def _three_by_four(paper: Paper, group: Group, names: Sequence[str], baselines: Sequence[float]) -> None:
+def _gain(head: Dataset, unit: str) -> float:
+    """Millimetres per unit; 0 for what has no gain of its own, and fills its strip."""
+    return 0.0 if str(head.get("Modality") or "") in _OWN_HEIGHT else GAIN * _PER_MILLIVOLT.get(unit, 0.0)
+
+
+def _three_by_four(
+    paper: Paper, group: Group, names: Sequence[str], baselines: Sequence[float], gains: Sequence[float]
+) -> None:
     for number, column in enumerate(COLUMNS):
         begin = number * COLUMN_SECONDS
         x = MARGIN + _INDENT + begin * SPEED
         for label, baseline in zip(column, baselines, strict=False):
-            _strip(paper, group, names.index(label), (begin, begin + COLUMN_SECONDS), x, baseline)
+            channel = names.index(label)
+            _strip(paper, group, channel, gains[channel], (begin, begin + COLUMN_SECONDS), x, baseline)
             if number:
                 paper.tick(x, baseline)
-    _strip(paper, group, names.index(RHYTHM), (0.0, STRIP_SECONDS), MARGIN + _INDENT, baselines[-1])
+    channel = names.index(RHYTHM)
+    _strip(paper, group, channel, gains[channel], (0.0, STRIP_SECONDS), MARGIN + _INDENT, baselines[-1])
 
 
-def _strip(paper: Paper, group: Group, channel: int, seconds: tuple[float, float], x: float, baseline: float) -> None:
+def _strip(
+    paper: Paper, group: Group, channel: int, gain: float, seconds: tuple[float, float], x: float, baseline: float
+) -> None:
     """One lead from ``seconds[0]`` to ``seconds[1]`` of the recording, its label above the start."""
     first, last = (round(s * group.rate) for s in seconds)
     trace = group.traces[channel]
@@ -87,18 +102,16 @@ def _strip(paper: Paper, group: Group, channel: int, seconds: tuple[float, float
     shown = group.physical(channel, 0, round(STRIP_SECONDS * group.rate))  # one median for all parts of a lead
     if np.isnan(shown).all():
         return
-    values = (shown - np.nanmedian(shown)) * _millimetres(paper, trace.unit, shown, x, baseline)
+    values = (shown - np.nanmedian(shown)) * (gain or _filling(paper, trace.unit, shown, x, baseline))
     part = values[first : last + 1]
     across = x + np.arange(len(part)) / group.rate * SPEED
     paper.line(_thinned(np.column_stack((across, baseline - part))))
 
 
-def _millimetres(paper: Paper, unit: str, shown: NDArray[np.float64], x: float, baseline: float) -> float:
-    """Millimetres per unit; what is no voltage fills its strip, and its label says by how much."""
-    if unit in _PER_MILLIVOLT:
-        return GAIN * _PER_MILLIVOLT[unit]
+def _filling(paper: Paper, unit: str, shown: NDArray[np.float64], x: float, baseline: float) -> float:
+    """Millimetres per unit of what fills its strip; the label says by how much."""
     reach = float(np.nanmax(shown) - np.nanmin(shown)) or 1.0
-    paper.text(x + 24, baseline - 9, f"{_OTHER_HEIGHT:g} mm = {reach:.3g} {unit}", 2.6)
+    paper.text(x + 24, baseline - 9, f"{_OTHER_HEIGHT:g} mm = {reach:.3g} {unit or 'counts'}", 2.6)
     return _OTHER_HEIGHT / reach
 
 
@@ -137,7 +150,8 @@ def _words(paper: Paper, head: Dataset, group: Group, identify: bool, bottom: fl
         str(head.get("SeriesDescription") or ""),
     ]
     paper.text(MARGIN, 13.5, " · ".join(f for f in facts if f))
-    paper.text(MARGIN, 18.5, f"{SPEED:g} mm/s · {GAIN:g} mm/mV · {_filters(group)}", bold=True)
+    gain = f"{GAIN:g} mm/mV · " if any(_gain(head, trace.unit) for trace in group.traces) else ""
+    paper.text(MARGIN, 18.5, f"{SPEED:g} mm/s · {gain}{_filters(group)}", bold=True)
     derived = [trace.label for trace in group.traces if trace.derivation]
     legend = "Each lead is drawn about its own median. Where the line is broken, samples are missing."
     if derived:

@@ -36,7 +36,7 @@ _OPTIONAL = ("IssuerOfPatientID", "StudyDescription", "ReferencedStudySequence")
 
 _A, _V, _N, _E = Presence
 _USER, _CONFIG, _AUTO, _FIXED, _COPY = Source.USER, Source.CONFIG, Source.AUTO, Source.FIXED, Source.COPY
-# What stands in a note, and from where, as :mod:`gateway.dicom.sources` tells it of the other instances.
+# What stands in a note, and from where, as :mod:`gateway.dicom.header_table` tells it of the other instances.
 _NOTE = (
     *(Origin(keyword, _V, (_COPY,)) for keyword in (*_PATIENT, *_STUDY)),
     Origin("StudyInstanceUID", _A, (_COPY,)),

@@ -20,6 +20,7 @@ from gateway.dicom.parts import Part
 from gateway.dicom.scaling import combine
 from gateway.errors import Held
 from gateway.events import Frame, Gap, Marker, Samples
+from gateway.model import Code
 from gateway.records import Type
 
 BLOCK = 1 << 16  # counts in a block, roughly: 256 KiB
@@ -44,6 +45,7 @@ class Happening:
     group: int
     first: int
     samples: int = 0  # 0: a point
+    concept: Code | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +72,10 @@ class Scan:
         return Scan([self.groups[i] for i in kept], told, self.untold)
 
     def part(self, part: Part) -> Scan:
-        """What of it concerns one part, in the part's own sample positions; what reaches over a border is in both."""
+        """What of it concerns one part, in the part's own sample positions; what reaches over a border is in both.
+
+        What happened while the recording was interrupted stands at the beginning of the part that follows.
+        """
         groups = [
             replace(survey, samples=last - first, missing=survey.missing_in[part.number - 1])
             for survey, (first, last) in zip(self.groups, part.ranges, strict=True)
@@ -80,7 +85,9 @@ class Scan:
             (first, last), at = part.ranges[h.group], max(h.first - 1, 0)
             begin, end = max(at, first), min(at + max(h.samples, 1), last)
             if begin < end or (part.number == part.of and at >= last):  # a marker may stand behind the last sample
-                told.append(replace(h, first=begin - first + 1, samples=end - begin if h.samples else 0))
+                told.append(replace(h, first=begin - first + 1, samples=max(0, end - begin) if h.samples else 0))
+            elif part.after and part.after[h.group] <= at < first:
+                told.append(replace(h, text=f"{h.text}, before this part", first=1, samples=0))
         return Scan(groups, told, self.untold)
 
 
@@ -172,7 +179,7 @@ def scan(
                 survey.missing += event.samples
             case Marker():
                 place = survey.samples if event.sample is None else event.sample + 1
-                _note(found, Happening(event.text, group, place))
+                _note(found, Happening(event.text, group, place, event.samples, event.concept))
             case _:
                 continue
     for group in range(len(columns)):
@@ -184,7 +191,8 @@ def pieces(parts: Sequence[Part], group: int, first: int, count: int) -> Iterato
     """Where ``count`` samples from the position ``first`` of a group go: part, how many were before, how many go in."""
     at = 0
     for part in parts[bisect_right(parts, first, key=lambda p: p.ranges[group][1]) :]:
-        if at == count:
+        at = max(at, part.ranges[group][0] - first)  # what was lost in an interruption goes nowhere
+        if at >= count:
             return
         taken = min(part.ranges[group][1] - first - at, count - at)
         if taken > 0:

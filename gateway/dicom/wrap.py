@@ -6,21 +6,27 @@ acquisition and attribution give the same file, byte for byte. Memory does not g
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gateway import places, records
+from gateway.acquire import montage
 from gateway.acquire.recorder import read_facts
-from gateway.dicom import leads, mapping, parts, scaling, writing
+from gateway.device import Device
+from gateway.dicom import interruptions, leads, mapping, parts, scaling, sources, writing
 from gateway.dicom import samples as scanning
-from gateway.dicom.definition import Iod, Shape, foreign_leads, violations
+from gateway.dicom.choosing import choose
+from gateway.dicom.definition import Iod, Shape
+from gateway.dicom.frames import wrapping as frames
 from gateway.dicom.header import Subject
-from gateway.dicom.iods import TABLE
+from gateway.dicom.parts import Part
+from gateway.dicom.scaling import Storage
 from gateway.errors import Held, Misuse
-from gateway.model import Exam, Facts, InstanceRef
-from gateway.records import End
-from gateway.settings import Device, Settings
+from gateway.model import Channel, Exam, Facts, InstanceRef, Kind
+from gateway.records import End, GroupEnd
+from gateway.settings import Settings
 
 TEST_NOTE = "TEST RECORDING: made by a simulated device or for a test, not of a patient"
 CUT_OFF_NOTE = "INTERRUPTED: this recording was cut off; it holds what was kept until then"
@@ -50,55 +56,39 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
-    columns = tuple(leads.columns(group.channels, device.derive_leads) for group in facts.groups)
+    if facts.picture is not None:
+        noted, largest = tuple(_notes(facts, end, device)), device.largest << 20
+        profile = settings.profile(device)
+        wanted = frames.Wanted(facts, exam, facts.picture, profile, iod or device.iod, largest, noted)
+        return frames.wrap(path, end, wanted, settings.box, out, beat)
+    derive = facts.kind is Kind.ECG and device.derive_leads
+    columns = tuple(leads.columns(group.channels, derive) for group in facts.groups)
     samples = [group.samples for group in end.groups]
     if len(samples) != len(columns) or not any(samples):
         raise Held(
             f"acquisition {facts.acquisition} holds no samples", "nothing can be sent; discard it if it is a test"
         )
-    row = choose(iod or device.iod, _shapes(facts, columns, samples), facts.acquisition, device.ambulatory_after)
-    storage = scaling.STORAGE[row.interpretation]
-    widths = [len(of_group) * storage.bits // 8 for of_group in columns]
-    pieces = parts.cut([group.rate for group in facts.groups], samples, widths, device.largest << 20)
+    shapes = _shapes(facts, columns, end)
+    row = choose(facts.kind, iod or device.iod, shapes, facts.acquisition, device.ambulatory_after)
+    facts, columns = _labelled(facts, columns, row, device)
+    storages = tuple(_storage(row, facts, n, *_range(group)) for n, group in enumerate(end.groups))
+    widths = [len(of_group) * storage.bits // 8 for of_group, storage in zip(columns, storages, strict=True)]
+    pieces = _pieces(path, row, facts, samples, widths, device, beat)
     scan = scanning.scan(path, columns, pieces, beat)
     _whole(path, scan, end)
+    resolution = 0.0 if "SL" in row.waveform.interpretations else device.resolution  # the counts are kept as they are
     scales = tuple(
         tuple(
-            scaling.scale(column, survey.low[i], survey.high[i], storage, device.resolution)
+            scaling.scale(column, survey.low[i], survey.high[i], storage, resolution)
             for i, column in enumerate(of_group)
         )
-        for of_group, survey in zip(columns, scan.groups, strict=True)
+        for of_group, storage, survey in zip(columns, storages, scan.groups, strict=True)
     )
-    whole = Subject(facts, exam, row, columns, scales, facts.groups, scan, tuple(_notes(facts, end)), pieces[0])
+    notes = tuple(_notes(facts, end, device))
+    whole = Subject(facts, exam, row, columns, scales, storages, facts.groups, scan, notes, pieces[0], device.reference)
     made = writing.write(path, whole, pieces, settings.box, out, beat)
     log.info("%s: wrapped as %s, in %d instances", facts.acquisition, row.label, len(made))
     return made
-
-
-def choose(wanted: str, shapes: tuple[Shape, ...], acquisition: str, ambulatory_after: float = 0.0) -> Iod:
-    """The IOD for groups of these shapes.
-
-    "auto" takes 12-Lead ECG if it fits; else, of a recording of more than ``ambulatory_after`` minutes (0: of none),
-    Ambulatory ECG before General ECG; else General before Ambulatory. Raises Held naming each limit that is broken.
-    """
-    if wanted == "auto":
-        long = ambulatory_after and max(s.samples / s.rate for s in shapes) > ambulatory_after * 60
-        order = ("twelve-lead", "ambulatory", "general") if long else ("twelve-lead", "general", "ambulatory")
-        wanted = next((key for key in order if not _broken(TABLE[key], shapes)), "general")
-    row = TABLE[wanted]
-    if broken := _broken(row, shapes):
-        raise Held(
-            f"acquisition {acquisition} does not fit {row.label}: {'; '.join(broken)}",
-            "set another 'iod' for the device (general-32 has the widest limits) and rewrap it",
-        )
-    return row
-
-
-def _broken(row: Iod, shapes: tuple[Shape, ...]) -> list[str]:
-    broken = violations(row.waveform, shapes)
-    if foreign := foreign_leads(row.waveform, shapes):
-        broken.append(f"{', '.join(foreign)} are none of its leads")
-    return broken
 
 
 def _ended(path: Path, acquisition: Path) -> End:
@@ -125,7 +115,7 @@ def _whole(path: Path, scan: scanning.Scan, end: End) -> None:
 
 
 def _believe(facts: Facts, settings: Settings) -> None:
-    if not facts.started.trusted and settings.clock.untrusted == "hold":
+    if not facts.noted.trusted and settings.clock.untrusted == "hold":
         raise Held(
             f"acquisition {facts.acquisition} began while the clock was not synchronized",
             'see that NTP works, or set clock.untrusted = "send"',
@@ -140,17 +130,68 @@ def _device(settings: Settings, facts: Facts) -> Device:
         return Device(name=facts.device, adapter=facts.adapter)
 
 
-def _shapes(facts: Facts, columns: tuple[tuple[leads.Column, ...], ...], samples: Sequence[int]) -> tuple[Shape, ...]:
+def _range(group: GroupEnd) -> tuple[int, int]:
+    """The lowest and the highest count in any channel."""
+    return min(group.minimum, default=0), max(group.maximum, default=0)
+
+
+def _shapes(facts: Facts, columns: tuple[tuple[leads.Column, ...], ...], end: End) -> tuple[Shape, ...]:
     """Of the groups in which something was recorded."""
     return tuple(
-        Shape(tuple(column.channel.label for column in of_group), group.rate, count)
-        for group, of_group, count in zip(facts.groups, columns, samples, strict=True)
-        if count
+        Shape(
+            tuple(column.channel.label for column in of_group), group.rate, found.samples, scaling.bits(*_range(found))
+        )
+        for group, of_group, found in zip(facts.groups, columns, end.groups, strict=True)
+        if found.samples
     )
 
 
-def _notes(facts: Facts, end: End) -> Iterator[str]:
+def _labelled(
+    facts: Facts, columns: tuple[tuple[leads.Column, ...], ...], row: Iod, device: Device
+) -> tuple[Facts, tuple[tuple[leads.Column, ...], ...]]:
+    """With what the montage says of channels whose own labels say nothing: it may have been set after the recording."""
+    if facts.kind is Kind.ECG or not device.montage:
+        return facts, columns
+
+    def nameless(channel: Channel) -> bool:
+        told = (channel.label, sources.parts(channel.label)[0])
+        return channel.source is None and not any(sources.find(text, row.waveform.sources) for text in told)
+
+    groups = montage.labelled(facts.groups, device.montage, nameless)
+    return dataclasses.replace(facts, groups=groups), tuple(leads.columns(g.channels, False) for g in groups)
+
+
+def _storage(row: Iod, facts: Facts, group: int, low: int, high: int) -> Storage:
+    if row.key == "position" and any(
+        sources.source(channel, row, facts.kind) == sources.PATIENT_POSITION for channel in facts.groups[group].channels
+    ):
+        return scaling.POSITIONS
+    return scaling.storage_for(row.waveform.interpretations, low, high)
+
+
+def _pieces(
+    path: Path,
+    row: Iod,
+    facts: Facts,
+    samples: Sequence[int],
+    widths: Sequence[int],
+    device: Device,
+    beat: Callable[[], None],
+) -> tuple[Part, ...]:
+    """The instances of the recording."""
+    rates, largest = [group.rate for group in facts.groups], device.largest << 20
+    if row.waveform.uninterrupted:
+        (only,) = (n for n, count in enumerate(samples) if count)
+        found = interruptions.stretches(path, only, rates[only], device.interruption, beat)
+        if found != [(0, samples[only])]:
+            return interruptions.cut(found, only, rates, widths[only], largest)
+    return parts.cut(rates, samples, widths, largest)
+
+
+def _notes(facts: Facts, end: End, device: Device) -> Iterator[str]:
     if facts.test:
         yield TEST_NOTE
     if end.interrupted:
         yield CUT_OFF_NOTE
+    if device.ground:
+        yield f"Ground electrode: {device.ground}"

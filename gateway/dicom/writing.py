@@ -16,7 +16,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import fsops
 from gateway.dicom import encode, samples, scaling
-from gateway.dicom.header import Subject, group_item, header
+from gateway.dicom.header import Subject, header
+from gateway.dicom.multiplex import group_item
 from gateway.dicom.parts import Part
 from gateway.errors import Held
 from gateway.model import InstanceRef
@@ -33,13 +34,13 @@ class _File:
 
     def __init__(self, subject: Subject, box: Box, out: Path) -> None:
         self.subject = subject
-        self.storage = scaling.STORAGE[subject.iod.interpretation]
         head = header(subject, box)
         self.uid = str(head.SOPInstanceUID)
         self.path = out / f"{self.uid}.dcm"
         kept = [group for group, (first, last) in enumerate(subject.part.ranges) if first < last]
         self.index = {group: n for n, group in enumerate(kept)}
-        widths = [len(columns) * self.storage.bits // 8 for columns in subject.columns]
+        pairs = zip(subject.columns, subject.storages, strict=True)
+        widths = [len(columns) * storage.bits // 8 for columns, storage in pairs]
         lengths = [s.samples * width for s, width in zip(subject.scan.groups, widths, strict=True)]
         items = [encode.Group(group_item(subject, n), length) for n, length in enumerate(lengths)]
         self._left = lengths
@@ -124,7 +125,7 @@ def _pieces(path: Path, parts: Sequence[Part], beat: Callable[[], None]) -> Iter
 def _stored(block: samples.Block, file: _File) -> Iterator[bytes]:
     """A block as bytes of Waveform Data; missing samples are Waveform Padding Value."""
     n = file.index[block.group]
-    columns, storage = file.subject.columns[n], file.storage
+    columns, storage = file.subject.columns[n], file.subject.storages[n]
     if block.counts is not None:
         yield scaling.store(block.counts, columns, file.subject.scales[n], storage).tobytes()
         return

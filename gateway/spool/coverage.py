@@ -1,4 +1,4 @@
-"""What the rules of all destinations come to, for the devices of this box: pure, for ``gateway config check``.
+"""What the rules come to, for the devices and destinations of this box: pure, for ``gateway config check``.
 
 Every recording that a device may make is put to the rules. What a medium brings back is not thought of here.
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from gateway.acquire.adapter import adapter_named
 from gateway.destination import Destination
+from gateway.device import Device
 from gateway.dicom.iods import BY_CLASS
-from gateway.settings import Device, Settings
-from gateway.sop_classes import AUTO, WRITTEN
+from gateway.settings import Settings
+from gateway.sop_classes import BY_KIND, PICTURES, WRITTEN
 from gateway.spool.routing import Seen, takes
 
 
 def notes(settings: Settings) -> list[str]:
-    """In words: each destination that gets nothing that is recorded here, each device whose recordings go nowhere."""
+    """In words: each destination that gets nothing that is recorded here, each device whose recordings go nowhere, each
+    whose recordings would be held.
+    """
     to = [d for d in settings.destinations if not d.stands_in_for]
     made = {device.name: list(_made(device, to)) for device in settings.devices}
     found = [
@@ -30,14 +34,28 @@ def notes(settings: Settings) -> list[str]:
             for name, each in made.items()
             if not any(takes(d, seen) for d in to for seen in each)
         ]
-    return found
+    return found + [note for device in settings.devices if (note := _foreign(device))]
+
+
+def _foreign(device: Device) -> str:
+    """In words, if the class that the configuration asks for is none for what the device measures."""
+    kinds = adapter_named(device.adapter).kinds
+    may = {key for kind in kinds for key in BY_KIND[kind].every}
+    if device.iod == "auto" or not may or device.iod in may:
+        return ""
+    label, measured = BY_CLASS[WRITTEN[device.iod]].label, " or ".join(kinds)
+    return f"device {device.name}: it measures {measured}, which does not become {label}; set another 'iod'"
 
 
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:
     """All kinds of instances that the device may make, with each code that a rule names."""
-    classes = AUTO if device.iod == "auto" else (device.iod,)
+    every = [key for kind in adapter_named(device.adapter).kinds for key in BY_KIND[kind].auto]
+    words = dict.fromkeys(every) if device.iod == "auto" else (device.iod,)
+    classes = dict.fromkeys(key for word in words for key in PICTURES.get(word, (word,)))
     patients = ("test",) if device.test else ("scheduled", "entered", "unidentified")
     codes = frozenset((value, scheme) for d in to for value, _, scheme in (p.partition("^") for p in d.only_procedures))
     for key, patient in itertools.product(classes, patients):
         uid = WRITTEN[key]
-        yield Seen(uid, BY_CLASS[uid].modality, codes if patient == "scheduled" else frozenset(), device.name, patient)
+        yield Seen(
+            uid, BY_CLASS[uid].written_modality, codes if patient == "scheduled" else frozenset(), device.name, patient
+        )

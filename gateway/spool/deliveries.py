@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
@@ -18,7 +21,8 @@ from gateway.spool.states import DELIVERY, Delivery, advance
 # What a worker may take up: due by the wall clock, or so far ahead that only a clock jump can explain it. The
 # conditions on state and policy are spelled out so that SQLite finds the partial indexes, which give the order too.
 DUE = """
-    SELECT d.*, i.class, i.syntax, i.path, i.size, i.sha256, i.acquisition, i.exam, i.device
+    SELECT d.instance, d.attempts, d.policy,
+      i.class, i.syntax, i.path, i.size, i.sha256, i.acquisition, i.exam, i.device
     FROM deliveries d JOIN instances i ON i.uid = d.instance
     WHERE d.destination = ? AND {open} AND d.held IS NULL AND d.waived IS NULL AND i.size < ?
       AND (d.next_try <= ? OR d.next_try > ?) AND i.state = 'SPOOLED' AND i.corrupt IS NULL
@@ -27,6 +31,11 @@ DUE = """
 _LEAST_TRIED = "d.attempts, d.queued_at"
 TO_SEND = DUE.format(open="d.state = 'QUEUED' AND d.taken_by IS NULL", order=_LEAST_TRIED)
 TO_ASK = DUE.format(open="d.state = 'STORED' AND d.policy IN ('commitment', 'verified')", order=_LEAST_TRIED)
+
+_THESE = """
+    SELECT instance, state, stands_in_for FROM deliveries
+    WHERE destination = ? AND instance IN (SELECT value FROM json_each(?))
+"""
 
 ANY_SIZE = 1 << 62  # bytes
 
@@ -65,44 +74,61 @@ def found(data: Path, rows: list[sqlite3.Row]) -> list[Due]:
     """Rows of :data:`DUE`."""
     return [
         Due(
-            InstanceRef(r["class"], r["instance"], r["syntax"], str(data / r["path"]), r["size"]),
+            InstanceRef(r["class"], r["instance"], r["syntax"], f"{data}/{r['path']}", r["size"], r["sha256"] or ""),
             *(r["sha256"], r["acquisition"], r["exam"], r["device"], r["attempts"], r["policy"]),
         )
         for r in rows
     ]
 
 
-def stored(
-    ledger: Ledger,
-    uid: str,
-    destination: str,
-    sha256: str,
-    code: str,
-    words: str,
-    now: float,
-    syntax: str | None = None,
-) -> None:
-    """The destination has taken the bytes with this hash; ``syntax``: transcoded, to this transfer syntax.
+class Taken(NamedTuple):
+    """A destination has taken the bytes with this hash; ``syntax``: transcoded, to this transfer syntax."""
+
+    uid: str
+    sha256: str
+    code: str
+    words: str
+    at: float
+    syntax: str | None = None
+
+
+def stored(ledger: Ledger, destination: str, taken: Sequence[Taken]) -> None:
+    """The destination has taken these: one SQL transaction, however many they are.
 
     If it stands in for another, that must outlive the ledger.
     """
-    if (instead_of := _instead_of(ledger, uid, destination)) is not None:
-        marks.take(_file(ledger, uid), instead_of, destination)
-    sent: dict[str, object] = {"sent_sha256": sha256, "sent_syntax": syntax, "code": code, "words": words}
+    by_uid = {one.uid: one for one in taken}
     with ledger.change() as c:
-        happen(c, uid, destination, "stored", now, attempts=0, next_try=0, **sent)
-        settle(c, uid)
+        rows = c.execute(_THESE, (destination, json.dumps(list(by_uid)))).fetchall()
+        if missing := by_uid.keys() - {r["instance"] for r in rows}:
+            raise _nowhere(min(missing), destination)
+        for row in rows:
+            if row["stands_in_for"] is not None:
+                marks.take(_file(ledger, row["instance"]), row["stands_in_for"], destination)
+        c.executemany(
+            "UPDATE deliveries SET state = ?, changed_at = ?, attempts = 0, next_try = 0, sent_sha256 = ?,"
+            " sent_syntax = ?, code = ?, words = ? WHERE instance = ? AND destination = ?",
+            [
+                (
+                    *(advance(DELIVERY, Delivery(row["state"]), "stored"), one.at, one.sha256, one.syntax),
+                    *(one.code, one.words, one.uid, destination),
+                )
+                for row in rows
+                if (one := by_uid[row["instance"]])
+            ],
+        )
+        settle(c, *by_uid)
 
 
 def postpone(
-    ledger: Ledger, uid: str, destination: str, until: float, counts: bool, code: str, words: str, now: float
+    ledger: Ledger, uids: Iterable[str], destination: str, until: float, counts: bool, code: str, words: str, now: float
 ) -> None:
     """Try again later; ``counts`` is false for what was not reached because something else failed."""
     with ledger.change() as c:
-        c.execute(
+        c.executemany(
             "UPDATE deliveries SET attempts = attempts + ?, next_try = ?, code = ?, words = ?, changed_at = ?"
             " WHERE instance = ? AND destination = ?",
-            (counts, until, code, words, now, uid, destination),
+            [(counts, until, code, words, now, uid, destination) for uid in uids],
         )
 
 

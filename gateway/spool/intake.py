@@ -15,13 +15,14 @@ from pathlib import Path
 
 from gateway import exam, fsops, interrupted, records
 from gateway.acquire.admission import MAKE_ROOM, MIB, room
-from gateway.acquire.footprint import of_instance
+from gateway.acquire.footprint import of_ended
 from gateway.clock import Clock, boot_id
+from gateway.device import Device
 from gateway.dicom.check import Finding
 from gateway.errors import Fatal, Held, Retry, in_words
 from gateway.model import Attributed, Exam, Facts, InstanceRef, to_json
 from gateway.places import FACTS, RECORDS, Places
-from gateway.settings import Device, Settings
+from gateway.settings import Settings
 from gateway.spool import dating, doubts, holding, instances, layout, leftovers, recognized
 from gateway.spool.empty import without_samples
 from gateway.spool.instances import Origin
@@ -142,7 +143,7 @@ class Intake:
             (d for d in self._settings.devices if d.name == facts.device),
             Device(name=facts.device, adapter=facts.adapter),
         )
-        needed = of_instance(facts.groups, [g.samples for g in end.groups], device) if end is not None else 0
+        needed = of_ended(facts, end, device) if end is not None else 0
         if (found := room(self._here.data)).free < _SPARE + needed:
             must = -(-(_SPARE + needed) // MIB)
             raise Retry(f"the disk is full: {found.mebibytes} MiB are free, its instance needs {must}", MAKE_ROOM)
@@ -162,7 +163,7 @@ class Intake:
             return False
         if records.being_written(path):
             return False
-        end = interrupted.finish(path, len(facts.groups), beat)
+        end = interrupted.finish(path, facts.streams, beat)
         instances.ended(self._ledger, name, end.interrupted)
         if without_samples(end):
             words = "nothing was recorded: the device sent no sample"
@@ -177,8 +178,8 @@ class Intake:
 
     def _newborn(self, facts: Facts) -> bool:
         """Whether its capture may just be making the files: the lock that says so comes a moment after them."""
-        age = self._clock.monotonic() - facts.started.monotonic
-        return facts.started.boot == boot_id() and age < _NEWBORN
+        age = self._clock.monotonic() - facts.noted.monotonic
+        return facts.noted.boot == boot_id() and age < _NEWBORN
 
     def _exam(self, name: str, folder: Path, facts: Facts) -> Exam | None:
         """The exam, if it is somebody's; else the recording is held until a person says whose it is."""
@@ -206,13 +207,15 @@ class Intake:
         When trust comes within the same boot, the monotonic clock tells when the recording really began.
         """
         now = self._clock.now()
-        if facts.started.trusted:
+        then = facts.noted
+        if then.trusted:
             return True
-        if now.trusted and now.boot == facts.started.boot:
-            began = now.wall - (now.monotonic - facts.started.monotonic)
-            log.info("recording %s began %+.0f s from what the clock said then", name, began - facts.started.wall)
-            started = dataclasses.replace(facts.started, wall=began, trusted=True)
-            fsops.write_json(folder / FACTS, to_json(dataclasses.replace(facts, started=started)))
+        if now.trusted and now.boot == then.boot:
+            began = now.wall - (now.monotonic - then.monotonic)
+            log.info("recording %s began %+.0f s from what the clock said then", name, began - then.wall)
+            true = dataclasses.replace(then, wall=began, trusted=True)
+            dated = dataclasses.replace(facts, taken=true) if facts.taken else dataclasses.replace(facts, started=true)
+            fsops.write_json(folder / FACTS, to_json(dated))
             return True
         if not now.trusted and now.monotonic - self._waits_since.setdefault(name, now.monotonic) < self._patience:
             return False

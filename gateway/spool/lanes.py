@@ -9,13 +9,17 @@ is found by an index, however much waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from gateway.spool import deliveries
 from gateway.spool.deliveries import ANY_SIZE, DUE, TO_SEND, Due
 from gateway.spool.ledger import Ledger
 
+T = TypeVar("T")
 FRESH = 600.0  # seconds
 SHARE = 4  # of so many places in a batch one is the backlog's
 
@@ -28,29 +32,27 @@ def next_batch(
     ledger: Ledger, data: Path, destination: str, now: float, longest_wait: float, most: int, most_bytes: int
 ) -> tuple[list[Due], bool]:
     """At most ``most`` deliveries, and bytes (but at least one); and whether there may be more at once."""
-    first: list[Due] = []
+    first: list[sqlite3.Row] = []
     for which, since in ((URGENT, 0.0), (ROUTINE, now - FRESH)):
-        arguments = (destination, since, ANY_SIZE, now, now + longest_wait, most)
-        lane = deliveries.found(data, ledger.query(which, *arguments))
-        first += sorted(lane, key=lambda due: due.attempts)  # one that breaks each association goes last
-    rest = deliveries.due(ledger, data, TO_SEND, destination, now, longest_wait, most)
-    found = in_turn(first, rest, most)
-    batch = found[: _fitting([d.instance.size for d in found], most_bytes)]
-    return batch, len(batch) < len(found) or len(found) == most
+        lane = ledger.query(which, destination, since, ANY_SIZE, now, now + longest_wait, most)
+        first += sorted(lane, key=lambda row: int(row["attempts"]))  # one that breaks each association goes last
+    rest = ledger.query(TO_SEND, destination, ANY_SIZE, now, now + longest_wait, most)
+    rows = in_turn({r["instance"]: r for r in first}, {r["instance"]: r for r in rest}, most)
+    batch = rows[: _fitting([r["size"] for r in rows], most_bytes)]
+    return deliveries.found(data, batch), len(batch) < len(rows) or len(rows) == most
 
 
-def in_turn(first: Sequence[Due], rest: Sequence[Due], most: int) -> list[Due]:
+def in_turn(first: Mapping[str, T], rest: Mapping[str, T], most: int) -> list[T]:
     """``first`` in its order, but every fourth place is for ``rest``; what one does not need the other gets.
 
-    What is in both counts as ``first``.
+    By SOP Instance UID; what is in both counts as ``first``.
     """
-    ahead = list({d.instance.sop_instance_uid: d for d in first}.values())
-    known = {d.instance.sop_instance_uid for d in ahead}
-    behind = [d for d in rest if d.instance.sop_instance_uid not in known]
-    found: list[Due] = []
+    ahead = deque(first.values())
+    behind = deque(one for uid, one in rest.items() if uid not in first)
+    found: list[T] = []
     while len(found) < most and (ahead or behind):
         theirs = behind if (len(found) + 1) % SHARE == 0 else ahead
-        found.append((theirs or ahead or behind).pop(0))
+        found.append((theirs or ahead or behind).popleft())
     return found
 
 

@@ -23,7 +23,7 @@ from gateway.errors import Fatal, Retry
 from gateway.spool.ballast import Ballast
 
 log = logging.getLogger(__name__)
-VERSION = 4
+VERSION = 5
 # Primary result codes (sqlite.org/rescode.html): what passes by itself, and what a new start must look at.
 _PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
@@ -65,6 +65,7 @@ CREATE TABLE deliveries (
     rank INTEGER NOT NULL DEFAULT 1, -- spool.states.Rank
     taken_by TEXT,      -- the stand-in whose it is now; it is not owed here
     stands_in_for TEXT, -- the destination that was down, in whose place this one gets it
+    lost_before INTEGER, -- the destination did not have it: what transactions up to this number say of it is history
     PRIMARY KEY (instance, destination)
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_held ON deliveries (destination) WHERE held IS NOT NULL AND waived IS NULL;
@@ -72,7 +73,8 @@ CREATE INDEX deliveries_by_transaction ON deliveries (transaction_uid) WHERE tra
 CREATE INDEX deliveries_superseded ON deliveries (superseded_by) WHERE superseded_by IS NOT NULL;
 
 CREATE TABLE transactions (
-    uid TEXT PRIMARY KEY, destination TEXT NOT NULL, requested_at REAL NOT NULL, finished TEXT
+    uid TEXT PRIMARY KEY, destination TEXT NOT NULL, requested_at REAL NOT NULL, finished TEXT,
+    number INTEGER NOT NULL DEFAULT 0 -- in the order of the requests, which no clock tells; those of format 4 have 0
 ) WITHOUT ROWID;
 CREATE INDEX transactions_open ON transactions (destination, requested_at) WHERE finished IS NULL;
 
@@ -103,7 +105,8 @@ CREATE INDEX deliveries_to_ask ON deliveries (destination, attempts, queued_at)
     WHERE state = 'STORED' AND policy IN ('commitment', 'verified') AND held IS NULL AND waived IS NULL;
 CREATE INDEX instances_unrouted ON instances (uid) WHERE unrouted AND state = 'SPOOLED';
 """
-SCHEMA += _INDEXES_2 + _INDEXES_4
+_INDEXES_5 = "CREATE INDEX transactions_by_number ON transactions (number);"
+SCHEMA += _INDEXES_2 + _INDEXES_4 + _INDEXES_5
 _COLUMNS_4 = """
 ALTER TABLE instances ADD COLUMN unrouted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN rank INTEGER NOT NULL DEFAULT 1;
@@ -119,6 +122,8 @@ MIGRATIONS = {
     1: f"ALTER TABLE instances ADD COLUMN checked_at REAL;{_INDEXES_2}",
     2: "ALTER TABLE deliveries ADD COLUMN sent_syntax TEXT;",
     3: f"{_COLUMNS_4}{_INDEXES_4}",
+    4: "ALTER TABLE transactions ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
+    f"ALTER TABLE deliveries ADD COLUMN lost_before INTEGER;{_INDEXES_5}",
 }
 
 

@@ -65,14 +65,14 @@ def _recognize(
 ) -> tuple[Exam | None, str]:
     if twice := [kind for kind, texts in said.items() if len(set(texts)) > 1]:
         return None, f"the device named more than one {' and '.join(twice).replace('_', ' ')}"
-    if not (facts.started.trusted and clock.trusted()):
+    if not (facts.noted.trusted and clock.trusted()):
         return None, "the clock is not set, so nobody can say how old the worklist is"
     try:
         sufficient = settings.device(facts.device).match
     except Misuse:
         sufficient = ()
     here = settings.places
-    lists = [w for w in cached_worklists(here.worklist) if abs(facts.started.wall - w.fetched) < FRESH]
+    lists = [w for w in cached_worklists(here.worklist) if abs(facts.noted.wall - w.fetched) < FRESH]
     fitting = matching.match({kind: texts[0] for kind, texts in said.items()}, choices(lists, clock.wall()), sufficient)
     if fitting.step is None:
         return None, f"the device named whom it measured, but {fitting.words}"

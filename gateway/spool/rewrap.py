@@ -63,7 +63,9 @@ def _rewrap(
     if row is None:
         raise Misuse(f"there is no instance {uid}", "gateway queue list shows all")
     if row["class"] != iods.TABLE[FROM].sop_class_uid:
-        raise Held("only 32-bit instances can be wrapped again, as 16-bit ones", "ask the PACS to accept this class")
+        raise Held(
+            "only a General 32-bit ECG can be wrapped again, as a 16-bit one", "ask the PACS to accept this class"
+        )
     here = settings.places
     raw = here.acquisition(row["acquisition"])
     facts = holding.facts(raw)

@@ -6,13 +6,17 @@ down. The retention time begins when it is settled (spool.space).
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.spool.ledger import Ledger
 from gateway.spool.states import FREES, Delivery
 
 FAR_AHEAD = 3600.0  # seconds: what is dated so far in the future shows a clock that was set back
+_THOSE = "(SELECT value FROM json_each(?))"
+_DELIVERIES = "SELECT instance, destination, policy, state, waived, superseded_by, taken_by FROM deliveries"
 _UNDATED = "(settled_at = 0 OR settled_at > ?) AND state <> 'PURGED'"
 
 
@@ -47,7 +51,15 @@ class Promise:
 
 def promises(c: sqlite3.Connection, uid: str) -> list[Promise]:
     """How far each destination of one instance is."""
-    return [_promise(c, r) for r in c.execute("SELECT * FROM deliveries WHERE instance = ?", (uid,)).fetchall()]
+    return _promises(c, (uid,)).get(uid, [])
+
+
+def _promises(c: sqlite3.Connection, uids: Collection[str]) -> dict[str, list[Promise]]:
+    """By instance."""
+    found: dict[str, list[Promise]] = {}
+    for row in c.execute(f"{_DELIVERIES} WHERE instance IN {_THOSE}", (json.dumps(list(uids)),)).fetchall():
+        found.setdefault(row["instance"], []).append(_promise(c, row))
+    return found
 
 
 def _promise(c: sqlite3.Connection, row: sqlite3.Row) -> Promise:
@@ -79,15 +91,19 @@ def _stand_in_keeps(c: sqlite3.Connection, row: sqlite3.Row) -> bool | None:
     return promise.kept and not promise.waived  # nobody's word about the stand-in is about the one that is down
 
 
-def settle(c: sqlite3.Connection, uid: str) -> None:
-    """Note it if the last destination has taken responsibility, also for what this instance replaces.
+def settle(c: sqlite3.Connection, *uids: str) -> None:
+    """Note of each if the last destination has taken responsibility, also for what this instance replaces.
 
     The time is written as 0 (unknown) and dated by :func:`date_settled`, when the clock may be trusted.
     """
-    for one in {uid, *_replaced_by(c, uid)}:
-        found = promises(c, one)
-        if any(p.counts for p in found) and all(p.kept for p in found if p.counts):
-            c.execute("UPDATE instances SET settled_at = coalesce(settled_at, 0) WHERE uid = ?", (one,))
+    c.executemany(
+        "UPDATE instances SET settled_at = coalesce(settled_at, 0) WHERE uid = ?",
+        [
+            (one,)
+            for one, found in _promises(c, {*uids, *_replaced_by(c, uids)}).items()
+            if any(p.counts for p in found) and all(p.kept for p in found if p.counts)
+        ],
+    )
 
 
 def date_settled(ledger: Ledger, now: float) -> None:
@@ -100,10 +116,10 @@ def date_settled(ledger: Ledger, now: float) -> None:
             c.execute(f"UPDATE instances SET settled_at = ? WHERE {_UNDATED}", (now, now + FAR_AHEAD))  # noqa: S608
 
 
-def _replaced_by(c: sqlite3.Connection, uid: str) -> list[str]:
+def _replaced_by(c: sqlite3.Connection, uids: Collection[str]) -> list[str]:
     rows = c.execute(
-        "SELECT d.instance FROM deliveries d WHERE d.superseded_by ="
-        " (SELECT folder FROM instances WHERE uid = ?) AND d.superseded_by IS NOT NULL",
-        (uid,),
+        "SELECT d.instance FROM instances i JOIN deliveries d ON d.superseded_by = i.folder"  # noqa: S608
+        f" WHERE i.uid IN {_THOSE} AND d.superseded_by IS NOT NULL",
+        (json.dumps(list(uids)),),
     ).fetchall()
     return [r["instance"] for r in rows]

@@ -28,7 +28,8 @@ class Failure:
     words: str
 
 
-_DELIVERY = "SELECT state, transaction_uid FROM deliveries WHERE instance = ? AND destination = ?"
+_LAST = "SELECT coalesce(max(number), 0) FROM transactions"
+_DELIVERY = "SELECT state, transaction_uid, lost_before FROM deliveries WHERE instance = ? AND destination = ?"
 _ANOTHER_CLASS = "0119"
 _REPORTED = "reported"
 _LEFT_OUT = Failure("unanswered", "", "the report does not mention it; asked again")
@@ -38,7 +39,7 @@ def ask(ledger: Ledger, transaction_uid: str, destination: str, uids: Iterable[s
     """Note the request before it is sent: the instances are REQUESTED under this Transaction UID."""
     with ledger.change() as c:
         c.execute(
-            "INSERT INTO transactions (uid, destination, requested_at) VALUES (?, ?, ?)",
+            f"INSERT INTO transactions (uid, destination, requested_at, number) SELECT ?, ?, ?, 1 + ({_LAST})",
             (transaction_uid, destination, now),
         )
         for uid in uids:
@@ -107,35 +108,42 @@ def report(
         row = c.execute("SELECT * FROM transactions WHERE uid = ?", (transaction_uid,)).fetchone()
         if row is None:
             return False
-        destination, before = row["destination"], row["finished"]
+        destination, before, number = row["destination"], row["finished"], row["number"]
         for uid in sorted(committed - failed.keys()):
-            _take(c, uid, destination, verified_by, now)
+            _take(c, uid, destination, number, verified_by, now)
         if before is None:
             for uid in _still_asked(c, transaction_uid):
                 _fail(c, uid, destination, failed.get(uid, _LEFT_OUT), now, later)
         elif before != _REPORTED:
             for uid, failure in failed.items():
-                if failure.event != _LEFT_OUT.event and _may_concern(c, uid, destination, failure.event):
+                if failure.event != _LEFT_OUT.event and _may_concern(c, uid, destination, number, failure.event):
                     _fail(c, uid, destination, failure, now, later)
         c.execute("UPDATE transactions SET finished = ? WHERE uid = ?", (_REPORTED, transaction_uid))
     return True
 
 
-def _take(c: sqlite3.Connection, uid: str, destination: str, verified_by: str, now: float) -> None:
+def _take(c: sqlite3.Connection, uid: str, destination: str, number: int, verified_by: str, now: float) -> None:
     event, words = ("verified", f"verified by {verified_by}") if verified_by else ("committed", "committed")
-    if not _may_concern(c, uid, destination, event):
+    if not _may_concern(c, uid, destination, number, event):
         row = c.execute(_DELIVERY, (uid, destination)).fetchone()
         if row is None or Delivery(row["state"]) not in (Delivery.COMMITTED, Delivery.VERIFIED):
-            log.warning("%s answered for instance %s, which it was not asked for; ignored", destination, uid)
+            stale = row is not None and row["lost_before"] is not None
+            which = "as it was before it lost it" if stale else "which it was not asked for"
+            log.warning("%s answered for instance %s, %s; ignored", destination, uid, which)
         return
     happen(c, uid, destination, event, now, held=None, code="", words=words)
     settle(c, uid)
 
 
-def _may_concern(c: sqlite3.Connection, uid: str, destination: str, event: str) -> bool:
-    """Whether it was asked for since it was last sent: what a peer says of an instance it lost meanwhile is history."""
+def _may_concern(c: sqlite3.Connection, uid: str, destination: str, number: int, event: str) -> bool:
+    """Whether transaction ``number`` may speak of it: not if it is older than the day on which the peer lost it.
+
+    Else a report of then, late by days, would call that committed which was sent since and is not answered for.
+    """
     row = c.execute(_DELIVERY, (uid, destination)).fetchone()
     if row is None or row["transaction_uid"] is None:
+        return False
+    if row["lost_before"] is not None and number <= row["lost_before"]:
         return False
     return may(DELIVERY, Delivery(row["state"]), "unanswered" if event == "held" else event)
 
@@ -180,7 +188,7 @@ def _again(
     ).fetchone()
     attempts, held = row["attempts"] + 1, row["held"] or held
     if event == "missing":
-        columns["transaction_uid"] = None
+        columns |= {"transaction_uid": None, "lost_before": c.execute(_LAST).fetchone()[0]}
     happen(c, uid, destination, event, now, attempts=attempts, next_try=later(attempts), held=held, **columns)
 
 

@@ -16,8 +16,8 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, Held
 from gateway.model import InstanceRef
 from gateway.settings import Settings
-from gateway.spool import deliveries, layout, unharmed
-from gateway.spool.deliveries import TO_SEND, Due
+from gateway.spool import audit, deliveries, layout, unharmed
+from gateway.spool.deliveries import TO_SEND, Due, Taken
 from gateway.spool.ledger import Ledger
 from gateway.spool.routing import MEDIA
 from gateway.transfer import media
@@ -52,6 +52,7 @@ class Carrier:
         self, settings: Settings, ledger: Ledger, clock: Clock, add: Add = media.add, refresh: Refresh = nothing_else
     ) -> None:
         assert settings.media is not None
+        self._settings = settings
         self._to = settings.media
         self._here = settings.places
         self._ledger = ledger
@@ -116,7 +117,7 @@ class Carrier:
                 medium.failed(str(error))
                 # The instance is not at fault if the stick was pulled: it keeps its turn, the oldest first.
                 counts = self.plugged.still_there(medium)
-                deliveries.postpone(self._ledger, uid, MEDIA, 0.0, counts, "", str(error), now)
+                deliveries.postpone(self._ledger, [uid], MEDIA, 0.0, counts, "", str(error), now)
             else:
                 self._stored(one, sha256, medium, filed)
                 return
@@ -137,16 +138,17 @@ class Carrier:
         if filed.source_sha256 != sha256:
             words = "the spool gave other data when it was copied; it is copied again"
             log.error("instance %s: %s; check the disk", uid, words)
-            deliveries.postpone(self._ledger, uid, MEDIA, 0.0, True, "", words, now)
+            deliveries.postpone(self._ledger, [uid], MEDIA, 0.0, True, "", words, now)
             return
         if not self.plugged.still_there(medium):  # who may write to an empty mount point wrote beside the stick
             words = "the stick was taken out while it was copied; it is copied again"
-            deliveries.postpone(self._ledger, uid, MEDIA, 0.0, False, "", words, now)
+            deliveries.postpone(self._ledger, [uid], MEDIA, 0.0, False, "", words, now)
             return
         self.plugged.filed(medium, filed)
         on = f" (label {medium.label})" if medium.label else ""
         words = f"on file-set {filed.file_set_id or '(no ID)'}{on}, UID {filed.file_set_uid}, File ID {filed.file_id}"
-        deliveries.stored(self._ledger, uid, MEDIA, filed.sha256, "", words, now)
+        audit.left(self._settings, self._clock, "export", MEDIA, [uid])
+        deliveries.stored(self._ledger, MEDIA, [Taken(uid, filed.sha256, "", words, now)])
         medium.pause.worked()
         medium.say("")
 

@@ -86,7 +86,8 @@ def _in_words(name: str, *words: str) -> str:
 
 def _of_destination(shift: Shift, counts: dict[str, int]) -> dict[str, Any]:
     courier, to = shift.courier, shift.courier.destination
-    found = {"name": to.name, "answers": courier.answers, "words": courier.words, "now": shift.words}
+    found: dict[str, Any] = {"name": to.name, "answers": courier.answers, "words": courier.words, "now": shift.words}
+    found["failures"] = courier.failures.copy()
     return found | {"stands_in_for": to.stands_in_for, **counts}
 
 

@@ -6,6 +6,7 @@ pace or faster, with the faults that real lines have. Written against the protoc
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -140,7 +141,7 @@ class CytonPlayer:
             time.sleep(0.005)
 
     def _make(self) -> None:
-        """The packets that are due now, at most 4 KiB of them beyond what the line took."""
+        """The packets that are due now, at most 4 KiB of them beyond what the line takes: if this comes late, too."""
         if not self._streaming:
             return
         began, first = self._origin
@@ -149,6 +150,9 @@ class CytonPlayer:
             if len(self._unsent) >= 4096:
                 if not self._faults.impatient:
                     return
+                with contextlib.suppress(OSError):  # no room, or nobody has the port open
+                    self._unsent = self._unsent[os.write(self._master, self._unsent) :]
+                    continue
                 self._counter += 1
                 self.position += 1
                 continue

@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (
 
 from gateway import fsops
 from gateway.trial import matching, patients, steps
+from gateway.trial.ports import free_port
 from gateway.trial.reporting import Commitment, Reporter
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Hospital:
         delay: float = 0.0,
     ) -> None:
         self.ae_title = ae_title
-        self.port = port
+        self.port = port or free_port()  # its own also while it is down
         self.items = list(patients.items() if items is None else items)
         self.callers: dict[str, tuple[str, int]] = {}
         self.stored: Counter[str] = Counter()  # C-STOREs that succeeded, by SOP Instance UID
@@ -83,7 +84,6 @@ class Hospital:
             (evt.EVT_N_ACTION, self.commit),
         ]
         self._server = self._ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
-        self.port = self._server.server_address[1]
         return self
 
     def stop(self) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import gateway
 from gateway import configuration, fsops, local
 from gateway.errors import Misuse, Retry
 from gateway.settings import Settings
@@ -50,7 +50,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=dict(os.environ) | dict(environment or {}),
+                env=_here() | dict(environment or {}),
                 start_new_session=True,  # Ctrl-C reaches the workshop, which stops its processes in order
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads touch this before exec
             )
@@ -155,12 +155,11 @@ def fresh_folder(out: Path) -> Path:
     return out
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _here() -> dict[str, str]:
+    """This environment, in which ``-m gateway`` is this code; a package may keep it where only its command looks."""
+    code = str(Path(gateway.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (code, os.environ.get("PYTHONPATH"))))}

@@ -7,6 +7,7 @@ import time
 
 from gateway import capture, configuration, exam, local
 from gateway.acquire.limit import FULL
+from gateway.acquire.shutter import CLIP, STILL
 from gateway.clock import Clock
 from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
@@ -20,6 +21,9 @@ DEFAULT_SECONDS = 10.0
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("device", metavar="DEVICE")
     parser.add_argument("--seconds", type=float, default=DEFAULT_SECONDS, metavar="N", help="length (default 10)")
+    takes = parser.add_mutually_exclusive_group()
+    takes.add_argument("--still", dest="takes", action="store_const", const=STILL, help="of an image source: one frame")
+    takes.add_argument("--clip", dest="takes", action="store_const", const=CLIP, help="--seconds of an image source")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     identity.arguments(parser)
 
@@ -36,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         acquisition = _in_own_exam(settings, args, exam_id)
     elif (found := exam.current(settings.places, args.device)) is not None:
         exam_id = found.exam
-        acquisition = record(settings, args.device, exam_id, args.seconds, quiet=args.json)
+        acquisition = record(settings, args.device, exam_id, args.seconds, args.json, args.takes)
     else:
         raise Misuse("whose recording is this?", "name a patient (--step, --patient-id, --emergency) or start an exam")
     if args.json:
@@ -50,15 +54,20 @@ def _in_own_exam(settings: Settings, args: argparse.Namespace, exam_id: str) -> 
     """Record, and close the exam whatever happens: what was not recorded is DISCONTINUED."""
     status, why = "DISCONTINUED", reasons.EQUIPMENT
     try:
-        acquisition = record(settings, args.device, exam_id, args.seconds, quiet=args.json)
+        acquisition = record(settings, args.device, exam_id, args.seconds, args.json, args.takes)
         status = "COMPLETED"
     finally:
         stop_exam(settings, exam_id, status, why)
     return acquisition
 
 
-def record(settings: Settings, device: str, exam_id: str, seconds: float, quiet: bool = False) -> str:
-    """One recording of ``seconds`` by the running capture or by ourselves; returns the acquisition's id."""
+def record(
+    settings: Settings, device: str, exam_id: str, seconds: float, quiet: bool = False, takes: str | None = None
+) -> str:
+    """One recording of ``seconds`` by the running capture or by ourselves; returns the acquisition's id.
+
+    ``takes``: of an image source, "still" or "clip"; None: as is set for it.
+    """
     progress = tell.Progress()
 
     def show(done: float) -> None:
@@ -67,8 +76,8 @@ def record(settings: Settings, device: str, exam_id: str, seconds: float, quiet:
 
     socket = settings.places.socket(f"capture-{device}")
     if local.ask_if_there(socket, {"do": "ping"}, timeout=2) is None:
-        return capture.record(settings, device, exam_id, seconds, show)
-    local.ask(socket, {"do": "start", "exam": exam_id, "seconds": seconds})
+        return capture.record(settings, device, exam_id, seconds, show, takes=takes)
+    local.ask(socket, {"do": "start", "exam": exam_id, "seconds": seconds, "takes": takes})
     try:
         deadline = time.monotonic() + seconds + 30
         while time.monotonic() < deadline:

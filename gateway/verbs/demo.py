@@ -23,7 +23,8 @@ from gateway.trial import verdict
 from gateway.trial.device import Counts, CytonPlayer, synthetic
 from gateway.trial.hospital import Hospital
 from gateway.trial.patients import items
-from gateway.trial.workshop import Workshop, free_port, workshop
+from gateway.trial.ports import free_port
+from gateway.trial.workshop import Workshop, workshop
 from gateway.verbs import address, tell
 from gateway.verbs.acquire import record
 from gateway.verbs.exams import start_exam, stop_exam

@@ -133,7 +133,7 @@ def _anybody(_: Echo) -> Iterator[str]:
 def _destination(to: Destination, apart: bool) -> Callable[[Echo], Iterator[str]]:
     def judge(answer: Echo) -> Iterator[str]:
         if not any(answer.accepted[uid] for uid in _STORED):
-            yield "it takes none of the classes of ECG: nothing could be stored there"
+            yield "it takes none of the waveform classes: nothing could be stored there"
         if to.policy == "commitment" and not apart:
             yield from _commitment(answer)
 

@@ -120,7 +120,9 @@ def proposal(peer: Peer, found: Found, pairs: Iterable[Pair]) -> None:
     tell.note(f"{len(found.instances)} instances, {size:.1f} MB, would be sent to {peer}")
     for kind, count in sorted(counted.items()):
         tell.note(f"  {count:>6} {kind}")
-    proposed = [f"{names.CLASSES.get(uid, uid)} in {names.syntax(syntax)}" for uid, syntax in pairs]
+    proposed = [
+        f"{names.CLASSES.get(uid) or names.IMAGES.get(uid, uid)} in {names.syntax(syntax)}" for uid, syntax in pairs
+    ]
     tell.note(f"{len(proposed)} presentation contexts would be proposed:")
     for words in proposed:
         tell.note(f"  {words}")
@@ -146,7 +148,8 @@ def _one(instance: InstanceRef, outcome: Outcome) -> dict[str, str]:
 
 
 def _kind(instance: InstanceRef) -> str:
-    named = names.CLASSES.get(instance.sop_class_uid, instance.sop_class_uid)
+    uid = instance.sop_class_uid
+    named = names.CLASSES.get(uid) or names.IMAGES.get(uid, uid)
     return f"{named} ({names.syntax(instance.transfer_syntax_uid)})"
 
 

@@ -9,18 +9,29 @@ from typing import Any
 from gateway import configuration
 from gateway.verbs import tell
 from gateway.verbs.media import lines as media_lines
-from gateway.verbs.overview import Overview, overview
+from gateway.verbs.overview import Light, Overview, overview
+
+_LOOK = 1.0  # seconds between two looks at a box that comes up
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--line", action="store_true", help="only the one line")
+    parser.add_argument(
+        "--settle", type=float, default=0.0, metavar="SECONDS", help="wait so long for what does not work (yet)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when all is well, 1 with findings, 3 when a process does not run."""
-    found = overview(configuration.load(args.config, adapters=False))
+    settings = configuration.load(args.config, adapters=False)
+    until = time.monotonic() + args.settle
+    while (found := overview(settings)).light is Light.FAILED and time.monotonic() < until:
+        time.sleep(_LOOK)
     if args.json:
         tell.as_json(found.as_json())
+    elif args.line:
+        print(found.words)
     else:
         print(found.words)
         for finding in found.findings:

@@ -1,7 +1,8 @@
 """``gateway support-bundle``: what support needs, without patient data.
 
-The bundle holds versions, the configuration (which never holds secrets), the processes' status, and a listing of
-the data folder: names, sizes and times only. Names are ids and UIDs; no file that names a patient is opened.
+The bundle holds versions, the configuration (which never holds secrets), the processes' status, what the journal has
+of them, and a listing of the data folder: names, sizes and times only. Names are ids and UIDs; no file that names a
+patient is opened. What is logged above DEBUG names none either; debug lines are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import os
 import platform
+import subprocess
 import sys
 import tarfile
 import time
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from gateway import configuration, local
 from gateway.errors import GatewayError, Misuse
+from gateway.journal import IDENTIFIER
 from gateway.settings import Settings
 from gateway.verbs import tell
 
@@ -50,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _parts(config: Path) -> Iterator[tuple[str, str]]:
     yield "versions.txt", "\n".join(_versions()) + "\n"
+    yield "journal.txt", _journal()
     try:
         settings = configuration.load(config)
     except GatewayError as error:
@@ -67,6 +71,18 @@ def _versions() -> Iterator[str]:
             yield f"{package} {version(package)}"
         except PackageNotFoundError:
             yield f"{package} missing"
+
+
+def _journal() -> str:
+    """The last lines of all processes, if this user may read them (root, and members of systemd-journal)."""
+    command = ["journalctl", f"--identifier={IDENTIFIER}", "--priority=info", f"--lines={MOST_LISTED}"]
+    try:
+        done = subprocess.run(
+            [*command, "--no-pager", "--output=short-iso"], check=False, capture_output=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"journalctl: {error}\n"
+    return (done.stdout + done.stderr).decode(errors="replace")
 
 
 def _statuses(settings: Settings) -> Iterator[tuple[str, object]]:

@@ -72,7 +72,8 @@ document.addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     if (button.dataset.post) {
-      say(words(await post(button.dataset.post, { name: button.dataset.name })));
+      const { name, takes } = button.dataset;
+      say(words(await post(button.dataset.post, { name, takes: takes || undefined })));
     } else {
       const said = await orders[button.dataset.do](button.dataset);
       say(said.exam && !said.words ? `Exam ${said.exam} is ${said.state}.` : words(said));

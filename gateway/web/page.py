@@ -65,7 +65,17 @@ def _findings(findings: Sequence[Finding]) -> str:
 def _devices(devices: Sequence[DeviceState]) -> str:
     rows = [(d.name, d.adapter, _doing(d), str((d.answer or {}).get("exam") or "-")) for d in devices]
     nothing = "No device is configured: add a [[device]] to the configuration file."
-    return table(("Device", "Adapter", "State", "Exam"), rows, nothing)
+    return table(("Device", "Adapter", "State", "Exam"), rows, nothing) + "".join(map(_triggers, devices))
+
+
+def _triggers(device: DeviceState) -> str:
+    """What a foot switch would do, for an image source: its stills and clips are taken while somebody looks."""
+    if device.answer is None or not device.answer.get("takes"):
+        return ""
+    words = {"": "Stop"} if device.recording else {"still": "Take a still", "clip": "Start a clip"}
+    does = {"post": "/device/trigger", "name": device.name}
+    buttons = " ".join(html.button(word, does | {"takes": takes}) for takes, word in words.items())
+    return f"<p>{escape(device.name)}: {buttons}</p>"
 
 
 def _doing(device: DeviceState) -> str:

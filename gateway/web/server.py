@@ -96,8 +96,16 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = CONNECTIONS
 
-    def __init__(self, host: str, port: int, routes: Mapping[str, Route], seconds: float = SECONDS) -> None:
-        address = loopback(host)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        routes: Mapping[str, Route],
+        seconds: float = SECONDS,
+        inherited: socket.socket | None = None,
+    ) -> None:
+        """``inherited``: a socket that listens already; host and port are then its own."""
+        address = loopback(inherited.getsockname()[0] if inherited is not None else host)
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.routes = routes
         self.seconds = seconds
@@ -106,7 +114,7 @@ class Server(socketserver.ThreadingTCPServer):
         self._lock = threading.Lock()
         self._deadlines: dict[socket.socket, float] = {}
         try:
-            super().__init__((address, port), Handler)
+            super().__init__((address, port), Handler, bind_and_activate=inherited is None)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise Fatal(
@@ -116,6 +124,9 @@ class Server(socketserver.ThreadingTCPServer):
             raise Retry(  # not Misuse: the address may come with the network, and systemd tries again
                 f"the console cannot listen on {address}:{port} ({error.strerror})", "does this box have that address?"
             ) from error
+        if inherited is not None:
+            self.socket.close()
+            self.socket, self.server_address = inherited, inherited.getsockname()
         self.port: int = self.server_address[1]
         names = {f"[{address}]" if ":" in address else address, "localhost"}
         self.hosts = {f"{name}:{self.port}" for name in names} | (names if self.port == 80 else set())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import eventually
 
 from gateway import configuration, exam, local, records
 from gateway.acquire.recorder import read_facts
@@ -90,19 +90,9 @@ def acquisition(settings):
     return lambda name: Acquisition(settings, name)
 
 
-def wait_for(condition, seconds: float = 20.0):
-    """The first true value of ``condition``; fails after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    pytest.fail("it never happened")
-
-
 @pytest.fixture
 def until():
-    return wait_for
+    return eventually
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from gateway.acquire.admission import FILES, LAST_ROOM, MIB, Room, refusal
 from gateway.acquire.footprint import expected, of_instance
 from gateway.acquire.limit import over
-from gateway.model import Channel, MultiplexGroup
-from gateway.settings import Device
+from gateway.device import Device
+from gateway.model import Channel, Kind, MultiplexGroup
 
 GROUP = MultiplexGroup("g", 500.0, tuple(Channel(name, "uV", 1.0) for name in ("I", "II", "V1", "V2")))
 DEVICE = Device(name="ecg1", adapter="simulated", derive_leads=False)
@@ -16,21 +16,21 @@ PLENTY = Room(1 << 40, 1 << 20)
 
 
 def test_the_estimate_covers_samples_bytes_as_received_and_instance(tmp_path) -> None:
-    without = expected([GROUP], 600.0, DEVICE, line=False)
+    without = expected(Kind.ECG, [GROUP], 600.0, DEVICE, line=False)
     samples = 600 * 500
     assert without.records >= samples * 4 * 4
-    assert expected([GROUP], 600.0, DEVICE, line=True).records >= 2 * samples * 4 * 4
-    assert without.instance == of_instance([GROUP], [samples], DEVICE) >= samples * 4 * 2
+    assert expected(Kind.ECG, [GROUP], 600.0, DEVICE, line=True).records >= 2 * samples * 4 * 4
+    assert without.instance == of_instance(Kind.ECG, [GROUP], [samples], DEVICE) >= samples * 4 * 2
 
 
 def test_added_leads_and_32_bit_samples_make_a_larger_instance() -> None:
     wide = Device(name="ecg1", adapter="simulated", iod="general-32")
-    assert of_instance([GROUP], [1000], wide) - of_instance([GROUP], [0], wide) == 1000 * 8 * 4
-    assert of_instance([GROUP], [1000], DEVICE) - of_instance([GROUP], [0], DEVICE) == 1000 * 4 * 2
+    assert of_instance(Kind.ECG, [GROUP], [1000], wide) - of_instance(Kind.ECG, [GROUP], [0], wide) == 1000 * 8 * 4
+    assert of_instance(Kind.ECG, [GROUP], [1000], DEVICE) - of_instance(Kind.ECG, [GROUP], [0], DEVICE) == 1000 * 4 * 2
 
 
 def test_words_say_how_much_is_free_how_much_must_be_and_for_what(tmp_path) -> None:
-    takes = expected([GROUP], 3600.0, DEVICE, line=True)
+    takes = expected(Kind.ECG, [GROUP], 3600.0, DEVICE, line=True)
     refused = refusal(Room(100 * MIB, None), tmp_path, 64, takes, waiting=20 * MIB)
     assert refused is not None
     assert f"100 MiB are free in {tmp_path}" in refused.message

@@ -106,8 +106,8 @@ def test_a_line_is_closed_while_it_is_read():
 
 
 def test_a_sync_that_takes_seconds_costs_no_sample(settings, port, acquisition, monkeypatch):
-    """At 20 times a Cyton's pace three seconds are half a megabyte: a hundred times what a pseudo-terminal keeps."""
-    counts, sync = synthetic(200), fsops.sync
+    """At four times a Cyton's pace three seconds are 99 kB: five times what a pseudo-terminal and the board keep."""
+    counts, sync = synthetic(60), fsops.sync
     begun, stalled = threading.Event(), threading.Event()
 
     def slow_once(descriptor, name):
@@ -117,11 +117,11 @@ def test_a_sync_that_takes_seconds_costs_no_sample(settings, port, acquisition, 
         sync(descriptor, name)
 
     monkeypatch.setattr("gateway.fsops.sync", slow_once)
-    with CytonPlayer(port, counts, speed=20, faults=Faults(impatient=True)):
+    with CytonPlayer(port, counts, speed=4, faults=Faults(impatient=True)):
         kept = acquisition(
-            capture.record(settings, "cyton", None, 80.0, lambda seconds: begun.set() if seconds > 1 else None)
+            capture.record(settings, "cyton", None, 16.0, lambda seconds: begun.set() if seconds > 1 else None)
         )
     assert stalled.is_set()
     assert not kept.gaps
-    assert len(kept.samples) >= 80 * 250
+    assert len(kept.samples) >= 16 * 250
     assert np.array_equal(kept.samples, counts[: len(kept.samples)])

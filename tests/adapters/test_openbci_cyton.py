@@ -180,7 +180,7 @@ def test_idle_it_takes_nothing_for_an_answer():
     assert list(decoder.feed(BANNER + ANSWERS + stream(range(9)), 1.0)) == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_drops_repeats_and_garbage_give_the_same_events_for_any_cut(data):
     numbers, line = 0, BANNER + ANSWERS + stream([0])

@@ -2,7 +2,7 @@
 
 It prints a table and judges nothing: no thresholds, no exit code. Name row modules to run only those::
 
-    python -m tests.bench [sending answers distance archive forwarding media wrapping startup processes recovering long]
+    python -m tests.bench [sending answers aborts distance archive forwarding media wrapping startup processes ...]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MODULES = (
     "startup",
     "sending",
     "answers",
+    "aborts",
     "distance",
     "archive",
     "forwarding",

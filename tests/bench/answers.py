@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecg_files import write_ecg
-from peers import free_port, running
+from peers import running
 
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.storing import store
+from gateway.trial.ports import free_port
 from tests.bench.measuring import NOT_INSTALLED, Row, program
 
 SENDS, FILES = 100_000, 100

@@ -12,10 +12,9 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from peers import free_port
-
 from gateway import local
 from gateway.settings import Settings
+from gateway.trial.ports import free_port
 from gateway.trial.workshop import Process, Workshop, workshop
 from tests.bench.measuring import Row, figure
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import spooling
-from peers import free_port
 
 from gateway import exam, local
 from gateway.acquire.recorder import read_facts
@@ -21,6 +20,7 @@ from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.spool import layout
 from gateway.spool.ledger import Ledger
+from gateway.trial.ports import free_port
 from gateway.trial.workshop import Workshop, workshop
 from tests.bench.measuring import Row, figure
 from tests.bench.one_wrap import resident

@@ -34,10 +34,13 @@ from gateway.spool.desk import Desk
 from gateway.spool.imports import Imports
 from gateway.spool.intake import Intake
 from gateway.step import ScheduledStep
+from gateway.transfer.calling import echo
 from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.committing.event_report import Report
 from gateway.transfer.delivering.courier import Courier
+from gateway.transfer.delivering.duty import Duty
+from gateway.transfer.delivering.transports import Transport
 from gateway.transfer.importing import Importer
 from gateway.transfer.media import hashes, reading
 from gateway.worklists import Worklist, keep_worklist
@@ -74,9 +77,8 @@ class Box(spooling.Box):
         ) -> Outcome:
             return told.pacs[peer.name].request(peer, transaction, refs, take, 0.0)
 
-        self.couriers = [
-            Courier(settings, d, self.ledger, when, self.rewrap, send, request) for d in settings.destinations
-        ]
+        by = Transport(send, request, echo.probe)
+        self.couriers = [Courier(Duty(settings, d, self.ledger, when, by), self.rewrap) for d in settings.destinations]
         self.imports = Imports(settings, self.ledger, when, lambda: self.recovery.done)
         self.desk = Desk(settings, self.ledger, when, self.rewrap, self.remake, lambda: None)
 

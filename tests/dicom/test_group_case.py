@@ -40,7 +40,7 @@ def referred(items: Any) -> list[tuple[str, str]]:
 
 
 def test_the_step_has_one_item_for_each_scheduled_step_and_names_their_studies() -> None:
-    step = create_dataset(group(), Box(ae_title="BOX"))
+    step = create_dataset(group(), Box(ae_title="BOX"), "ECG")
     one, two = step.ScheduledStepAttributesSequence
     assert (one.ScheduledProcedureStepID, two.ScheduledProcedureStepID) == ("SPS1", "SPS2")
     assert (one.AccessionNumber, two.AccessionNumber) == ("ACC1", "ACC2")

@@ -227,7 +227,7 @@ def test_pixels_that_were_cut_off_are_a_finding(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_damage_makes_the_check_crash(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(["ultrasound-frames", "photographic", "capture-words", "pdf"]), label="class")
     head = specimen(BY_KEY[key])

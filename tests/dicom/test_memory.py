@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from acquisitions import Recording, an_exam, heartbeat, settings_of
+from waveforms import TEN_TWENTY, group, noise
 
 from firmware_adapters.simulated import LEADS
 from gateway import interrupted, places
@@ -17,6 +18,7 @@ from gateway.dicom.plot import svg
 from gateway.dicom.wrap import wrap
 from gateway.dicom.writing import _File
 from gateway.events import Gap, Marker
+from gateway.model import Kind
 from gateway.service import Service
 from gateway.workers import WORKING
 
@@ -57,6 +59,16 @@ def test_as_many_gaps_and_markers_as_there_may_be_take_no_more_memory_either(tmp
         made.with_samples(BLOCK[:2])
         made.events += [Gap("1 packet lost", 1002.0, 2, 0.002), Marker("event button", 1002.0, 0, None)]
     assert grown(small, made.folder(tmp_path / "full")) < 32
+
+
+def test_an_eeg_of_half_an_hour_that_was_interrupted_twenty_times_takes_no_more_memory_either(tmp_path: Path) -> None:
+    small = recording_of(1, tmp_path / "small")
+    made = Recording(kind=Kind.EEG, groups=(group(256.0, TEN_TWENTY, "uV", 0.05, reference="A1"),))
+    piece = noise(256 * 92, len(TEN_TWENTY), 8_000_000)
+    for _ in range(20):
+        made.with_samples(piece)
+        made.events.append(Gap("cable unplugged", 1002.0, 256 * 10, 10.0))
+    assert grown(small, made.folder(tmp_path / "eeg")) < 12  # of 35 MB
 
 
 def test_of_many_parts_few_are_in_memory_at_a_time(tmp_path: Path, out: Path) -> None:

@@ -48,12 +48,12 @@ def closed(exam: Exam, status: str = "COMPLETED", reason: Code | None = None) ->
 
 @pytest.mark.parametrize("keyword", TYPE_1)
 def test_n_create_has_a_value_for_each_type_1_attribute(keyword: str) -> None:
-    assert not create_dataset(an_exam(), BOX)[keyword].is_empty
+    assert not create_dataset(an_exam(), BOX, "ECG")[keyword].is_empty
 
 
 @pytest.mark.parametrize("how", list(Attributed)[:3])
 def test_n_create_has_every_type_2_attribute_of_the_mapping_even_if_empty(how: Attributed) -> None:
-    step = create_dataset(an_exam(how, {}), BOX)
+    step = create_dataset(an_exam(how, {}), BOX, "ECG")
     for row in mapping.TABLE:
         for path, kind in row.mpps:
             if kind.startswith("2"):
@@ -62,7 +62,7 @@ def test_n_create_has_every_type_2_attribute_of_the_mapping_even_if_empty(how: A
 
 
 def test_n_create_of_a_scheduled_exam_repeats_what_was_scheduled() -> None:
-    step = create_dataset(an_exam(), BOX)
+    step = create_dataset(an_exam(), BOX, "ECG")
     (scheduled,) = step.ScheduledStepAttributesSequence
     assert scheduled.StudyInstanceUID == "1.2.3.4.5"
     assert (scheduled.AccessionNumber, scheduled.RequestedProcedureID) == ("ACC1", "RP1")
@@ -75,7 +75,7 @@ def test_n_create_of_a_scheduled_exam_repeats_what_was_scheduled() -> None:
 
 def test_n_create_of_an_unscheduled_exam_has_empty_ids_and_its_own_study() -> None:
     exam = an_exam(Attributed.EMERGENCY, {"00100010": ITEM["00100010"], "00100020": ITEM["00100020"]})
-    (scheduled,) = create_dataset(exam, BOX).ScheduledStepAttributesSequence
+    (scheduled,) = create_dataset(exam, BOX, "ECG").ScheduledStepAttributesSequence
     assert scheduled.StudyInstanceUID == exam.study_uid
     for keyword in ("AccessionNumber", "RequestedProcedureID", "ScheduledProcedureStepID"):
         assert scheduled[keyword].is_empty
@@ -84,8 +84,8 @@ def test_n_create_of_an_unscheduled_exam_has_empty_ids_and_its_own_study() -> No
 def test_whatever_n_set_sends_was_created() -> None:
     reason = Code("110514", "DCM", "Incorrect worklist entry selected")
     exam = an_exam(operator="Müller^Eva")
-    created = create_dataset(exam, BOX)
-    final = final_dataset(closed(exam, "DISCONTINUED", reason), [SERIES])
+    created = create_dataset(exam, BOX, "ECG")
+    final = final_dataset(closed(exam, "DISCONTINUED", reason), [SERIES], "ECG")
     assert {e.keyword for e in final} <= {e.keyword for e in created}
     assert created.PerformedProcedureStepDiscontinuationReasonCodeSequence == []
     assert created.PerformedSeriesSequence == []
@@ -93,11 +93,11 @@ def test_whatever_n_set_sends_was_created() -> None:
 
 @pytest.mark.parametrize("keyword", NEVER_SET)
 def test_n_set_never_sends_what_may_not_change(keyword: str) -> None:
-    assert keyword not in final_dataset(closed(an_exam()), [SERIES])
+    assert keyword not in final_dataset(closed(an_exam()), [SERIES], "ECG")
 
 
 def test_the_final_state_lists_waveforms_as_non_image_objects() -> None:
-    final = final_dataset(closed(an_exam()), [SERIES])
+    final = final_dataset(closed(an_exam()), [SERIES], "ECG")
     (series,) = final.PerformedSeriesSequence
     assert final.PerformedProcedureStepStatus == "COMPLETED"
     assert final.PerformedProcedureStepEndDate
@@ -109,7 +109,7 @@ def test_the_final_state_lists_waveforms_as_non_image_objects() -> None:
 
 
 def test_a_step_without_recordings_still_names_a_series() -> None:
-    (series,) = final_dataset(closed(an_exam()), []).PerformedSeriesSequence
+    (series,) = final_dataset(closed(an_exam()), [], "ECG").PerformedSeriesSequence
     assert series.SeriesInstanceUID
     assert series.ProtocolName
     assert series.ReferencedNonImageCompositeSOPInstanceSequence == []
@@ -117,27 +117,28 @@ def test_a_step_without_recordings_still_names_a_series() -> None:
 
 def test_a_discontinued_step_gives_its_reason() -> None:
     reason = Code("110514", "DCM", "Incorrect worklist entry selected")
-    final = final_dataset(closed(an_exam(), "DISCONTINUED", reason), [])
+    final = final_dataset(closed(an_exam(), "DISCONTINUED", reason), [], "ECG")
     assert final.PerformedProcedureStepDiscontinuationReasonCodeSequence[0].CodeValue == "110514"
 
 
 def test_both_messages_declare_the_same_character_set() -> None:
     exam = closed(an_exam(item=named({"Alphabetic": "山田^太郎"})))
-    sets = [d.get("SpecificCharacterSet") for d in (create_dataset(exam, BOX), final_dataset(exam, [SERIES]))]
+    made = create_dataset(exam, BOX, "ECG"), final_dataset(exam, [SERIES], "ECG")
+    sets = [d.get("SpecificCharacterSet") for d in made]
     assert sets == ["ISO_IR 192", "ISO_IR 192"]
 
 
 def test_an_open_exam_has_no_final_state() -> None:
     with pytest.raises(ValueError, match="still open"):
-        final_dataset(an_exam(), [])
+        final_dataset(an_exam(), [], "ECG")
 
 
 def test_nobodys_exam_is_not_reported() -> None:
     with pytest.raises(Held, match="belongs to nobody yet"):
-        create_dataset(an_exam(Attributed.NOBODY, {}), BOX)
+        create_dataset(an_exam(Attributed.NOBODY, {}), BOX, "ECG")
 
 
 def test_the_messages_are_encodable() -> None:
     exam = closed(an_exam(item=named({"Alphabetic": "Müller^Jörg"})))
-    for message in (create_dataset(exam, BOX), final_dataset(exam, [SERIES])):
+    for message in (create_dataset(exam, BOX, "ECG"), final_dataset(exam, [SERIES], "ECG")):
         assert Dataset.from_json(message.to_json()) == message

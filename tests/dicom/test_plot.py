@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from acquisitions import EIGHT, Recording, an_exam, heartbeat, named, settings_of
+from waveforms import CASES
 
 from gateway.dicom.plot import svg
 from gateway.dicom.wrap import wrap
@@ -122,3 +123,29 @@ def test_real_ecgs_of_other_makers_can_be_drawn(name: str) -> None:
     sheet = ElementTree.fromstring(svg(path))
     assert len(traces(sheet)) >= 13  # ECGToolkit declares 0 as padding, so its lines have breaks
     assert words(sheet).count("II") == 2
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_every_waveform_class_is_drawn_and_only_the_heart_in_millimetres_per_millivolt(
+    key: str, tmp_path: Path, out: Path
+) -> None:
+    case = CASES[key]
+    (made,) = wrap(case.recording().folder(tmp_path / "acq"), an_exam(), settings_of(tmp_path, **case.device), out)
+    sheet = ElementTree.fromstring(svg(Path(made.path)))
+    shown = case.groups[0].channels
+    heart = key == "electrophysiology"
+    assert any("10 mm/mV" in text for text in words(sheet)) == heart
+    assert sum(text.startswith("15 mm = ") for text in words(sheet)) == (0 if heart else len(shown))
+    pulses = [
+        line for line in lines(sheet) if len(line) == 6 and np.ptp(line[:, 1]) == 10.0 and np.ptp(line[:, 0]) == 11
+    ]
+    assert len(pulses) == (len(shown) if heart else 0)
+
+
+def test_an_eeg_fills_its_strips_and_the_sheet_says_by_how_much(tmp_path: Path, out: Path) -> None:
+    case = CASES["eeg"]
+    (made,) = wrap(case.recording().folder(tmp_path / "acq"), an_exam(), settings_of(tmp_path, **case.device), out)
+    sheet = ElementTree.fromstring(svg(Path(made.path)))
+    first = max(traces(sheet), key=len)
+    assert abs(np.ptp(first[:, 1]) - 15.0) < 0.1
+    assert "15 mm = 3.75e+05 uV" in words(sheet)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from orthanc import orthanc
-from peers import free_port, need
+from peers import need
 
 from gateway.trial import patients
+from gateway.trial.ports import free_port
 
 STAGES = (
     "worklist",

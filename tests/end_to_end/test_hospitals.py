@@ -13,7 +13,7 @@ from box import Box, box
 from dcmtk import storescp
 from dcmtk import worklist as wlmscpfs
 from orthanc import Orthanc, orthanc
-from peers import free_port, need
+from peers import need
 from pydicom import Dataset, dcmread
 
 from gateway.dicom import waveform
@@ -21,6 +21,7 @@ from gateway.transfer import part10
 from gateway.trial import patients, verdict
 from gateway.trial.device import Counts, synthetic, wfdb_counts
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 NAMES = {p.id: p.name for p in patients.PATIENTS}
 STEPS = {p.id: f"SPS{n:04}" for n, p in enumerate(patients.PATIENTS, 1)}

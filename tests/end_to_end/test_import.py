@@ -6,20 +6,20 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from importing import board_that_dies, tree
 from orthanc import Orthanc, orthanc
-from peers import free_port
 from transfer.media.samples import PDF, data_set, write
+from waiting import eventually
 
 from gateway import local
 from gateway.transfer import part10
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.storing import store
+from gateway.trial.ports import free_port
 from gateway.trial.workshop import Workshop, workshop
 
 CONFIGURATION = """
@@ -77,14 +77,14 @@ def gateway(shop: Workshop, *arguments: str) -> tuple[int, str, int]:
 
 
 def until_committed(shop: Workshop, number: int) -> None:
-    deadline = time.monotonic() + 60
-    found: dict[str, int] = {}
-    while time.monotonic() < deadline:
+    def destination() -> dict[str, int]:
         (found,) = local.ask(shop.runtime / "forward.sock", {"do": "status"})["destinations"]
-        if found.get("COMMITTED") == number:
-            return
-        time.sleep(0.1)
-    pytest.fail(f"{found} {shop.processes['forward'].log.read_text()[-2000:]}")
+        return dict(found)
+
+    eventually(
+        lambda: destination().get("COMMITTED") == number,
+        lambda: f"{destination()} {shop.processes['forward'].log.read_text()[-2000:]}",
+    )
 
 
 def test_orthanc_has_half_of_the_stick_and_gets_the_other_half_and_commits_itself_to_all(

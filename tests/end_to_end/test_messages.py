@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from dcmtk import storescp
 from ecg_files import write_ecg
-from peers import free_port
 
 from gateway.transfer import media
 from gateway.trial.device import CytonPlayer, Faults, synthetic
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 CONFIGURATION = """
 [gateway]

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,15 @@ import pytest
 from authority import Authority
 from dcmtk import dcmqrscp, storescp
 from orthanc import Orthanc, orthanc
-from peers import free_port
 from pydicom import Dataset, dcmread
 from spooling import CLOCK, record, somebodys_exam
+from waiting import eventually
 
 from gateway import configuration, exam, local
 from gateway.forward import Forward
 from gateway.service import Service
 from gateway.settings import Settings
+from gateway.trial.ports import free_port
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 TWELVE_LEAD, GENERAL_32 = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.840.10008.5.1.4.1.1.9.1.4"
@@ -107,14 +107,6 @@ class Ward:
         found = [ds for p in where.iterdir() if p.name != "index.dat" and (ds := dcmread(p)).SOPInstanceUID == uid]
         assert len(found) == 1, "once, and only once"
         return found[0]
-
-
-def eventually(what: Callable[[], Any], seconds: float = 60.0) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")

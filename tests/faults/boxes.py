@@ -6,17 +6,17 @@ import contextlib
 import dataclasses
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pydicom
-from peers import free_port
+from waiting import eventually
 
 from gateway import local
 from gateway.settings import Settings
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 from gateway.trial.reporting import Reporter
 from gateway.trial.workshop import Process, Workshop, workshop
 
@@ -49,15 +49,6 @@ retry_most = 1
 [console]
 port = {console}
 """
-
-
-def eventually(what: Callable[[], Any], seconds: float = 45.0) -> Any:
-    """The first true answer of ``what``; it is a failure only if it never comes."""
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, f"it never happened; the last answer was {found}"
-        time.sleep(0.05)
-    return found
 
 
 @dataclasses.dataclass

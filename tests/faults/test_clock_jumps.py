@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from faults.boxes import Box, box, eventually
+from faults.boxes import Box, box
 from faults.shim import Shim
+from waiting import eventually
 
 DAY = 86400.0
 YEARS = 5 * 365 * DAY

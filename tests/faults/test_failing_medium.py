@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.boxes import Box, box, eventually
+from faults.boxes import Box, box
 from faults.disks import disk
 from faults.shim import Shim
+from waiting import eventually
 
 from gateway import records
 

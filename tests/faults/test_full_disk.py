@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.boxes import Box, box, eventually
+from faults.boxes import Box, box
 from faults.disks import MIB, Disk, disk
+from waiting import eventually
 
 from gateway import records
 
@@ -112,7 +113,7 @@ def test_a_disk_full_of_unsent_instances_deletes_none_and_empties_itself_when_th
             here.record(exam, 250)
             here.say("capture-ecg1", do="stop")
             eventually(lambda n=n: here.say("forward", do="status")["queue"]["unfinished"] == n + 1)
-        eventually((here.data / "ballast").exists, 70)
+        eventually((here.data / "ballast").exists)
         small.fill()
         files = sorted((here.data / "instances").rglob("*.dcm"))
         code, said = here.command("acquire", "ecg1", "--seconds", "1")
@@ -124,7 +125,7 @@ def test_a_disk_full_of_unsent_instances_deletes_none_and_empties_itself_when_th
         assert len(files) == 3
         here.pacs_is_back()
         here.arrived(3)
-        eventually(lambda: not list((here.data / "instances").rglob("*.dcm")), 90)
+        eventually(lambda: not list((here.data / "instances").rglob("*.dcm")))
         assert not list((here.data / "acquisitions").glob("*/records"))
         code, said = here.command("acquire", "ecg1", "--seconds", "1")
         assert code == 4

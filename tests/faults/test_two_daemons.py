@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from faults.boxes import Box, box
-from peers import free_port
+
+from gateway.trial.ports import free_port
 
 
 @pytest.fixture

@@ -211,8 +211,8 @@ def one(chance: random.Random) -> None:
     chance.choice(SCENES)(chance, _instance)
 
 
-def a_file() -> InstanceRef:
-    """The smallest DICOM file that the sender takes; it lies in memory."""
+def a_file(more: int = 0) -> InstanceRef:
+    """The smallest DICOM file that the sender takes, and so many bytes ``more``; it lies in memory."""
     meta = b"".join(
         elements._element(tag, vr, value, EXPLICIT)
         for tag, vr, value in (
@@ -224,5 +224,5 @@ def a_file() -> InstanceRef:
     group = elements._element(0x0002_0000, b"UL", len(meta).to_bytes(4, "little"), EXPLICIT)
     data = elements._element(0x0008_0018, b"UI", elements._uid("1.2.3"), EXPLICIT)
     file = os.memfd_create("instance.dcm")
-    os.write(file, bytes(128) + b"DICM" + group + meta + data)
+    os.write(file, bytes(128) + b"DICM" + group + meta + data + bytes(more))
     return InstanceRef(CLASS, "1.2.3", EXPLICIT, f"/proc/self/fd/{file}")

@@ -20,7 +20,8 @@ from gateway import fsops, local
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.trial.patients import Patient, items
-from gateway.trial.workshop import free_port, workshop
+from gateway.trial.ports import free_port
+from gateway.trial.workshop import workshop
 from tests.soak import devices as played
 from tests.soak import evidence
 from tests.soak.book import Book

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spooling import CLOCK, DESTINATION, ITEM, Box, Pacs, record
 
 from gateway import configuration, exam
-from gateway.model import Attributed, InstanceRef
+from gateway.model import Attributed
 from gateway.settings import Settings
 from gateway.spool import instances, lanes
 from gateway.spool.deliveries import Due
@@ -20,10 +20,6 @@ from gateway.spool.ledger import Ledger
 from gateway.spool.states import Rank
 
 NOW = 1e6
-
-
-def due(uid: int) -> Due:
-    return Due(InstanceRef("1.2", str(uid), "1.2.1", "/", 10), None, "", "", "", 0, "stored")
 
 
 def uids(found: list[Due]) -> list[str]:
@@ -37,7 +33,7 @@ uniques = st.lists(st.integers(0, 60), unique=True, max_size=40)
 def test_every_fourth_place_is_the_backlogs_and_no_place_stays_empty(
     first: list[int], rest: list[int], most: int
 ) -> None:
-    found = uids(lanes.in_turn([due(u) for u in first], [due(u) for u in rest], most))
+    found = lanes.in_turn({str(u): str(u) for u in first}, {str(u): str(u) for u in rest}, most)
     assert len(found) == len(set(found)) == min(most, len({*first, *rest}))
     backlog = [str(u) for u in rest if u not in first]
     theirs = [u for u in found if u in backlog]

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from gateway.errors import Fatal, Misuse, Retry
 from gateway.spool import deliveries, instances, lanes, transactions
+from gateway.spool.deliveries import Taken
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import VERSION, Ledger
@@ -88,7 +89,7 @@ def test_a_change_within_a_change_is_a_part_of_it(ledger: Ledger) -> None:
 
 def test_adding_the_same_instances_again_changes_nothing(ledger: Ledger) -> None:
     instances.add(ledger, ORIGIN, [(described("1"), "aa")], WANTED, 1.0)
-    deliveries.stored(ledger, "1", "pacs", "aa", "0000", "done", 2.0)
+    deliveries.stored(ledger, "pacs", [Taken("1", "aa", "0000", "done", 2.0)])
     before = [tuple(r) for r in ledger.query("SELECT * FROM deliveries")]
     instances.add(ledger, ORIGIN, [(described("1"), "aa")], WANTED, 3.0)
     assert [tuple(r) for r in ledger.query("SELECT * FROM deliveries")] == before
@@ -119,7 +120,7 @@ def test_what_is_due_is_found_by_an_index_that_gives_the_order_too(ledger: Ledge
 
 def test_a_clock_that_jumped_back_does_not_bar_a_delivery(ledger: Ledger) -> None:
     instances.add(ledger, ORIGIN, [(described("1"), None)], WANTED, 1.0)
-    deliveries.postpone(ledger, "1", "pacs", 1e6 + 30, True, "", "busy", 1e6)
+    deliveries.postpone(ledger, ["1"], "pacs", 1e6 + 30, True, "", "busy", 1e6)
     due = [
         len(deliveries.due(ledger, Path("/"), deliveries.TO_SEND, "pacs", now, 600, 9)) for now in (1e6, 1e6 + 31, 5)
     ]
@@ -143,6 +144,7 @@ class Commitment(RuleBasedStateMachine):
         self.all: dict[str, list[str]] = {}
         self.reported: set[str] = set()
         self.asked_by: dict[str, str] = {}  # instance -> its last transaction, if it was asked for since it was sent
+        self.history: dict[str, set[str]] = {u: set() for u in self.uids}  # transactions from before the peer lost it
 
     def having(self, state: str) -> list[str]:
         return [u for u, s in self.model.items() if s == state]
@@ -150,7 +152,7 @@ class Commitment(RuleBasedStateMachine):
     @rule()
     def store(self) -> None:
         for uid in self.having("QUEUED"):
-            deliveries.stored(self.ledger, uid, "pacs", "aa", "", "", 1.0)
+            deliveries.stored(self.ledger, "pacs", [Taken(uid, "aa", "", "", 1.0)])
             self.model[uid] = "STORED"
 
     @precondition(lambda self: self.having("STORED"))
@@ -181,15 +183,18 @@ class Commitment(RuleBasedStateMachine):
         failed = dict.fromkeys(missing, Failure("missing", "0112", "gone"))
         assert transactions.report(self.ledger, transaction, committed, failed, 1.0, later)
         for uid in committed:
-            if self.model[uid] in ("STORED", "REQUESTED") and uid in self.asked_by:
+            mine = uid in self.asked_by and transaction not in self.history[uid]
+            if self.model[uid] in ("STORED", "REQUESTED") and mine:
                 self.model[uid] = "COMMITTED"
         late, twice = transaction not in self.open, transaction in self.reported
         for uid in missing if late else self.open.pop(transaction):
             mine = uid in self.asked_by if late else self.asked_by.get(uid) == transaction
+            mine = mine and transaction not in self.history[uid]
             if not twice and mine and self.model[uid] in ("STORED", "REQUESTED"):
                 self.model[uid] = "QUEUED" if uid in missing else "STORED"
                 if uid in missing:
                     del self.asked_by[uid]
+                    self.history[uid] = set(self.all)
         self.reported.add(transaction)
 
     @rule()
@@ -204,16 +209,14 @@ class Commitment(RuleBasedStateMachine):
 
 def test_reports_in_any_order_give_what_the_model_says(tmp_path: Path) -> None:
     Commitment.folder = tmp_path
-    few = hypothesis_settings(
-        max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    few = hypothesis_settings(max_examples=25, stateful_step_count=15, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Commitment, settings=few)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("how", ["time-out", "report"])
 def test_what_a_person_holds_stays_held_whatever_becomes_of_the_request(ledger: Ledger, how: str) -> None:
     instances.add(ledger, ORIGIN, [(described("1"), "aa")], WANTED, 1.0)
-    deliveries.stored(ledger, "1", "pacs", "aa", "", "", 1.0)
+    deliveries.stored(ledger, "pacs", [Taken("1", "aa", "", "", 1.0)])
     transactions.ask(ledger, "T", "pacs", ["1"], 1.0)
     deliveries.hold(ledger, "1", "pacs", "", "held by a person", 1.0)
     if how == "report":

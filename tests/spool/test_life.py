@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import Fatal
 from gateway.spool import deliveries, instances, settling, transactions
+from gateway.spool.deliveries import Taken
 from gateway.spool.instances import Origin, Wanted
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -61,7 +62,7 @@ class Life(RuleBasedStateMachine):
     @rule(name=where)
     def store(self, name: str) -> None:
         try:
-            deliveries.stored(self.ledger, "1", name, "aa", "", "", 1.0)
+            deliveries.stored(self.ledger, name, [Taken("1", "aa", "", "", 1.0)])
         except Fatal:
             assert self.state[name] != "QUEUED"
             return
@@ -164,7 +165,5 @@ class Life(RuleBasedStateMachine):
 
 def test_in_whatever_order_things_happen_nothing_goes_before_everybody_has_it(tmp_path: Path) -> None:
     Life.folder = tmp_path
-    few = hypothesis_settings(
-        max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    few = hypothesis_settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Life, settings=few)  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from gateway import configuration
 from gateway.destination import Destination
 from gateway.settings import Settings
 from gateway.spool import deliveries, instances, lanes, marks, settling, standing_in, transactions
-from gateway.spool.deliveries import TO_ASK
+from gateway.spool.deliveries import TO_ASK, Taken
 from gateway.spool.instances import Origin
 from gateway.spool.layout import Described
 from gateway.spool.ledger import Ledger
@@ -69,7 +69,7 @@ class Pair(RuleBasedStateMachine):
     def sent(self, name: str, uids: list[str]) -> None:
         for uid in uids:
             self.has[name].add(uid)
-            deliveries.stored(self.ledger, uid, name, "aa", "0000", "done", 1.0)
+            deliveries.stored(self.ledger, name, [Taken(uid, "aa", "0000", "done", 1.0)])
             if name == "other":
                 self.noted.add(uid)
 
@@ -186,7 +186,6 @@ def test_a_pair_gives_and_takes_back_in_any_order_and_nothing_is_lost_or_owed_tw
     few = hypothesis_settings(
         max_examples=25,
         stateful_step_count=25,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],  # each step syncs: to make a failure smaller takes longer than to read it
     )

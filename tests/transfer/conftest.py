@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from ecg_files import write_ecg
 from orthanc import Orthanc, orthanc
-from peers import free_port
 
 from gateway.model import InstanceRef
 from gateway.transfer.calling.peers import Peer
 from gateway.trial import patients
+from gateway.trial.ports import free_port
 
 # Orthanc's worklist plug-in re-encodes everything to ISO_IR 100: it gets only names within Latin 1.
 LATIN = tuple(p for p in patients.PATIENTS if p.charset in ((), ("ISO_IR 100",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,6 @@ import hostile
 import pytest
 from ecg_files import TWELVE_LEAD
 from hostile import Line
-from peers import free_port
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
@@ -22,6 +22,7 @@ from gateway.transfer.calling.outcomes import Failed, Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.storing import store
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[..., Peer]
@@ -77,6 +78,18 @@ def abort_instead_of_answer(line: Line) -> None:
 def hang_up_instead_of_answer(line: Line) -> None:
     line.accept()
     line.message()
+
+
+def hang_up_with_something_unread(line: Line) -> None:
+    """The peer's system sends a reset instead of an end then."""
+    line.accept()
+    line.connection.recv(1, socket.MSG_PEEK)
+
+
+def reset_instead_of_answer(line: Line) -> None:
+    line.accept()
+    line.message()
+    line.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def release_instead_of_answer(line: Line) -> None:
@@ -159,7 +172,9 @@ CASES: list[tuple[Script, str, str]] = [
     (abort_after_accept, "aborted-0-0", "aborted the association (its application)"),
     (abort_in_mid_data, "aborted-0-0", "aborted the association (its application)"),
     (abort_instead_of_answer, "aborted-2-6", "invalid PDU parameter value"),
-    (hang_up_instead_of_answer, "lost", "without a word during the association"),
+    (hang_up_instead_of_answer, "lost", "closed the connection without a word during the association"),
+    (hang_up_with_something_unread, "lost", "closed the connection without a word during the association"),
+    (reset_instead_of_answer, "lost", "closed the connection without a word during the association"),
     (release_instead_of_answer, "released", "before it was finished"),
     (never_answer, "silent", "says nothing"),
     (drip_the_answer, "silent", "says nothing"),

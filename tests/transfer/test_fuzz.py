@@ -14,14 +14,19 @@ from gateway.transfer.calling import requestor as product
 from gateway.transfer.committing.reception.call import Call
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.fuzz import listener, reception, requestor, running, worklist
+from tests.fuzz import listener, reception, requestor, running, secure, steps, worklist
 
-CORES = {"reception": reception.one, "requestor": requestor.one, "worklist": worklist.one}
+CORES = {"reception": reception.one, "requestor": requestor.one, "worklist": worklist.one, "steps": steps.one}
 
 
 @pytest.mark.parametrize("name", CORES)
 def test_four_hundred_hostile_inputs_crash_nothing_and_hang_nothing(name: str) -> None:
     counts = running.run(name, CORES[name], 400, seed=7)
+    assert (counts.crashes, counts.hangs) == (0, 0)
+
+
+def test_a_hundred_hostile_peers_under_tls_crash_nothing_and_hang_nothing() -> None:
+    counts = running.run("secure", secure.one, 100, seed=7)
     assert (counts.crashes, counts.hangs) == (0, 0)
 
 
@@ -83,6 +88,8 @@ def breaks(*_: object, **__: object) -> None:
         ("requestor", reader.Reader, "feed", hoards),
         ("requestor", product.Requestor, "_violated", breaks),
         ("requestor", dimse, "printable", str),
+        ("steps", dimse, "printable", str),
+        ("steps", product.Requestor, "_violated", breaks),
     ],
 )
 def test_the_fuzzers_notice_each_kind_of_defect(

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 import pytest
 from hostile import Line, event_report
 from listening import served
-from peers import free_port, need
+from peers import need
 
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
@@ -29,6 +29,7 @@ from gateway.transfer.committing.event_report import Report
 from gateway.transfer.committing.listener import Listener
 from gateway.transfer.committing.reception.admission import Limits
 from gateway.transfer.names import IMPLICIT, PUSH_MODEL, VERIFICATION
+from gateway.trial.ports import free_port
 
 LIMITS = Limits(associations=6, waiting=8, rate=1000.0, burst=1000, request=0.4, patience=0.4, closing=0.3)
 CONTEXTS = (Context(1, VERIFICATION, (IMPLICIT,)), Context(3, PUSH_MODEL, (IMPLICIT,)))

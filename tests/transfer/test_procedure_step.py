@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import hostile
 import pytest
-from peers import free_port
 from pydicom import Dataset
 
 from gateway.identifiers import new_uid
@@ -15,6 +14,7 @@ from gateway.transfer.association.dimse import Tag
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.ris import procedure_step
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 Call = Callable[..., Peer]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import free_port
 from pydicom.sr.codedict import codes
 from spooling import Box, Pacs, record
 
@@ -19,6 +18,7 @@ from gateway.transfer.ris.step_reporter import StepReporter
 from gateway.transfer.ris.worklist_poller import WorklistPoller
 from gateway.trial import patients
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 from gateway.verbs import identity
 
 HOUR = 3600.0

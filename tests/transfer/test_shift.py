@@ -35,7 +35,11 @@ class Two(Box):
             courier._send, courier.asking._request, courier._probe = pacs.send, pacs.request, probe(pacs)
             courier.pause._monotonic = clock.monotonic
         self.first, self.other = first, other
-        self.shifts: list[Shift] = shifts(self.couriers, self.ledger, clock)
+        self.rung = 0
+        self.shifts: list[Shift] = shifts(self.couriers, self.ledger, clock, self._ring)
+
+    def _ring(self) -> None:
+        self.rung += 1
 
     def later(self, seconds: float) -> None:
         """Both work as often as they like."""
@@ -132,6 +136,7 @@ def test_what_waits_for_one_that_is_down_for_long_goes_to_its_stand_in_and_is_ow
     assert box.shifts[0].words == "other stands in for it"
     assert len(box.other.committed) == 3
     assert survey.queue(box.ledger)["unfinished"] == 0
+    assert box.rung == 1  # the stand-in need not find it out by itself
     more(box, 1)  # a new one goes there without a delay
     box.later(1)
     assert len(box.other.committed) == 4

@@ -135,10 +135,10 @@ def test_a_step_whose_message_cannot_be_made_is_held_and_the_others_are_told(
     bad = exam.open_exam(settings.places, CLOCK, ("ecg1",), Attributed.MANUAL, ITEM | {"00100020": {"vr": "XX"}})
     broken, good = somebodys_exam(settings, "ecg2"), somebodys_exam(settings, "ecg3")
 
-    def failing(found: Exam, station: Any) -> Dataset:
+    def failing(found: Exam, station: Any, modality: str) -> Dataset:
         if found.exam == broken.exam:
             raise ZeroDivisionError
-        return create_dataset(found, station)
+        return create_dataset(found, station, modality)
 
     monkeypatch.setattr(step_reporter, "create_dataset", failing)
     assert told.turn() == ["create"]

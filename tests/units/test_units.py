@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import os
 import re
 import shutil
@@ -20,6 +22,8 @@ UNITS = Path(__file__).resolve().parents[2] / "systemd"
 SERVICES = sorted(p.name for p in UNITS.glob("*.service"))
 ROOT = "stick@.service"  # the one that mounts; all others run as the one user
 OTHERS = [name for name in SERVICES if name != ROOT]
+ONCE = ["gateway-check.service", "gateway-config.service"]  # they say something, and end
+PROCESSES = [name for name in OTHERS if name not in ONCE]
 MOST_EXPOSURE = dict.fromkeys(OTHERS, 2.0) | {ROOT: 4.2}  # it may not have a mount name space of its own
 PACKAGES = "systemd,systemd-sysv,python3,python3-systemd,iproute2"
 
@@ -34,12 +38,14 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_there_is_one_unit_for_each_process() -> None:
-    assert SERVICES == ["capture@.service", "console.service", "forward.service", "stick@.service"]
+    assert sorted({*SERVICES} - {*ONCE}) == ["capture@.service", "console.service", "forward.service", "stick@.service"]
 
 
 @pytest.mark.parametrize("unit", SERVICES, indirect=True)
 def test_systemd_understands_every_line(unit: Path) -> None:
-    done = subprocess.run([need("systemd-analyze"), "verify", unit], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [need("systemd-analyze"), "verify", "--man=no", unit], check=False, capture_output=True, text=True
+    )
     ours = [line for line in done.stderr.splitlines() if unit.name in line]
     assert (done.returncode, ours) == (0, []), done.stderr
 
@@ -55,7 +61,7 @@ def test_exposure_is_small(unit: Path) -> None:
     assert float(exposure[1]) <= most, said
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", PROCESSES)
 def test_every_unit_is_watched_runs_as_the_one_user_and_never_gives_up(name: str) -> None:
     text = (UNITS / name).read_text()
     verb = name.split("@", maxsplit=1)[0].removesuffix(".service")
@@ -111,6 +117,65 @@ def test_udev_wants_it_for_usb_and_cards_only_and_after_it_knows_what_is_on_them
     assert 'ENV{ID_BUS}=="usb"' in wants[0]
     assert 'ATTRS{type}=="SD"' in wants[1]
     assert "ENV{ID_FS_USAGE}!=" in rules
+
+
+@pytest.mark.parametrize("name", ["console.socket", "gateway.target", "gateway-config.path"])
+def test_systemd_understands_socket_and_target(name: str, tmp_path: Path) -> None:
+    for path in (p for p in UNITS.iterdir() if p.suffix in {".service", ".socket", ".target", ".path"}):
+        (tmp_path / path.name).write_text(path.read_text().replace("/usr/bin/gateway", "/bin/true"))
+    command = [need("systemd-analyze"), "verify", "--man=no", tmp_path / name]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if name in line]) == (0, []), done.stderr
+
+
+def generated(tmp_path: Path, text: str) -> Path:
+    """What the generator makes of a configuration."""
+    path = UNITS / "generator" / "modality-gateway"
+    loader = importlib.machinery.SourceFileLoader("generator", str(path))
+    spec = importlib.util.spec_from_loader("generator", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    (tmp_path / "gateway.toml").write_text(text)
+    (tmp_path / "units").mkdir()
+    module.main(tmp_path / "units", tmp_path / "gateway.toml")
+    return tmp_path / "units"
+
+
+def test_each_device_of_the_configuration_gets_its_capture(tmp_path: Path) -> None:
+    made = generated(tmp_path, '[[device]]\nname = "ecg1"\n[[device]]\nname = "a-b_2"\n[[device]]\nname = "../x"\n')
+    wants = {path.name: str(path.readlink()) for path in (made / "gateway.target.wants").iterdir()}
+    template = "/usr/lib/systemd/system/capture@.service"
+    assert wants == {"capture@ecg1.service": template, "capture@a-b_2.service": template}
+
+
+@pytest.mark.parametrize(
+    ("text", "listens"),
+    [
+        ('host = "127.0.0.1"\nport = 8105', "127.0.0.1:8105"),
+        ("port = 8105", "127.0.0.1:8105"),
+        ('host = "::1"\nport = 9', "[::1]:9"),
+        ('host = "0.0.0.0"\nport = 9', ""),  # the console itself refuses it with words
+        ('port = "many"', ""),
+    ],
+)
+def test_the_page_listens_where_the_configuration_says_and_never_for_others(
+    tmp_path: Path, text: str, listens: str
+) -> None:
+    made = generated(tmp_path, f"[console]\n{text}\n")
+    path = made / "console.socket.d" / "50-configuration.conf"
+    said = path.read_text() if path.exists() else ""
+    assert said == (f"[Socket]\nListenStream=\nListenStream={listens}\n" if listens else "")
+
+
+def test_a_page_that_is_turned_off_has_no_socket(tmp_path: Path) -> None:
+    assert generated(tmp_path, "[console]\nport = 0\n").joinpath("console.socket").readlink() == Path("/dev/null")
+
+
+@pytest.mark.parametrize("text", ["[[device", "device = 3", "[console]\nport = []\n[[device]]\nname = 4\n"])
+def test_a_wrong_configuration_does_not_stop_the_boot(tmp_path: Path, text: str) -> None:
+    made = generated(tmp_path, text)
+    assert not (made / "gateway.target.wants").exists()
 
 
 def test_the_sample_configuration_is_valid_and_so_is_what_it_has_commented_out() -> None:

@@ -14,7 +14,7 @@ import pytest
 from gateway import cli, configuration
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
-from gateway.trial.workshop import free_port
+from gateway.trial.ports import free_port
 from gateway.worklists import Worklist, keep_worklist
 
 

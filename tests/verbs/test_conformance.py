@@ -20,7 +20,7 @@ from ecg_files import write_ecg
 from listening import served
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.sop_class import (
     ModalityPerformedProcedureStep,
     ModalityWorklistInformationFind,
@@ -36,7 +36,7 @@ from gateway.identifiers import new_uid
 from gateway.model import InstanceRef
 from gateway.settings import Box
 from gateway.settings import Listener as ListenerSettings
-from gateway.transfer import media
+from gateway.transfer import media, part10
 from gateway.transfer.association import dimse
 from gateway.transfer.calling import echo
 from gateway.transfer.calling.outcomes import Outcome
@@ -49,7 +49,7 @@ from gateway.transfer.storing import store
 
 TESTS = Path(__file__).resolve().parents[1]
 Tables = dict[str, list[dict[str, str]]]
-BEGUN = create_dataset(an_exam(), Box())
+BEGUN = create_dataset(an_exam(), Box(), "ECG")
 FOLLOWS = {
     "It is done.": "done",
     "It is done; the warning is kept and shown.": "warned",
@@ -104,7 +104,7 @@ def witness() -> Iterator[Witness]:
     classes = [c.abstract_syntax for c in AllStoragePresentationContexts]
     classes += [Verification, ModalityWorklistInformationFind, ModalityPerformedProcedureStep]
     for uid in classes:
-        ae.add_supported_context(uid)
+        ae.add_supported_context(uid, ALL_TRANSFER_SYNTAXES)
     ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
     handlers = [
         (evt.EVT_REQUESTED, seen.requested),
@@ -121,6 +121,15 @@ def witness() -> Iterator[Witness]:
 
 def _stored(folder: Path, classes: list[str]) -> list[InstanceRef]:
     return [write_ecg(folder, sop_class_uid=uid) for uid in classes]
+
+
+def _coded(folder: Path, sop_class_uid: str, syntax: str) -> InstanceRef:
+    """An instance that says of itself that it has this transfer syntax; there are no pixels in it."""
+    made = write_ecg(folder, samples=2, sop_class_uid=sop_class_uid)
+    dataset = dcmread(made.path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(made.path)
+    return part10.instance(Path(made.path))
 
 
 def _query(peer: Peer, _folder: Path) -> None:
@@ -164,7 +173,9 @@ def test_to_store_what_the_box_makes_is_proposed_as_the_statement_says(
     witness: Witness, statement: Tables, tmp_path: Path
 ) -> None:
     said = contexts(statement["Proposed presentation contexts: store instances"])
-    instances = _stored(tmp_path / "ecg", sorted({uid for uid, _ in said}))
+    named = {row["UID"]: row for row in statement["SOP classes that are written"]}
+    assert named.keys() == {uid for uid, _ in said}
+    instances = [_coded(tmp_path / "ecg", *pair) for pair in sorted(said) if pair[1] != "1.2.840.10008.1.2"]
     assert all(o.good for _, o in store.send(witness.peer(str(tmp_path)), instances))
     assert witness.contexts == said
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from authority import Authority
 from dcmtk import storescp
-from peers import free_port
 
 from gateway import cli
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 DESTINATION = '[[destination]]\nname = "{}"\nae_title = "HOSPITAL"\nhost = "127.0.0.1"\nport = {}\n{}\n'
 RIS = '[[ris]]\nname = "{}"\nae_title = "HOSPITAL"\nhost = "127.0.0.1"\nport = {}\n{}\n'

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dcmtk import storescp
-from peers import free_port
 from spooling import DESTINATION, record, somebodys_exam
+from waiting import eventually
 
 from gateway import cli, configuration, local
 from gateway.forward import Forward
 from gateway.service import Service
 from gateway.settings import Settings
+from gateway.trial.ports import free_port
 
 
 @pytest.fixture
@@ -47,14 +47,16 @@ def queue(config: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
 
 def deliveries(settings: Settings, exam: str) -> list[dict[str, Any]]:
     """When the one PACS has all and the other was tried."""
-    socket, until = settings.places.socket("forward"), time.monotonic() + 30
-    while time.monotonic() < until:
-        found: list[dict[str, Any]] = local.ask(socket, {"do": "exam", "exam": exam})["deliveries"]
+
+    def done() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = local.ask(settings.places.socket("forward"), {"do": "exam", "exam": exam})[
+            "deliveries"
+        ]
         here = [row["state"] == "STORED" for row in found if row["destination"] == "here"]
-        if here and all(here) and all(row["words"] for row in found):
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"it never happened: {found}")
+        return found if here and all(here) and all(row["words"] for row in found) else []
+
+    found: list[dict[str, Any]] = eventually(done)
+    return found
 
 
 def test_the_list_says_how_old_it_is_when_it_is_tried_again_and_why(

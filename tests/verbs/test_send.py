@@ -18,11 +18,12 @@ from authority import Authority
 from dcmtk import storescp
 from ecg_files import GENERAL_32, write_ecg
 from hostile import Line
-from peers import free_port, need
+from peers import need
 from pydicom import dcmread
 
 from gateway import cli
 from gateway.trial.hospital import Hospital
+from gateway.trial.ports import free_port
 
 IMPLICIT = "1.2.840.10008.1.2"
 

@@ -9,12 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.vm import sticks
+from tests.vm import frames, frames_cost, sticks
 from tests.vm.machine import Refused
 from tests.vm.rootfs import NoMachine
 from tests.vm.ward import Ward, Wrong
 
-GROUPS = {"sticks": sticks.CASES}
+GROUPS = {"sticks": sticks.CASES, "frames": frames.CASES, "cost": frames_cost.CASES}
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 BUILD = Path(__file__).resolve().parents[2] / "build" / "vm"
 PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "linux-image-amd64"),
-    *("python3", "python3-systemd", "dosfstools"),
+    *("python3", "python3-systemd", "dosfstools", "v4l-utils"),
 )
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 # A small initrd: only what mounts the root. Written before the kernel's package makes it.

@@ -142,8 +142,11 @@ class Ward:
             raise Wrong(f"gateway {' '.join(argv)} ended with {code}: {said}")
         return said
 
-    def journal(self) -> str:
-        command = ("journalctl", "-o", "cat", "--no-pager", "-n", "40", "-u", "forward", "-u", "stick@*")
+    def journal(self, *units: str) -> str:
+        """Its last lines, of these units or of those that sticks concern."""
+        command = ["journalctl", "-o", "cat", "--no-pager", "-n", "40"]
+        for unit in units or ("forward", "stick@*"):
+            command += ["-u", unit]
         return self.machine.run(*command, seconds=PATIENCE)[1]
 
     def _boot(self) -> Machine:

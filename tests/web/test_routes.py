@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import free_port
 from web.conftest import item
 
 from gateway import exam, local
 from gateway.clock import Clock
 from gateway.model import Attributed
 from gateway.settings import Settings
+from gateway.trial.ports import free_port
 from gateway.verbs.overview import Overview, Patients
 from gateway.web.page import page
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,3 +161,26 @@ def test_a_bug_behind_a_route_is_answered_and_logged_without_its_data(caplog: py
     assert b"Doe" not in answer
     errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.INFO]
     assert errors == ["the console failed on /: ValueError; -v shows where"]
+
+
+ACTIVATED = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execv(sys.executable, [sys.executable, "-m", "gateway", *sys.argv[2:]])
+"""
+
+
+def test_a_socket_that_systemd_bound_is_taken_over(config: Path) -> None:
+    """As sd_listen_fds(3) has it: whoever called before the process was there is answered by it."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port, number = bound.getsockname()[1], bound.fileno()
+        command = [sys.executable, "-c", ACTIVATED, str(number), "--config", str(config), "console"]
+        with subprocess.Popen(command, pass_fds=(number,), stderr=subprocess.PIPE, text=True) as console:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/status.json", timeout=90) as answer:
+                    assert b'"light"' in answer.read()
+            finally:
+                console.terminate()
+                _out, said = console.communicate(timeout=60)
+    assert f"the page is at http://127.0.0.1:{port}/" in said

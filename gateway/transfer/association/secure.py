@@ -24,17 +24,22 @@ class SecureConnection(Connection):
             self._tls = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
             self._socket = self._tls  # it took over the descriptor
             self._shake_hands()
+            # Kept here: the peer may have ended the association, and with it all of this, in the piece that accepts it.
+            self._version, self._certificate = self._tls.version(), self._tls.getpeercert(binary_form=True) or b""
         except BaseException:
             self._socket.close()
             raise
 
     def describe(self) -> str:
-        ends = certificate.day(certificate.ends(self.certificate()))
-        return f"{self._tls.version()}, its certificate is valid until {ends}"
+        try:
+            ends = certificate.day(certificate.ends(self._certificate))
+        except ValueError:
+            return f"{self._version}, nobody can say until when its certificate is valid"
+        return f"{self._version}, its certificate is valid until {ends}"
 
     def certificate(self) -> bytes:
         """The peer's, in DER."""
-        return self._tls.getpeercert(binary_form=True) or b""
+        return self._certificate
 
     def receive(self) -> bytes | None:
         self._listened = True

@@ -224,6 +224,10 @@ def silent(peer: Peer, when: str) -> Outcome:
 
 
 def lost(peer: Peer, when: str) -> Outcome:
+    """It closed the connection: whether that comes as an end, a reset or a broken pipe is chance.
+
+    Its system sends a reset if anything of ours was not read yet, or comes later.
+    """
     return Outcome("retry", "lost", f"{peer} closed the connection without a word {when}; {_hint(peer, when)}")
 
 
@@ -243,13 +247,13 @@ NETWORK: dict[int, tuple[str, str]] = {
     errno.EHOSTUNREACH: ("unreachable", "no route to the host; is the network plugged in, and is the address right?"),
     errno.ENETUNREACH: ("unreachable", "the network is not reachable; is the cable plugged in?"),
     errno.ETIMEDOUT: ("silent", "the host does not answer; is it switched on, and does a firewall let DICOM through?"),
-    errno.ECONNRESET: ("lost", "the peer dropped the connection; {hint}"),
-    errno.EPIPE: ("lost", "the peer dropped the connection; {hint}"),
 }
 
 
 def unreachable(peer: Peer, error: OSError, when: str) -> Outcome:
     """What the operating system says of a connection."""
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return lost(peer, when)
     reason = getattr(error, "reason", None)
     if reason is not None and hasattr(error, "library"):  # an ssl.SSLError; ssl is not loaded for its name only
         code, words = tls_failures.told(
@@ -264,4 +268,4 @@ def unreachable(peer: Peer, error: OSError, when: str) -> Outcome:
         code, words = "no-such-host", f"the name {peer.host} is not known; check it, and the name server"
     else:
         code, words = "network", error.strerror or str(error)
-    return Outcome("retry", code, f"{peer} cannot be reached {when}: {words.replace('{hint}', _hint(peer, when))}")
+    return Outcome("retry", code, f"{peer} cannot be reached {when}: {words}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway import fields
 from gateway.destination import Destination
 from gateway.errors import Misuse
+from gateway.repository import Repository
 from gateway.settings import Box, Ris
 from gateway.transfer.association.pdu import Identity
 from gateway.transfer.calling.throttle import Throttle
@@ -125,7 +126,16 @@ def _identity(to: Destination) -> Identity:
         ) from error
 
 
-def _file(to: Destination, what: str, text: str) -> str:
+def repository(box: Box, to: Repository) -> Peer:
+    """The hospital's audit repository; always TLS."""
+    key = _file(to, "key", to.key) or _file(to, "certificate", to.certificate)
+    files = _file(to, "ca", to.ca), _file(to, "certificate", to.certificate), key
+    return Peer(
+        to.name, "AUDIT", to.host, to.port, box.ae_title, to.timeout, security=Security(*files, to.certificate_name)
+    )
+
+
+def _file(to: Destination | Repository, what: str, text: str) -> str:
     """The path that a setting names: itself, or one of the credentials that systemd has brought (systemd.exec(5))."""
     if not text or text.startswith("/"):
         return text

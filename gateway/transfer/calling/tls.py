@@ -89,7 +89,9 @@ def _no_pass_phrase() -> str:
 
 
 def _unusable(peer: Peer, words: str) -> Failed:
-    return Failed(Outcome("retry", "tls-own-files", f"{peer} is not called: {words}; correct [[destination]]"))
+    return Failed(
+        Outcome("retry", "tls-own-files", f"{peer} is not called: {words}; correct what the configuration names")
+    )
 
 
 def _warn(what: str, der: bytes) -> None:

@@ -9,43 +9,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from gateway.clock import Clock
-from gateway.destination import Destination
 from gateway.errors import GatewayError, Held
 from gateway.identifiers import new_uid
-from gateway.settings import Settings
-from gateway.spool import backoff, transactions
+from gateway.spool import transactions
 from gateway.spool.deliveries import Due
-from gateway.spool.ledger import Ledger
 from gateway.transfer.calling import peers
 from gateway.transfer.calling.outcomes import PEERS_OWN, Failed, Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.committing import reports
 from gateway.transfer.committing.event_report import Answer, Report
+from gateway.transfer.delivering.duty import Duty
 from gateway.transfer.delivering.lingering import Lingering
-from gateway.transfer.delivering.transports import Look, Request
 
 log = logging.getLogger(__name__)
 _RESTARTED = "asked again after a restart"
 
 
 class Asking:
-    def __init__(
-        self,
-        settings: Settings,
-        destination: Destination,
-        ledger: Ledger,
-        clock: Clock,
-        request: Request,
-        look: Look | None = None,
-    ) -> None:
-        self._settings = settings
-        self._destination = destination
-        self._ledger = ledger
-        self._clock = clock
-        self._request = request
-        self._look = look
-        self._lingering = Lingering(destination.timeout)
+    def __init__(self, duty: Duty) -> None:
+        self._duty = duty
+        self._settings = duty.settings
+        self._destination = duty.destination
+        self._ledger = duty.ledger
+        self._clock = duty.clock
+        self._request = duty.by.request
+        self._look = duty.by.look
+        self._lingering = Lingering(duty.destination.timeout)
         self._started = False
 
     def look_after(self, beat: Callable[[], None]) -> Outcome | None:
@@ -77,7 +66,7 @@ class Asking:
         patience = self._destination.commitment_timeout if started else 0
         for transaction in transactions.overdue(self._ledger, name, self._clock.wall(), patience):
             words = f"no commitment report within {patience} s; asked again" if started else _RESTARTED
-            later = self._later if started else _at_once
+            later = self._duty.later if started else _at_once
             if started:
                 waits = self._lingering.in_vain()
                 log.warning(
@@ -104,7 +93,7 @@ class Asking:
             return True
         splits = outcome.kind == "hold" and outcome.code not in PEERS_OWN and len(found) > 1
         held = outcome.words if outcome.kind == "hold" and not splits else None
-        transactions.give_up(self._ledger, transaction, outcome.words, self._clock.wall(), self._later, held)
+        transactions.give_up(self._ledger, transaction, outcome.words, self._clock.wall(), self._duty.later, held)
         level = logging.ERROR if held else logging.WARNING
         how = f"; {len(found)} instances are asked for again in halves, to see which it is" if splits else ""
         log.log(level, "%s did not take the commitment request: %s%s", name, outcome.words, how)
@@ -146,10 +135,6 @@ class Asking:
 
     def _take(self, report: Report, peer: Peer) -> Answer:
         return reports.take(self._ledger, self._settings, self._clock, report, peer.title)
-
-    def _later(self, attempts: int) -> float:
-        to = self._destination
-        return self._clock.wall() + backoff.wait(attempts, to.retry_first, to.retry_most)
 
 
 def _at_once(_attempts: int) -> float:

@@ -8,30 +8,26 @@ ledger. A refusal concerns one instance and is held; a peer that does not answer
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
-from gateway.clock import Clock
-from gateway.destination import Destination
 from gateway.errors import Fatal, GatewayError, Held
 from gateway.model import InstanceRef
-from gateway.settings import Settings
-from gateway.spool import backoff, deliveries, lanes, offers, unharmed
-from gateway.spool.deliveries import TO_ASK, Due
-from gateway.spool.ledger import Ledger
+from gateway.spool import audit, backoff, deliveries, lanes, offers, unharmed
+from gateway.spool.deliveries import TO_ASK, Due, Taken
 from gateway.transfer.calling import peers
 from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.calling.throttle import Throttle
 from gateway.transfer.delivering.asking import Asking
 from gateway.transfer.delivering.caution import Caution
-from gateway.transfer.delivering.transports import Look, Probe, Request, Send, transport
+from gateway.transfer.delivering.duty import Duty
+from gateway.transfer.delivering.pace import Pace
 
 log = logging.getLogger(__name__)
-_BATCH = 32  # instances on one association: so many outcomes are outstanding at most
-_BATCH_BYTES = 256 << 20  # and so many bytes, but at least one: what is urgent does not wait for more
-_BATCH_TIME = 30.0  # seconds, where the bandwidth is capped
 _ASK_AT_MOST = 1000  # instances in one N-ACTION, where all of an exam are asked for at once
 _TOGETHER = 0.5  # seconds of answers that go into the ledger with one sync, which takes longer than to send ten of them
 _IDLE = 5.0  # seconds between two looks at the ledger, if nobody rings
+_OF_THE_FILE = ("file-damaged", "file-unreadable")
 
 Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destination, who, beat -> the IOD it is now
 
@@ -39,34 +35,23 @@ Rewrap = Callable[[str, str, str, Callable[[], None]], str]  # instance, destina
 class Courier:
     """Owned by one thread, which calls :meth:`turn` over and over. ``rewrap`` is the spool's, bound to its wrapper."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        destination: Destination,
-        ledger: Ledger,
-        clock: Clock,
-        rewrap: Rewrap,
-        send: Send | None = None,
-        request: Request | None = None,
-        probe: Probe | None = None,
-        look: Look | None = None,
-    ) -> None:
-        self._settings = settings
-        self.destination = destination
-        self._ledger = ledger
-        self._clock = clock
+    def __init__(self, duty: Duty, rewrap: Rewrap) -> None:
+        self._duty = duty
+        self._settings = duty.settings
+        self.destination = duty.destination
+        self._ledger = duty.ledger
+        self._clock = duty.clock
         self._rewrap = rewrap
-        usual = transport(bool(destination.url))
-        self._send = send or usual.send
-        self._probe = probe or usual.probe
-        look = look if send else usual.look
-        self.asking = Asking(settings, destination, ledger, clock, request or usual.request, look)
-        rate = destination.bandwidth * 1000  # bytes per second
+        self._send = duty.by.send
+        self._probe = duty.by.probe
+        self.asking = Asking(duty)
+        rate = duty.destination.bandwidth * 1000  # bytes per second
         self._throttle = Throttle(rate) if rate else None
-        self._batch_bytes = min(_BATCH_BYTES, int(rate * _BATCH_TIME) or _BATCH_BYTES)
-        self.pause = backoff.Pause(destination.retry_first, destination.retry_most, clock.monotonic)
+        self._pace = Pace(rate)
+        self.pause = backoff.Pause(duty.destination.retry_first, duty.destination.retry_most, duty.clock.monotonic)
         self._caution = Caution(self.pause)
-        self._taken: list[tuple[str, str, str, str, str, float, str | None]] = []  # what deliveries.stored() is told
+        self.failures: Counter[str] = Counter()  # calls that failed since the start, by the outcome's code
+        self._taken: list[Taken] = []
         self._noted = 0.0  # monotonic
         self.words = "not tried yet"  # for people: how it went the last time
         self.answers: bool | None = None
@@ -77,14 +62,16 @@ class Courier:
             return min(left, _IDLE)
         if (unanswered := self.asking.look_after(beat)) is not None:
             self._judge(False, unanswered, {})
-            return _IDLE
+            return min(self.pause.left(), _IDLE)
         self.asking.again()
         try:
             more = self._send_due(lambda: self._alive(beat))
         finally:
             self._note_taken()
         more = self._ask_due(beat) or more
-        return 0.0 if more and not self.pause.left() else _IDLE
+        if (left := self.pause.left()) > 0:
+            return min(left, _IDLE)
+        return 0.0 if more else _IDLE
 
     def probe(self) -> None:
         """Ask one that does not answer whether it does now, if it was left alone for long enough."""
@@ -104,7 +91,7 @@ class Courier:
         """Send one batch; True if there may be more."""
         name, longest, data = self.destination.name, self.destination.retry_most, self._settings.box.data
         now = self._clock.wall()
-        found, more = lanes.next_batch(self._ledger, data, name, now, longest, _BATCH, self._batch_bytes)
+        found, more = lanes.next_batch(self._ledger, data, name, now, longest, self._pace.most, self._pace.most_bytes)
         batch = {d.instance.sop_instance_uid: (d, hashed) for d in found if (hashed := self._hash(d, beat)) is not None}
         allowed = offers.offer(self._ledger, batch, self.destination.name) if batch else frozenset()
         batch = {uid: one for uid, one in batch.items() if uid in allowed}
@@ -112,45 +99,58 @@ class Courier:
             return bool(found)
         peer = peers.destination(self._settings.box, self.destination, self._throttle)
         peer = self._caution.approach(peer)
-        worked, broken, begun = 0, None, set[str]()
+        worked, broken, begun, untried = 0, None, set[str](), list[str]()
         failed: dict[str, Outcome] = {}
 
         def progress(instance: InstanceRef, _sent: int) -> None:
             begun.add(instance.sop_instance_uid)
             beat()
 
+        began = self._clock.monotonic()
         for reference, outcome in self._send(peer, [d.instance for d, _ in batch.values()], progress):
             beat()
             one, hashed = batch[reference.sop_instance_uid]
             if outcome.kind == "retry":
                 # A broken association gives one and the same outcome to the instance on its way and to all behind it,
                 # which were not tried: the one that may have broken it must not bar the way of the others.
-                if counts := outcome is not broken:
+                if outcome is not broken:
                     failed[reference.sop_instance_uid] = outcome
-                self._postpone(one, outcome, counts)
+                    self._postpone(one, outcome)
+                else:
+                    untried.append(reference.sop_instance_uid)
                 broken = outcome
             else:
                 worked += 1
                 self._settle(one, hashed, outcome, beat)
+        if broken is None:
+            self._pace.went(worked, self._clock.monotonic() - began)
+        else:
+            self._pace.broke()
+            self._wait(untried, broken, 0.0, counts=False)
         self._judge(bool(worked), broken, {uid: o for uid, o in failed.items() if uid in begun})
         return more or (broken is not None and worked > 0)
 
     def _hash(self, one: Due, beat: Callable[[], None]) -> str | None:
-        """The file's SHA-256, read again before the first offer; None if the file is not as it was."""
-        if one.attempts and one.sha256:
+        """The SHA-256 of what is sent; None if the file is not as it was.
+
+        It is read again before it is offered, by whoever sends it if that is who compares.
+        """
+        if one.sha256 and (one.attempts or self._duty.by.compares):
             return one.sha256
         return unharmed.sha256(self._ledger, one, beat)
 
     def _settle(self, one: Due, sha256: str, outcome: Outcome, beat: Callable[[], None]) -> None:
-        uid, name = one.instance.sop_instance_uid, self.destination.name
         if outcome.good:
+            uid = one.instance.sop_instance_uid
             if outcome.kind == "warned":
                 log.warning("instance %s: %s", uid, outcome.words)
             sent, now = outcome.sent_sha256 or sha256, self._clock.wall()
-            syntax = outcome.sent_syntax or None
-            self._taken.append((uid, name, sent, outcome.code, outcome.words, now, syntax))
-            return
-        if outcome.code == "class-refused" and self._may_rewrap(one):
+            self._taken.append(Taken(uid, sent, outcome.code, outcome.words, now, outcome.sent_syntax or None))
+        elif outcome.code in _OF_THE_FILE and unharmed.sha256(self._ledger, one, beat) is None:
+            return  # it said so, and has marked it
+        elif outcome.code == "file-damaged":  # and it is whole when it is read once more
+            self._postpone(one, outcome)
+        elif outcome.code == "class-refused" and self._may_rewrap(one):
             self._send_instead(one, outcome, beat)
         else:
             self._hold(one, outcome.code, outcome.words)
@@ -164,9 +164,8 @@ class Courier:
         """Put into the ledger what the destination has taken. A cut before this: it gets the same instance again."""
         taken, self._taken, self._noted = self._taken, [], self._clock.monotonic()
         if taken:
-            with self._ledger.change():
-                for answer in taken:
-                    deliveries.stored(self._ledger, *answer)
+            audit.left(self._settings, self._clock, "transfer", self.destination.name, [one.uid for one in taken])
+            deliveries.stored(self._ledger, self.destination.name, taken)
 
     def _hold(self, one: Due, code: str, words: str) -> None:
         uid, name = one.instance.sop_instance_uid, self.destination.name
@@ -183,7 +182,7 @@ class Courier:
         except Held as error:
             self._hold(one, refusal.code, f"{refusal.words}; {error}")
         except (GatewayError, OSError) as error:
-            self._postpone(one, Outcome("retry", "", f"it cannot be wrapped again now: {error}"), counts=True)
+            self._postpone(one, Outcome("retry", "", f"it cannot be wrapped again now: {error}"))
             log.warning("instance %s cannot be wrapped again for %s now: %s; tried again later", uid, name, error)
         except Exception as error:
             log.exception("instance %s: a defect of this program", uid)
@@ -195,15 +194,12 @@ class Courier:
     def _may_rewrap(self, one: Due) -> bool:
         return any(d.name == one.device and d.refused_class == "rewrap" for d in self._settings.devices)
 
-    def _postpone(self, one: Due, outcome: Outcome, counts: bool) -> None:
-        until = self._later(one.attempts + 1) if counts else 0.0
-        uid, now = one.instance.sop_instance_uid, self._clock.wall()
-        deliveries.postpone(self._ledger, uid, self.destination.name, until, counts, outcome.code, outcome.words, now)
+    def _postpone(self, one: Due, outcome: Outcome) -> None:
+        self._wait([one.instance.sop_instance_uid], outcome, self._duty.later(one.attempts + 1), counts=True)
 
-    def _later(self, attempts: int) -> float:
-        """The wall time of the next try after so many."""
-        step = backoff.wait(attempts, self.destination.retry_first, self.destination.retry_most)
-        return self._clock.wall() + step
+    def _wait(self, uids: Sequence[str], outcome: Outcome, until: float, counts: bool) -> None:
+        name, now = self.destination.name, self._clock.wall()
+        deliveries.postpone(self._ledger, uids, name, until, counts, outcome.code, outcome.words, now)
 
     def _judge(self, worked: bool, broken: Outcome | None, failed: Mapping[str, Outcome]) -> None:
         """Whether the peer as a whole is to be left alone for a while; said once per change.
@@ -214,6 +210,8 @@ class Courier:
         if any(not outcome.is_status for outcome in failed.values()):
             self._caution.broke()
         words = "answers" if worked or broken is None else broken.words
+        if broken is not None:
+            self.failures[broken.code] += 1
         if not worked and broken is not None:
             seconds = self._caution.failed(failed, broken.wait)
             if self.words != words:

@@ -37,7 +37,10 @@ class Outage:
 
 
 class Shift:
-    """One destination. ``stand_in``: who stands in for it; ``first``: the shift of the one that it stands in for."""
+    """One destination. ``stand_in``: who stands in for it; ``first``: the shift of the one that it stands in for.
+
+    ``ring``: has everybody look at once, when what waits has moved to another destination.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,14 @@ class Shift:
         clock: Clock,
         stand_in: Destination | None = None,
         first: Shift | None = None,
+        ring: Callable[[], None] = lambda: None,
     ) -> None:
         self.courier = courier
         self._ledger = ledger
         self._clock = clock
         self._stand_in = stand_in
         self._first = first
+        self._ring = ring
         self._hours = Hours(courier.destination.hours, clock)
         self._outage = Outage()
         self._handing_over = False
@@ -95,6 +100,7 @@ class Shift:
             beat()
         if count:
             log.info("%d instances that wait for %s go to %s", count, name, stand_in.name)
+            self._ring()
 
     def _take_back(self, beat: Callable[[], None]) -> None:
         """By the thread that sends to the stand-in: nothing of what is taken back is on its way there."""
@@ -105,20 +111,23 @@ class Shift:
             count := standing_in.take_back(self._ledger, name, first, self._clock.wall(), beat)
         ):
             log.warning("%s answers again: %d instances go to it after all, and not to %s", first, count, name)
+            self._ring()
 
 
-def shifts(couriers: Sequence[Courier], ledger: Ledger, clock: Clock) -> list[Shift]:
+def shifts(
+    couriers: Sequence[Courier], ledger: Ledger, clock: Clock, ring: Callable[[], None] = lambda: None
+) -> list[Shift]:
     """One for each courier, in order; stand-ins know whom they stand in for, and the other way round."""
     to = [c.destination for c in couriers]
     first = {
         c.destination.name: Shift(
-            c, ledger, clock, next((d for d in to if d.stands_in_for == c.destination.name), None)
+            c, ledger, clock, next((d for d in to if d.stands_in_for == c.destination.name), None), ring=ring
         )
         for c in couriers
         if not c.destination.stands_in_for
     }
     return [
-        Shift(c, ledger, clock, first=first[c.destination.stands_in_for])
+        Shift(c, ledger, clock, first=first[c.destination.stands_in_for], ring=ring)
         if c.destination.stands_in_for
         else first[c.destination.name]
         for c in couriers

@@ -25,16 +25,18 @@ class Transport(NamedTuple):
     """``send`` stores, ``request`` asks for commitment, ``probe`` says whether the peer answers at all.
 
     ``look``: the peer does not call back, it is looked after; that says whether it still knows a request. None: it
-    reports by itself, to the listener.
+    reports by itself, to the listener. ``compares``: what ``send`` reads it compares with the instance's SHA-256 by
+    itself, where that is known, and gives away no whole file that is not as it was written.
     """
 
     send: Send
     request: Request
     probe: Probe
     look: Look | None = None
+    compares: bool = False
 
 
-DICOM = Transport(store.send, commitment.request, echo.probe)
+DICOM = Transport(store.send, commitment.request, echo.probe, compares=True)
 
 
 def transport(web: bool) -> Transport:

@@ -48,7 +48,7 @@ def fitted(
     try:
         _transcode(Path(instance.path), target, beat)
         size = target.stat().st_size
-        yield dataclasses.replace(instance, transfer_syntax_uid=EXPLICIT_LITTLE, path=str(target), size=size)
+        yield dataclasses.replace(instance, transfer_syntax_uid=EXPLICIT_LITTLE, path=str(target), size=size, sha256="")
     finally:
         if os.path.lexists(target):
             fsops.unlink(target)

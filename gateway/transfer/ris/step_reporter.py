@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from gateway import exam, places
 from gateway.clock import Clock
 from gateway.dicom.iods import BY_CLASS, TABLE
-from gateway.dicom.performed_step import PerformedSeries, create_dataset, final_dataset
+from gateway.dicom.performed_step import PerformedSeries, create_dataset, final_dataset, modality
 from gateway.errors import Fatal, GatewayError, Held, Misuse, Retry
 from gateway.model import Attributed, Exam
 from gateway.settings import Ris, Settings
@@ -131,7 +131,7 @@ class StepReporter:
     def _report(self, found: Exam, row: sqlite3.Row) -> None:
         state = Step(row["state"])
         if state is Step.QUEUED:
-            if not self._send(self._create, "created", found, row, create_dataset(found, self._settings.box)):
+            if not self._send(self._create, "created", found, row, self._created(found)):
                 return
             row, state = steps.open_step(self._ledger, found.exam, self.ris.name, 0.0), Step.IN_PROGRESS
         if state is Step.IN_PROGRESS and found.closed is not None and self._complete(found.exam):
@@ -180,7 +180,10 @@ class StepReporter:
             )
             for row, references in steps.series(self._ledger, self._settings.box.data, found.exam)
         ]
-        return final_dataset(found, series)
+        return final_dataset(found, series, modality(found, self._settings))
+
+    def _created(self, found: Exam) -> Dataset:
+        return create_dataset(found, self._settings.box, modality(found, self._settings))
 
     def _send(self, message: Message, event: str, found: Exam, row: sqlite3.Row, dataset: Dataset) -> bool:
         peer, name = peers.ris(self._settings.box, self.ris), self.ris.name

@@ -27,6 +27,7 @@ from gateway.transfer.calling.peers import Peer
 from gateway.transfer.calling.requestor import Requestor
 from gateway.transfer.lossless import instead
 from gateway.transfer.names import EXPLICIT, IMPLICIT
+from gateway.transfer.storing import instance_file
 
 if TYPE_CHECKING:
     from gateway.transfer.transcoding.scratch import Transcoded
@@ -74,12 +75,17 @@ def send(peer: Peer, refused: Sequence[Told], progress: Progress | None, send_so
             for instance, outcome in some:
                 beat = _beat(progress, instance)
                 try:
+                    instance_file.compare(instance, beat)
                     block = transcoded(instance, outcome.instead, Path(peer.scratch), beat)
                     one = scratch.enter_context(block)
                 except Held as error:
                     yield instance, dataclasses.replace(outcome, words=f"{outcome.words}; {error}", instead="")
                 except Retry as error:
                     yield instance, Outcome("retry", "not-transcoded", str(error))
+                except instance_file.Damaged:
+                    yield instance, instance_file.damaged(instance)
+                except OSError as error:
+                    yield instance, instance_file.unreadable(instance, error.strerror)
                 else:
                     made[one.instance.path] = instance, one
             if made:

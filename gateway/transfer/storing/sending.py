@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
@@ -19,7 +18,8 @@ from gateway.transfer.calling.outcomes import Failed, Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.calling.requestor import Requestor
 from gateway.transfer.storing import fallback
-from gateway.transfer.storing.instance_file import BLOCK, InstanceFile
+from gateway.transfer.storing.hashing import Hashing
+from gateway.transfer.storing.instance_file import BLOCK, Damaged, InstanceFile, damaged, unreadable
 from gateway.transfer.storing.journal import Entry
 
 Progress = Callable[[InstanceRef, int], None]  # instance, bytes of its data set sent so far
@@ -57,7 +57,8 @@ def send_all(
     """Send what is ``waiting`` and yield each one's outcome; ``established`` hears when the peer has accepted.
 
     Raises Failed when the association breaks, after the outcomes of what was on its way; the rest is still waiting.
-    A file that cannot be read to its end takes the association with it: then it returns with a rest waiting.
+    A file that is damaged, or cannot be read to its end, takes the association with it if a part of it is out: then it
+    returns with a rest waiting.
     """
     with Requestor(peer, pairs, operations=peer.operations) as requestor:
         established(requestor)
@@ -85,6 +86,7 @@ class Sender:
         self._waiting = waiting
         self._progress = progress
         self._block = memoryview(bytearray(BLOCK))
+        self._hashing = Hashing()
         self._open: dict[int, InstanceRef] = {}  # by Message ID, in the order sent
         self._next: InstanceFile | None = None
         self._refused: Told | None = None  # the next one, if it cannot be sent
@@ -100,12 +102,13 @@ class Sender:
                 self._prepare()
                 yield told
             else:
-                told = self._answered(self._requestor.response(self._open))
+                told, further = self._answered(self._requestor.response(self._open)), list[Told]()
                 try:  # the peer works on the next while the caller takes note of this answer
                     if self._next and self._next.is_small:
-                        self._send(self._next)
+                        further = self._send(self._next)
                 finally:
                     yield told
+                yield from further
 
     def answered_yet(self) -> list[Told]:
         """What the peer answered before the association broke."""
@@ -125,6 +128,7 @@ class Sender:
         elif self._refused is not None:
             self._waiting.give_back(self._refused[0])
         self._next = self._refused = None
+        self._hashing.close()
 
     def _prepare(self) -> None:
         """Open the next instance, or find out why it cannot be sent here."""
@@ -138,28 +142,38 @@ class Sender:
             self._refused = instance, fallback.refusal(requestor, instance)
             return
         try:
-            self._next = InstanceFile(instance, self._block)
+            self._next = InstanceFile(instance, self._block, self._hashing)
         except Misuse as error:
-            self._refused = instance, _unreadable(instance, error.message)
+            self._refused = instance, unreadable(instance, error.message)
         except OSError as error:
-            self._refused = instance, _unreadable(instance, error.strerror)
+            self._refused = instance, unreadable(instance, error.strerror)
         else:
             throttle, fragment = requestor.peer.throttle, requestor.fragment
             fragment = throttle.fragment(fragment) if throttle is not None else fragment
             self._next.address(context_id, requestor.next_id(), fragment)
 
     def _send(self, file: InstanceFile) -> list[Told]:
-        """Send the prepared file, and prepare the next; an outcome only if the file proves unreadable on the way."""
+        """Send the prepared file, and prepare the next; an outcome only if the file proves to be no good."""
         instance, progress, throttle = file.instance, self._progress, self._requestor.peer.throttle
         report = (lambda sent: progress(instance, sent)) if progress is not None else None
         blocks = file.blocks(report) if throttle is None else throttle.paced(file.blocks, report)
         self._next = None
+        if file.is_small:
+            try:
+                file.compare()
+            except Damaged:
+                file.close()
+                self._prepare()
+                return [(instance, damaged(instance))]
         self._open[file.message_id] = instance
         try:
             self._requestor.send_streamed(blocks)
         except OSError as error:
             del self._open[file.message_id]
-            return [(instance, _unreadable(instance, error.strerror))]
+            return [(instance, unreadable(instance, error.strerror))]
+        except Damaged:
+            del self._open[file.message_id]
+            return [(instance, damaged(instance))]
         finally:
             file.close()
         self._prepare()
@@ -178,8 +192,3 @@ class Sender:
         if outcome.good and named and named != instance.sop_instance_uid:
             return instance, outcomes.misnamed(peer, outcome, str(named))
         return instance, outcome
-
-
-def _unreadable(instance: InstanceRef, why: str | None) -> Outcome:
-    words = f"{Path(instance.path).name} cannot be sent: {why}; check the disk, the file is kept as it is"
-    return Outcome("hold", "file-unreadable", words)

@@ -61,9 +61,10 @@ def transcoded(instance: InstanceRef, syntax: str, folder: Path, beat: Beat = la
                     _implicit(_reached(between), instance, made, beat)
             digest = _sha256(made, beat)
             path, size = str(_reached(made)), os.fstat(made.fileno()).st_size
-            yield Transcoded(
-                dataclasses.replace(instance, transfer_syntax_uid=syntax, path=path, size=size), digest.hexdigest()
+            reference = dataclasses.replace(
+                instance, transfer_syntax_uid=syntax, path=path, size=size, sha256=digest.hexdigest()
             )
+            yield Transcoded(reference, reference.sha256)
     except OSError as error:
         raise Retry(f"{Path(instance.path).name} cannot be transcoded now: {in_words(error)}") from error
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pydicom.uid import UID
 
 from gateway.dicom import iods, rejection
+from gateway.dicom.definition import Iod
+from gateway.dicom.frames import syntaxes as h264
+from gateway.sop_classes import WRITTEN
 from gateway.transfer import names
 from gateway.transfer.association.negotiation import Pair
 from gateway.transfer.calling import outcomes, syntaxes
@@ -47,14 +50,32 @@ def class_name(uid: str) -> str:
     return str(UID(uid).name)
 
 
-def written_classes() -> dict[str, str]:
-    """SOP Class UID of all that the box makes, and the section of PS3.3 that defines it."""
-    found = {row.sop_class_uid: row.section for row in iods.TABLE.values()}
-    return found | {rejection.SOP_CLASS: "A.35.4"}
+_JPEG = "1.2.840.10008.1.2.4."
+# In which transfer syntaxes frames are written: as stills; and what a clip may be coded as besides.
+_STILL = (names.EXPLICIT, *(f"{_JPEG}{n}" for n in (50, 51, 80)))
+_CLIP = tuple(uid for row in h264.ROWS for uid in (row.whole, row.fragmentable))
+
+
+def written_iods() -> tuple[Iod, ...]:
+    """The classes that recordings become."""
+    return tuple(iods.BY_KEY[key] for key in WRITTEN)
+
+
+def written_classes() -> dict[str, tuple[str, ...]]:
+    """Transfer syntax UIDs in which the box makes instances, by SOP Class UID."""
+    found = {row.sop_class_uid: _syntaxes(row) for row in written_iods()}
+    return found | {rejection.SOP_CLASS: (names.EXPLICIT,)}
+
+
+def _syntaxes(iod: Iod) -> tuple[str, ...]:
+    if iod.pictures is None:
+        return (names.EXPLICIT,)
+    return (*_STILL, *(_CLIP if iod.pictures.frames else ()))
 
 
 def _stored() -> tuple[Pair, ...]:
-    return tuple(fallback.proposed([(uid, names.EXPLICIT) for uid in written_classes()]))
+    made = [(uid, syntax) for uid, syntaxes_ in written_classes().items() for syntax in syntaxes_]
+    return tuple(fallback.proposed(made))
 
 
 INITIATED: tuple[Activity, ...] = (

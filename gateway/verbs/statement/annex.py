@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.dicom import groups, iods, leads, mapping, modules, reasons, rejection, sources
+from gateway.dicom import groups, header_table, iods, leads, mapping, modules, reasons, rejection
 from gateway.dicom.conditions import name, tag_of
 from gateway.dicom.definition import Iod
+from gateway.dicom.header_table import Filled
 from gateway.dicom.origin import MEANING, PRESENCE, Origin, Source
-from gateway.dicom.sources import Filled
+from gateway.dicom.units import UNITS
 from gateway.transfer.ris import worklist
+from gateway.verbs.statement.activities import class_name, written_classes, written_iods
 from gateway.verbs.statement.document import Block, Heading, Paragraph, bullets, table
 
 _ATTRIBUTE = ("Attribute", "Tag", "Type", "Presence", "Source", "Value")
@@ -33,8 +35,8 @@ def created(level: int) -> Iterator[Block]:
     """Which attribute is in what the box writes, of which type, from where, and what stands there instead."""
     yield Heading(level, "Created SOP instances")
     yield from _legend()
-    tables = {row.key: sources.filled(row) for row in iods.TABLE.values()}
-    for row in iods.TABLE.values():
+    tables = {row.key: header_table.filled(row) for row in written_iods()}
+    for row in written_iods():
         yield from _modules(row, tables[row.key], level + 1)
     yield from _note(level + 1)
     yield from _attributes(tables, level + 1)
@@ -48,14 +50,15 @@ def _legend() -> Iterator[Block]:
 
 def _modules(iod: Iod, filled: tuple[Filled, ...], level: int) -> Iterator[Block]:
     yield Heading(level, iod.label)
-    yield Paragraph(
-        f"SOP Class UID {iod.sop_class_uid}, PS3.3 {iod.section}, Modality {iod.modality or 'as configured'}."
-    )
+    yield Paragraph(f"SOP Class UID {iod.sop_class_uid}, PS3.3 {iod.section}, Modality {iod.written_modality}.")
     rows = []
     for one in filled:
         present = one.present.value if one.present else "never"
         rows.append((one.module, one.section.removeprefix("PS3.3 "), one.usage, present))
     yield table(f"Modules of {iod.label}", ("Module", "PS3.3", "Usage", "Presence"), rows)
+    if iod.pictures is not None:
+        written = [(class_name(uid), uid) for uid in written_classes()[iod.sop_class_uid]]
+        yield table(f"Transfer syntaxes of {iod.label}", ("Transfer syntax", "UID"), written)
     if iod.limits is not None:
         yield table(f"What {iod.label} holds", ("What", "Allowed", "Written"), _limits(iod))
 
@@ -68,7 +71,11 @@ def _limits(iod: Iod) -> Iterator[tuple[str, str, str]]:
     yield "Channels in each", channels, "those of the device, and limb leads that follow from I and II"
     yield "Sampling frequency", "any" if of.rate is None else f"{of.rate[0]:g} to {of.rate[1]:g} Hz", "the device's"
     yield "Samples of each channel", f"at most {of.samples}" if of.samples else "any", "all that were recorded"
-    yield "Sample interpretation", ", ".join(of.interpretations), iod.interpretation
+    yield (
+        "Sample interpretation",
+        ", ".join(of.interpretations),
+        "of those with 16 bits or more the narrowest that holds the counts",
+    )
     yield (
         "Channel source",
         ", ".join(f"CID {cid} {groups.name(cid)}" for cid in of.sources) or "any",
@@ -103,7 +110,7 @@ def _attributes(tables: dict[str, tuple[Filled, ...]], level: int) -> Iterator[B
         for one in filled:
             if one.rows:
                 by_module.setdefault(one.module, one)
-                users.setdefault(one.module, []).append(iods.TABLE[key].label)
+                users.setdefault(one.module, []).append(iods.BY_KEY[key].label)
     for module, one in by_module.items():
         yield Heading(level, f"{module} module")
         every = len(users[module]) == len(tables)
@@ -112,7 +119,7 @@ def _attributes(tables: dict[str, tuple[Filled, ...]], level: int) -> Iterator[B
         yield table(f"Attributes of {module}", _ATTRIBUTE, rows)
     yield Heading(level, "File meta information")
     types = {row.keyword: row.type for row in modules.macro("File Meta Information").rows}
-    rows = [_attribute(row, types[row.path], 0) for row in sources.META]
+    rows = [_attribute(row, types[row.path], 0) for row in header_table.META]
     yield table("Attributes of the file meta information", _ATTRIBUTE, rows)
 
 
@@ -167,15 +174,16 @@ _LEADS = (*leads.LIMB, *leads.CHEST, *leads.FURTHER, leads.RESPIRATION)
 def terminology(level: int) -> Iterator[Block]:
     yield Heading(level, "Coded terminology and templates")
     written: list[tuple[str, Any]] = [
-        ("Channel Source", (*(lead.code for lead in _LEADS), leads.UNSPECIFIED)),
-        ("Channel Sensitivity Units (CID 82, UCUM)", leads.UNITS.values()),
+        ("Channel Source of an ECG", (*(lead.code for lead in _LEADS), leads.UNSPECIFIED)),
+        ("Channel Sensitivity Units (CID 82, UCUM)", UNITS.values()),
         ("Discontinuation Reason (CID 9300)", reasons.TABLE.values()),
         ("Title of a rejection note (CID 7011, IHE IOCM)", (rejection.WRONG_ENTRY, rejection.PATIENT_SAFETY)),
     ]
     rows = [(where, code.value, code.scheme, code.meaning) for where, codes in written for code in dict.fromkeys(codes)]
     yield table("Codes that are written", ("Where", "Code Value", "Scheme", "Code Meaning"), rows)
     yield Paragraph(
-        "Codes from the worklist are copied as they come. None can be configured but a channel's lead, by its name."
+        "Channel sources of the other waveforms, their modifiers and the concepts of annotations come from the groups "
+        "below. Codes from the worklist are copied as they come. What can be configured are names of channels."
     )
     checked = [(f"CID {cid}", groups.name(cid)) for cid in groups.numbers()]
     yield table("Context groups that gateway check knows", ("Group", "Name"), checked)

@@ -149,7 +149,10 @@ CLAIMS: tuple[Claim, ...] = (
 
 NOT_CLAIMED: tuple[tuple[str, str], ...] = (
     ("Consistent Time (CT)", "time is the operating system's; the box only looks whether it is synchronized (NTP)"),
-    ("Audit Trail and Node Authentication (ATNA)", "decisions are kept in a file of the box; no audit message is sent"),
+    (
+        "Audit Trail and Node Authentication (ATNA)",
+        "audit messages can be sent, but the listener takes no TLS",
+    ),
     (
         "Resting ECG Workflow (REWF)",
         "its transactions are there (RAD-5 to RAD-10, 12-Lead ECG, queues for a box that is not always connected), but "

@@ -69,9 +69,15 @@ def _entity() -> Iterator[Block]:
         for uid in (EXPLICIT_LITTLE, *sorted(profile.compressed or ())):
             syntaxes.append((profile.name, class_name(uid), uid))
     yield table("Transfer syntaxes of each profile", ("Profile", "Transfer syntax", "UID"), syntaxes)
-    rows = [(class_name(uid), uid, RECORD_TYPE[uid], class_name(EXPLICIT_LITTLE)) for uid in written_classes()]
+    rows = [
+        (class_name(uid), uid, RECORD_TYPE[uid], ", ".join(map(class_name, made)))
+        for uid, made in written_classes().items()
+    ]
     yield table(
         "SOP classes that are written", ("Media storage SOP class", "UID", "Directory record", "Transfer syntax"), rows
+    )
+    yield Paragraph(
+        "What has a transfer syntax that the profile does not allow is held, or made anew without loss (unfit)."
     )
     yield Paragraph("Instances of other classes that came to the box are written too, with these directory records:")
     kinds: dict[str, list[str]] = {}

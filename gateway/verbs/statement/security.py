@@ -41,9 +41,9 @@ def security() -> Iterator[Block]:
         ("Modified BCP 195 RFC 8996, 9325 TLS", "PS3.15 B.13", "not supported"),
         ("Basic and AES TLS", "PS3.15 B.1, B.3", "retired; not supported"),
         (
-            "Audit trail message transmission",
-            "PS3.15 A.6, A.7",
-            "not supported: decisions are kept in a file of the box",
+            "Audit trail message transmission, SYSLOG-TLS",
+            "PS3.15 A.6",
+            "supported, for a repository that is configured; the trail is kept in a file of the box too",
         ),
         ("Digital signatures", "PS3.15 C", "not supported"),
         ("Media storage security", "PS3.15 D", "not supported"),

@@ -6,14 +6,13 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from archive import Archive
 from spooling import record, somebodys_exam
+from waiting import eventually
 
 from gateway import configuration
 from gateway.settings import Settings
@@ -38,13 +37,6 @@ def forward(config: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         running.kill()
         running.wait()
-
-
-def eventually(what: Callable[[], Any], seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.02)
 
 
 def states(settings: Settings) -> list[str]:

@@ -91,7 +91,9 @@ CASES = {
     "answers with a TLS alert": Case(says(b"\x15\x03\x01\x00\x02\x02\x46"), ALONE, "set tls = true for it"),
     "answers as an SSH server": Case(says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), ALONE, "unknown PDU type 53H"),
     "answers with zeros": Case(says(bytes(64)), ALONE, "unknown PDU type 00H"),
-    "loses power while an instance comes, and is back": Case(Hostile(pdu=resets), ALONE, "dropped the connection"),
+    "loses power while an instance comes, and is back": Case(
+        Hostile(pdu=resets), ALONE, "closed the connection without a word"
+    ),
     "vanishes while an instance comes (TCP half-open)": Case(
         Hostile(pdu=vanishes), Then.GOES_LAST, QUIET, patience=SILENT, big=True
     ),

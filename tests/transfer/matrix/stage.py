@@ -135,7 +135,7 @@ class Stage:
 
     def start(self) -> None:
         """The box comes up, as after a power cut."""
-        wire = SimpleNamespace(send=self._send, request=self._request)
+        wire = SimpleNamespace(send=self._send, request=self._request, compares=True)
         self.box = Box(self.settings, wire, clock=self.clock)  # type: ignore[arg-type]
         self._box.callback(self.box.ledger.close)
         allowed = [t for d in self.settings.destinations for t in (d.ae_title, d.commitment_ae_title) if t]

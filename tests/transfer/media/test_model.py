@@ -217,7 +217,5 @@ class Stick(RuleBasedStateMachine):
             assert (self.stick / name).read_bytes() == Path(self.made[uid].path).read_bytes()
 
 
-Stick.TestCase.settings = settings(
-    max_examples=200 if SLOW else 10, stateful_step_count=30 if SLOW else 12, deadline=None
-)
+Stick.TestCase.settings = settings(max_examples=200 if SLOW else 10, stateful_step_count=30 if SLOW else 12)
 TestAnySequence = pytest.mark.timeout(3600 if SLOW else 300)(Stick.TestCase)

@@ -334,7 +334,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "stick"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 def test_a_mutated_dicomdir_neither_hangs_nor_crashes_anything(sample: Path, data: st.DataObject) -> None:
     path = sample / "DICOMDIR"

@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from peers import need
 from spooling import CLOCK, Box, Pacs, record, somebodys_exam
+from waiting import eventually
 
 from gateway import configuration, fsops
 from gateway.settings import Settings
@@ -46,14 +46,6 @@ exec {mount} -t tmpfs -o "$(cat {folder}/size),mode=0700" none "$root"
 LABELLED = (
     "ID_BUS=usb\nID_SERIAL_SHORT=S{name}\nID_FS_LABEL_ENC={label}\nID_FS_TYPE=vfat\nID_FS_VERSION=FAT32\nPARTN=1\n"
 )
-
-
-def eventually(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, f"it never happened; the last answer was {found}"
-        time.sleep(0.02)
-    return found
 
 
 class Sockets:

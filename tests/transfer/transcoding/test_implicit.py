@@ -109,7 +109,7 @@ DATASETS = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ds=DATASETS)
 def test_any_data_set_comes_out_as_pydicom_would_write_it(tmp_path: Path, ds: Dataset) -> None:
     path = explicit_file(tmp_path / "explicit.dcm", ds)
@@ -162,7 +162,7 @@ def test_what_would_mean_something_else_or_is_damaged_is_held(
         converted(path, tmp_path)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_data_set_is_held_or_comes_out_as_what_it_is(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed, cut off or put in anywhere: nothing but Held, and what went through pydicom reads alike."""
