@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from browser import Browser, browser
 from spooling import CLOCK, Box, Pacs, record
+from waiting import eventually
 from web.conftest import item
 
 from gateway import exam, local
@@ -59,11 +60,10 @@ class Seat:
 
     def until(self, expression: str) -> Any:
         """Wait until a JavaScript expression is true."""
-        deadline = time.monotonic() + 30
-        while not (found := self._browser.ask(expression)):
-            assert time.monotonic() < deadline, f"{expression}: {self._browser.ask('document.body.innerText')}"
-            time.sleep(0.05)
-        return found
+        return eventually(
+            lambda: self._browser.ask(expression),
+            lambda: f"to {expression}: {self._browser.ask('document.body.innerText')}",
+        )
 
     def says(self, words: str) -> None:
         self.until(f"document.querySelector('#said').textContent.includes({words!r})")

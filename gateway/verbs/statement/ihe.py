@@ -69,8 +69,12 @@ CLAIMS: tuple[Claim, ...] = (
         _SWF,
         _ACQUISITION,
         "Modality Images Stored [RAD-8]",
-        "waveforms",
-        ("end_to_end/test_hospitals.py::test_orthanc_stores_commits_and_gives_the_same_ecg_back",),
+        "waveforms, stills and clips",
+        (
+            "end_to_end/test_hospitals.py::test_orthanc_stores_commits_and_gives_the_same_ecg_back",
+            "end_to_end/test_waveform_round_trips.py::test_orthanc_gives_back_every_sample",
+            "end_to_end/test_pictures.py::test_orthanc_shows_what_was_taken",
+        ),
     ),
     Claim(
         _SWF,
