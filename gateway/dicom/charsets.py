@@ -26,7 +26,7 @@ PLAIN = {
     "GB18030": "gb18030",
     "GBK": "gbk",
 }
-_EXTENDED = frozenset(
+EXTENDED = frozenset(
     f"ISO 2022 IR {n}" for n in (6, 13, 58, 87, 100, 101, 109, 110, 126, 127, 138, 144, 148, 149, 159, 166, 203)
 )
 _ALONE = frozenset({"ISO_IR 192", "GB18030", "GBK"})
@@ -35,7 +35,7 @@ _ALONE = frozenset({"ISO_IR 192", "GB18030", "GBK"})
 def faults(terms: Sequence[str]) -> Iterator[str]:
     """In words, what is wrong with the values of Specific Character Set."""
     for number, term in enumerate(terms, 1):
-        if term not in PLAIN and term not in _EXTENDED and (term or number > 1):
+        if term not in PLAIN and term not in EXTENDED and (term or number > 1):
             yield f"{term[:20]!r} is no defined term; the text cannot be read"
         elif len(terms) > 1 and term in _ALONE:
             yield f"{term} must stand alone"

@@ -20,6 +20,7 @@ from gateway.dicom import mapping
 from gateway.dicom.annotating import annotation_items
 from gateway.dicom.corrected import original_attributes
 from gateway.dicom.definition import Iod
+from gateway.dicom.header_rows import CONFIGURED
 from gateway.dicom.leads import Column
 from gateway.dicom.parts import Part
 from gateway.dicom.samples import Scan
@@ -230,10 +231,6 @@ def _equipment(head: Dataset, facts: Facts, iod: Iod, box: Box) -> None:
         head.DeviceSerialNumber = serial
     versions = [made.software, f"gateway {__version__}", f"adapter {facts.adapter} {facts.adapter_version}"]
     head.SoftwareVersions = [text[:LONGEST_LO] for text in versions if text]
-    for keyword, text in (
-        ("StationName", box.station_name),
-        ("InstitutionName", box.institution_name),
-        ("InstitutionalDepartmentName", box.department),
-    ):
-        if text:
+    for keyword, setting in CONFIGURED.items():
+        if text := getattr(box, setting):
             setattr(head, keyword, text)

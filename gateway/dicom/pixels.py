@@ -29,7 +29,8 @@ COLOURS = {
 }
 _BIPED = re.compile(r"[LRAPHF]{1,3}")
 _QUADRUPED = re.compile(r"(LE|RT|D|V|CR|CD|R|M|L|PA|DI|PL|PR){1,3}")
-_COSINES, _CLOSE, _DESCRIPTION = 6, 1e-3, 3
+_COSINES, _CLOSE, _DESCRIPTION, _RATIO = 6, 1e-3, 3, 2
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _GRAY = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 
 
@@ -175,6 +176,20 @@ def _increments(image: Image) -> Iterator[Finding]:
         yield Finding(ERROR, "FrameTimeVector", "image", "PS3.3 C.7.6.5.1.2", words)
 
 
+def _aspect(image: Image) -> Iterator[Finding]:
+    """Pixel Aspect Ratio is for pixels that are not square, where no spacing tells how large they are."""
+    ratio = image.dataset.get("PixelAspectRatio")
+    if not isinstance(ratio, (MultiValue, list)) or len(ratio) != _RATIO:
+        return
+    spacing = next((keyword for keyword in _SPACINGS if image.dataset.get(keyword)), None)
+    if str(ratio[0]) == str(ratio[1]):
+        words = "is 1:1; it is there only for pixels that are not square"
+        yield Finding(ERROR, "PixelAspectRatio", "type 1C", "PS3.3 C.7.6.3.1.7", words)
+    elif spacing is not None:
+        words = f"is there, which is allowed only if {spacing} is absent"
+        yield Finding(ERROR, "PixelAspectRatio", "type 1C", "PS3.3 C.7.6.3.1.7", words)
+
+
 def _orientation(image: Image) -> Iterator[Finding]:
     """Patient Orientation is letters of the directions of rows and columns; Image Orientation two unit vectors."""
     letters = [str(value) for value in image.dataset.get("PatientOrientation") or []]
@@ -220,6 +235,7 @@ RULES: tuple[Callable[[Image], Iterator[Finding]], ...] = (
     _data,
     _loss,
     _increments,
+    _aspect,
     _orientation,
     _tables,
 )

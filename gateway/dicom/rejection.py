@@ -18,6 +18,7 @@ from pydicom.uid import UID
 from gateway import __version__, fsops
 from gateway.dicom import mapping
 from gateway.dicom.iods import BY_CLASS
+from gateway.dicom.origin import Origin, Presence, Source
 from gateway.identifiers import derived_uid
 from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.model import Code
@@ -32,6 +33,38 @@ DESCRIPTION = Code("113012", "DCM", "Key Object Description")
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _STUDY = ("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
 _OPTIONAL = ("IssuerOfPatientID", "StudyDescription", "ReferencedStudySequence")
+
+_A, _V, _N, _E = Presence
+_USER, _CONFIG, _AUTO, _FIXED, _COPY = Source.USER, Source.CONFIG, Source.AUTO, Source.FIXED, Source.COPY
+# What stands in a note, and from where, as :mod:`gateway.dicom.header_table` tells it of the other instances.
+_NOTE = (
+    *(Origin(keyword, _V, (_COPY,)) for keyword in (*_PATIENT, *_STUDY)),
+    Origin("StudyInstanceUID", _A, (_COPY,)),
+    *(Origin(keyword, _N, (_COPY,), whole=keyword.endswith("Sequence")) for keyword in _OPTIONAL),
+    Origin("SOPClassUID", _A, (_FIXED,)),
+    Origin("SOPInstanceUID", _A, (_AUTO,), "derived of those that it is about and its title: made again, the same"),
+    Origin("SpecificCharacterSet", _N, (_AUTO,), "ISO_IR 192 if a value needs more than ASCII"),
+    Origin("TimezoneOffsetFromUTC", _A, (_AUTO,), "of the box"),
+    Origin("Modality", _A, (_FIXED,), "KO"),
+    Origin("SeriesInstanceUID", _A, (_AUTO,), "one for each note"),
+    Origin("SeriesNumber", _A, (_FIXED,), "9000"),
+    Origin("SeriesDescription", _A, (_AUTO,), "its title"),
+    Origin("ReferencedPerformedProcedureStepSequence", _E, (_FIXED,)),
+    Origin("Manufacturer", _E, (_FIXED,)),
+    Origin("SoftwareVersions", _A, (_FIXED,), "of the gateway"),
+    Origin("StationName", _N, (_CONFIG,), "station_name under [gateway]"),
+    Origin("InstitutionName", _N, (_CONFIG,), "institution_name under [gateway]"),
+    Origin("InstanceNumber", _A, (_FIXED,), "1"),
+    Origin("ContentDate", _A, (_AUTO,), "when it was corrected"),
+    Origin("ContentTime", _A, (_AUTO,), "when it was corrected"),
+    Origin("CurrentRequestedProcedureEvidenceSequence", _A, (_COPY,), "every instance that is rejected", whole=True),
+    Origin("ValueType", _A, (_FIXED,), "CONTAINER"),
+    Origin("ConceptNameCodeSequence", _A, (_AUTO,), "its title", whole=True),
+    Origin("ContinuityOfContent", _A, (_FIXED,), "SEPARATE"),
+    Origin("ContentTemplateSequence", _A, (_FIXED,), "TID 2010 of DCMR", whole=True),
+    Origin("ContentSequence", _A, (_USER, _COPY), "the reason in a person's words; each instance", whole=True),
+)
+NOTE: dict[str, Origin] = {row.path: row for row in _NOTE}
 
 
 def write(rejected: Sequence[Path], title: Code, words: str, at: datetime, box: Box, out: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from pydicom import Dataset
+from pydicom import Dataset, charset
 from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
@@ -12,6 +12,11 @@ from pydicom.filewriter import write_dataset
 
 from gateway.transfer.association.pdu import ProtocolError
 from gateway.transfer.names import IMPLICIT
+
+# Latin alphabet No. 9 (PS3.3 table C.12-2 and C.12-3), which pydicom (3.0) does not know yet.
+charset.python_encoding |= {"ISO_IR 203": "iso8859_15", "ISO 2022 IR 203": "iso8859_15"}
+charset.CODES_TO_ENCODINGS[b"\x1b-b"] = "iso8859_15"
+charset.ENCODINGS_TO_CODES["iso8859_15"] = b"\x1b-b"
 
 UNDEFINED = 0xFFFFFFFF  # length of a sequence that ends with a delimiter
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 from collections.abc import Sequence
 
 from gateway import configuration, exam, local
 from gateway.acquire.admission import captured
 from gateway.clock import Clock
 from gateway.dicom import reasons
-from gateway.errors import Held, Misuse, Retry
-from gateway.model import Attributed, Code, Exam, to_json
-from gateway.places import FACTS
+from gateway.errors import Misuse, Retry
+from gateway.model import Code, Exam, to_json
 from gateway.settings import Settings
 from gateway.step import ScheduledStep
 from gateway.verbs import giving, identity, tell
@@ -25,14 +25,16 @@ def start_exam(
     emergency: bool = False,
     operator: str = "",
     seen: dict[str, str] | None = None,
+    ris: str | None = None,
 ) -> Exam:
     """Open an exam on ``devices`` for one patient. ``patient`` has the keys of identity.PATIENT_FIELDS.
 
     ``seen``: what the person saw of the step (patient_id, study_uid); another patient than that is refused.
+    ``ris``: whose worklist the steps are on, where two have steps of the same ID.
     """
     for device in devices:
         settings.device(device)
-    named = identity.identify(settings, steps, patient, emergency, seen)
+    named = identity.identify(settings, steps, patient, emergency, seen, ris)
     return exam.open_exam(settings.places, Clock(settings.clock.trust), devices, *named, operator=operator)
 
 
@@ -111,26 +113,9 @@ def _only_open(settings: Settings) -> str:
 
 
 def _attribute(settings: Settings, args: argparse.Namespace) -> int:
-    here, clock = settings.places, Clock(settings.clock.trust)
     named = identity.from_arguments(settings, args) or identity.identify(settings)
-    if not (here.acquisition(args.exam) / FACTS).exists():
-        found = exam.load(here, args.exam)
-        if found.attribution.how is not Attributed.NOBODY:
-            return _say(giving.correct(settings, found, giving.recordings(settings, found), named, args), args.json)
-        return _say(exam.attribute(here, clock, args.exam, *named), args.json)
-    # Asked first: an exam that is opened is told to the RIS, also if the recording turns out to be somebody's.
-    shown = local.ask(here.socket("forward"), {"do": "queue-show", "instance": args.exam})
-    if belongs := shown["acquisition"]["exam"]:
-        found = exam.load(here, belongs)
-        return _say(giving.correct(settings, found, [args.exam], named, args), args.json)
-    # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
-    found = exam.open_exam(here, clock, (), *named)
-    try:
-        giving.give(settings, "attribute", args.exam, found.exam, args.why)
-    except (Held, Misuse):
-        exam.close_exam(here, clock, found.exam, "DISCONTINUED", reasons.UNSPECIFIED)
-        raise
-    return _say(exam.close_exam(here, clock, found.exam), args.json)
+    decision = giving.Decision(getpass.getuser(), args.why, args.correct)
+    return _say(giving.attribute(settings, args.exam, named, decision), args.json)
 
 
 def _list(settings: Settings, args: argparse.Namespace) -> int:

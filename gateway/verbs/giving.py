@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-import argparse
-import getpass
 import time
+from dataclasses import dataclass
 
 from gateway import corrections, exam, local
 from gateway.clock import Clock
 from gateway.dicom import reasons
 from gateway.errors import Held, Misuse, Retry
 from gateway.model import Attributed, Exam
+from gateway.places import FACTS
 from gateway.settings import Settings
 from gateway.verbs import tell
 from gateway.verbs.identity import Identity
 
 _INSIST = 30.0  # seconds; systemd starts forward again after five
 _AGAIN = 0.5  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whose it is, as the audit trail keeps it: who said so, and why.
+
+    ``correct``: what has a patient already is meant, too.
+    """
+
+    who: str
+    why: str = ""
+    correct: bool = False
+
+
+def attribute(settings: Settings, subject: str, named: Identity, decision: Decision) -> Exam:
+    """Give a recording, or all of an exam, to a patient; returns the exam that it belongs to now.
+
+    Raises Held, and gives nothing, for what has a patient already, unless the decision says that it is to be corrected.
+    """
+    here, clock = settings.places, Clock(settings.clock.trust)
+    if not (here.acquisition(subject) / FACTS).exists():
+        found = exam.load(here, subject)
+        if found.attribution.how is not Attributed.NOBODY:
+            return correct(settings, found, recordings(settings, found), named, decision)
+        return exam.attribute(here, clock, subject, *named)
+    # Asked first: an exam that is opened is told to the RIS, also if the recording turns out to be somebody's.
+    shown = local.ask(here.socket("forward"), {"do": "queue-show", "instance": subject})
+    if belongs := shown["acquisition"]["exam"]:
+        return correct(settings, exam.load(here, belongs), [subject], named, decision)
+    # A recording that was made outside any exam: what is attributed later is a step of its own, on no device.
+    found = exam.open_exam(here, clock, (), *named)
+    try:
+        give(settings, "attribute", subject, found.exam, decision)
+    except (Held, Misuse):
+        exam.close_exam(here, clock, found.exam, "DISCONTINUED", reasons.UNSPECIFIED)
+        raise
+    return exam.close_exam(here, clock, found.exam)
 
 
 def recordings(settings: Settings, found: Exam) -> list[str]:
@@ -39,13 +76,13 @@ def _unknown(settings: Settings, name: str) -> bool:
     return False
 
 
-def correct(settings: Settings, wrong: Exam, those: list[str], named: Identity, args: argparse.Namespace) -> Exam:
+def correct(settings: Settings, wrong: Exam, those: list[str], named: Identity, decision: Decision) -> Exam:
     """Give recordings of one exam, which was another patient's, to an exam of ``named``; the same again goes on.
 
-    ``args.correct`` says that this is meant. The wrong exam ends as discontinued if nothing is left in it.
+    The wrong exam ends as discontinued if nothing is left in it.
     """
     here, clock = settings.places, Clock(settings.clock.trust)
-    if not args.correct:
+    if not decision.correct:
         what = "what belongs to somebody already is given to another only if you say so"
         raise Held(f"exam {wrong.exam} has a patient: {what}", "if that one is wrong: --correct --why TEXT")
     if wrong.closed is None:
@@ -53,11 +90,11 @@ def correct(settings: Settings, wrong: Exam, those: list[str], named: Identity, 
     if not those:
         raise Held(f"exam {wrong.exam} has no recording", "there is nothing to give to anybody")
     whole = set(those) == set(recordings(settings, wrong))
-    target = corrections.correct(here, clock, wrong, *named, why=args.why)
+    target = corrections.correct(here, clock, wrong, *named, why=decision.why)
     given = False
     try:
         for recording in those:
-            tell.note(f"{recording}: {give(settings, 'reattribute', recording, target.exam, args.why)}")
+            tell.note(f"{recording}: {give(settings, 'reattribute', recording, target.exam, decision)}")
             given = True
     except (Held, Misuse):
         if not given:
@@ -69,13 +106,13 @@ def correct(settings: Settings, wrong: Exam, those: list[str], named: Identity, 
     return exam.close_exam(here, clock, target.exam)
 
 
-def give(settings: Settings, do: str, recording: str, exam_id: str, why: str = "") -> str:
+def give(settings: Settings, do: str, recording: str, exam_id: str, decision: Decision) -> str:
     """Have forward "attribute" or "reattribute" a recording; returns its words.
 
     It is asked until it answers: one that was stopped in the middle may have taken it, and says so when asked again.
     Raises Retry if nobody knows in the end; the exam is left open then, for its RIS must not hear that it was empty.
     """
-    order = {"do": do, "instance": recording, "to": exam_id, "who": getpass.getuser(), "why": why}
+    order = {"do": do, "instance": recording, "to": exam_id, "who": decision.who, "why": decision.why}
     deadline = time.monotonic() + _INSIST
     while True:
         try:

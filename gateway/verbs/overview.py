@@ -109,6 +109,25 @@ class Patients:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldRecording:
+    """A recording that waits for a person, and why; no patient stands in the words."""
+
+    recording: str
+    device: str
+    words: str
+
+
+def held_recordings(settings: Settings) -> tuple[HeldRecording, ...]:
+    """What forward holds, the oldest first; none if it does not answer, which the overview says."""
+    try:
+        answer = local.ask_if_there(settings.places.socket("forward"), {"do": "queue"}, PATIENCE)
+    except GatewayError:
+        return ()
+    rows = (answer or {}).get("acquisitions", [])
+    return tuple(HeldRecording(r["id"], r["device"], r["held"]) for r in rows if r["held"])
+
+
 def overview(settings: Settings, now: float | None = None) -> Overview:
     """Ask everybody; takes at most about PATIENCE seconds for each process that hangs."""
     at = time.time() if now is None else now

@@ -1,44 +1,47 @@
 """The status page as HTML: a pure function of what was gathered. No outside asset, every text escaped.
 
 It can be read without any script; ``page.js`` is asked for only when there is a button: no plain form may POST here.
+The script looks for news itself, so that nothing that a person has ticked or typed is lost; else the browser does.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from html import escape
 from typing import Any
 
-from gateway.verbs.overview import DeviceState, Finding, Light, Overview, Patients
+from gateway.verbs.overview import DeviceState, ExamLine, Finding, HeldRecording, Light, Overview, Patients
+from gateway.web import choosing, html
+from gateway.web.html import section, table
 
 REFRESH = 5  # seconds
-MOST_STEPS = 200
 _SCRIPT = '<script src="/page.js" defer></script>'
 _HEADLINE = {Light.WELL: "All is well", Light.LOOK: "Please look", Light.FAILED: "Not working"}
 _MOMENTS = ("wall", "fetched", "oldest")  # numbers under these keys are wall clock, seconds since the epoch
 _SIGN = {Light.WELL: "✓", Light.LOOK: "!", Light.FAILED: "✕"}
 
 
-def page(station: str, seen: Overview, patients: Patients) -> str:
-    """The whole page. ``station`` is who the box is."""
+def page(station: str, seen: Overview, patients: Patients, held: Sequence[HeldRecording] = ()) -> str:
+    """The whole page. ``station`` is who the box is; ``held``: recordings that wait for a person."""
     sections = [
-        _section("Devices", _devices(seen.devices)),
-        _section("Worklist", _worklist(patients, seen.at)),
-        _section("Last exams", _exams(seen)),
+        section("Devices", _devices(seen.devices)),
+        section("Worklist", choosing.worklist(patients, seen.devices, seen.at)),
+        *([section("Held recordings", _held(held))] if held else []),
+        section("Last exams", _exams(seen)),
         *_forward(seen.forward),
     ]
     body = "".join(sections)
+    said = '<p id="said" role="status"></p>' if "<button" in body else ""  # what page.js has to say
+    news = f'<meta http-equiv="refresh" content="{REFRESH}">'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="refresh" content="{REFRESH}">'
+        f"{f'<noscript>{news}</noscript>' if '<button' in body else news}"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(_HEADLINE[seen.light])}: {escape(station)}</title>"
         '<link rel="stylesheet" href="/page.css">'
         f"{_SCRIPT if '<button' in body else ''}</head><body>"
-        f"<header><h1>{escape(station)}</h1><time>{_clock(seen.at)}</time></header>"
-        f"<main>{_top(seen)}{body}</main>"
+        f"<header><h1>{escape(station)}</h1><time>{html.clock(seen.at)}</time></header>"
+        f'<main data-refresh="{REFRESH}">{_top(seen)}{said}{body}</main>'
         "<footer>Modality gateway. Not a certified medical device.</footer></body></html>"
     )
 
@@ -59,36 +62,20 @@ def _findings(findings: Sequence[Finding]) -> str:
     return f"<ul>{items}</ul>"
 
 
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], nothing: str) -> str:
-    """``rows`` are escaped here; a row's cells follow ``head``."""
-    lines = ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    if not lines:
-        return f'<p class="none">{escape(nothing)}</p>'
-    top = "".join(f"<th>{escape(word)}</th>" for word in head)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
 def _devices(devices: Sequence[DeviceState]) -> str:
     rows = [(d.name, d.adapter, _doing(d), str((d.answer or {}).get("exam") or "-")) for d in devices]
     nothing = "No device is configured: add a [[device]] to the configuration file."
-    return _table(("Device", "Adapter", "State", "Exam"), rows, nothing) + "".join(map(_triggers, devices))
+    return table(("Device", "Adapter", "State", "Exam"), rows, nothing) + "".join(map(_triggers, devices))
 
 
 def _triggers(device: DeviceState) -> str:
     """What a foot switch would do, for an image source: its stills and clips are taken while somebody looks."""
     if device.answer is None or not device.answer.get("takes"):
         return ""
-    name = escape(device.name, quote=True)
     words = {"": "Stop"} if device.recording else {"still": "Take a still", "clip": "Start a clip"}
-    buttons = (
-        f'<button data-post="/device/trigger" data-name="{name}" data-takes="{takes}">{word}</button>'
-        for takes, word in words.items()
-    )
-    return f"<p>{name}: {' '.join(buttons)}</p>"
+    does = {"post": "/device/trigger", "name": device.name}
+    buttons = " ".join(html.button(word, does | {"takes": takes}) for takes, word in words.items())
+    return f"<p>{escape(device.name)}: {buttons}</p>"
 
 
 def _doing(device: DeviceState) -> str:
@@ -100,32 +87,27 @@ def _doing(device: DeviceState) -> str:
     return str(device.answer.get("state") or "ready")
 
 
-def _worklist(patients: Patients, at: float) -> str:
-    if patients.problem:
-        return f'<p class="none">{escape(patients.problem)}</p>'
-    rows = [
-        (
-            _scheduled(s.start),
-            s.patient_name.replace("^", ", ", 1).replace("^", " ").strip(", "),
-            s.patient_id,
-            _date(s.birth_date),
-            s.procedure,
-            s.accession_number,
-            s.step_id,
-        )
-        for _source, s in patients.steps[:MOST_STEPS]
-    ]
-    head = ("Scheduled", "Patient", "ID", "Born", "Procedure", "Accession", "Step")
-    ages = ", ".join(f"{name}: {_age(at - fetched)} ago" for name, fetched in sorted(patients.fetched.items()))
-    left = len(patients.steps) - len(rows)
-    note = ". ".join(x for x in (f"Fetched from {ages}" if ages else "", f"{left} more not shown" if left else "") if x)
-    nothing = "Nothing is scheduled." if patients.fetched else "No worklist has been fetched yet."
-    return _table(head, rows, nothing) + (f'<p class="note">{escape(note)}.</p>' if note else "")
+def _held(held: Sequence[HeldRecording]) -> str:
+    rows = [(h.recording, h.device, h.words, _give("Of the chosen step", h.recording)) for h in held]
+    return table(("Recording", "Device", "Why it is held", ""), rows, "")
+
+
+def _give(words: str, subject: str, *, grave: bool = False) -> str:
+    return html.button(words, {"do": "give", "subject": subject}, grave=grave)
 
 
 def _exams(seen: Overview) -> str:
-    rows = [(e.exam, _clock(e.opened), e.state, e.how, ", ".join(e.devices)) for e in seen.exams]
-    return _table(("Exam", "Opened", "State", "Patient", "Devices"), rows, "No exam yet.")
+    rows = [(e.exam, html.clock(e.opened), e.state, e.how, ", ".join(e.devices), _on_exam(e)) for e in seen.exams]
+    return table(("Exam", "Opened", "State", "Patient", "Devices", ""), rows, "No exam yet.")
+
+
+def _on_exam(line: ExamLine) -> str:
+    """What can be done about it: end it, give it to somebody, or, once it is closed, to somebody else."""
+    if line.how == "nobody":
+        return _give("Of the chosen step", line.exam)
+    if line.state in ("open", "interrupted"):
+        return html.button("End the exam", {"do": "stop", "exam": line.exam})
+    return _give("Wrong patient", line.exam, grave=True)
 
 
 def _forward(answer: dict[str, Any] | None) -> Iterable[str]:
@@ -134,9 +116,9 @@ def _forward(answer: dict[str, Any] | None) -> Iterable[str]:
         if name in ("well", "words", "troubles", "problem", "fix") or part is None:
             continue
         if name == "media":
-            yield _section("Media", _media(part))
+            yield section("Media", _media(part))
             continue
-        yield _section(name.upper() if name == "ris" else name.capitalize(), _part(part))
+        yield section(name.upper() if name == "ris" else name.capitalize(), _part(part))
 
 
 def _media(part: dict[str, Any]) -> str:
@@ -153,12 +135,12 @@ def _media(part: dict[str, Any]) -> str:
         for one in part.get("present", ())
     ]
     head = ("Medium", "Label", "File-set", "Instances", "Free", "State")
-    found = _table(head, rows, "No medium is there.")
+    found = table(head, rows, "No medium is there.")
     for one in part.get("sticks", ()):
         name, called = str(one["name"]), str(one["label"] or one["serial"] or "no label")
         button = ""
         if one["state"] == "asked":
-            button = f' <button data-post="/media/allow" data-name="{escape(name, quote=True)}">Use this stick</button>'
+            button = " " + html.button("Use this stick", {"post": "/media/allow", "name": name})
         found += f"<p>Stick {escape(name)} ({escape(called)}): {escape(str(one['words']))}{button}</p>"
     waits = part.get("QUEUED", 0)
     return found + f'<p class="note">{waits or "No"} instances wait to be copied.</p>'
@@ -170,7 +152,7 @@ def _part(part: Any) -> str:
     if isinstance(part, list) and all(isinstance(entry, dict) for entry in part):
         head = list(dict.fromkeys(key for entry in part for key in entry))
         rows = [[_shown(entry.get(key), key) for key in head] for entry in part]
-        return _table([_word(key) for key in head], rows, "None is configured.")
+        return table([_word(key) for key in head], rows, "None is configured.")
     return f"<p>{escape(_shown(part))}</p>"
 
 
@@ -188,33 +170,5 @@ def _shown(value: Any, key: str = "") -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value)) or "-"
     if key in _MOMENTS and isinstance(value, (int, float)):
-        return _clock(value) if value else "-"
+        return html.clock(value) if value else "-"
     return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
-
-
-def _clock(wall: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
-
-
-def _age(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.0f} h"
-    )
-
-
-def _scheduled(start: str) -> str:
-    """``YYYYMMDD HHMM…`` (DA and TM) for people; anything else as it came."""
-    for form, shown in (("%Y%m%d %H%M%S", "%d %b %H:%M"), ("%Y%m%d %H%M", "%d %b %H:%M"), ("%Y%m%d", "%d %b")):
-        try:
-            return datetime.strptime(start, form).strftime(shown)
-        except ValueError:
-            continue
-    return start or "-"
-
-
-def _date(value: str) -> str:
-    return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdigit() else value or "-"

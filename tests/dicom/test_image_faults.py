@@ -51,6 +51,7 @@ def without(keyword: str) -> Callable[[Dataset], None]:
 FAULTS = {
     "bits stored": ("endoscopic", put("BitsStored", 9), "image", "BitsStored"),
     "high bit": ("endoscopic", put("HighBit", 8), "image", "HighBit"),
+    "square pixels said not to be": ("endoscopic", put("PixelAspectRatio", [1, 1]), "type 1C", "PixelAspectRatio"),
     "no rows": ("endoscopic", put("Rows", 0), "image", "Rows"),
     "bits that are no bytes": ("capture", put("BitsAllocated", 12), "image", "BitsAllocated"),
     "one sample of RGB": ("capture", put("SamplesPerPixel", 1), "image", "SamplesPerPixel"),

@@ -42,6 +42,21 @@ def test_there_are_more_than_150_of_them() -> None:
     assert len(OTHERS) > 150
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("SynchronizationChannel", [1, 1]), ("WaveformSequence[1].TriggerTimeOffset", "5")]
+)
+def test_what_speaks_of_a_trigger_that_the_file_says_there_is_not_is_found(
+    keyword: str, value: object, tmp_path: Path
+) -> None:
+    for trigger, expected in (("NO TRIGGER", [keyword]), ("EXTERNAL", [])):
+        head = healthy("general-32")
+        head.SynchronizationFrameOfReferenceUID, head.SynchronizationTrigger = "2.25.77", trigger
+        head.AcquisitionTimeSynchronized = "N"
+        setattr(head.WaveformSequence[0] if "." in keyword else head, keyword.rpartition(".")[2], value)
+        wrong = [f for f in found(head, tmp_path / f"{trigger}.dcm") if f.where == keyword]
+        assert [f.where for f in wrong if f.rule == "type 1C"] == expected
+
+
 def test_a_version_of_no_coding_scheme_is_found(tmp_path: Path) -> None:
     head = healthy("general-32")
     code = Dataset()

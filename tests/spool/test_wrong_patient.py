@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pydicom
+import pytest
 from conftest import CONFIGURATION
 from hypothesis import HealthCheck, settings, target
 from hypothesis import strategies as st
@@ -402,9 +403,9 @@ class Ward(RuleBasedStateMachine):
                 )
 
 
-TestNoRecordingGoesToAWrongPatient = Ward.TestCase
-TestNoRecordingGoesToAWrongPatient.settings = settings(
+Ward.TestCase.settings = settings(
     max_examples=1000 if SLOW else 15,
     stateful_step_count=50,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+TestNoRecordingGoesToAWrongPatient = pytest.mark.timeout(7200 if SLOW else 300)(Ward.TestCase)

@@ -1,4 +1,4 @@
-"""The one button of the page, clicked in a real browser: what a person does who is asked about a stick."""
+"""The button for a stick, clicked in a real browser: what a person does who is asked about one."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_click_on_use_this_stick_allows_it_and_the_page_says_what_became_of_it
     try:
         with browser(tmp_path) as one:
             one.open(f"http://127.0.0.1:{console.port}/")
-            assert one.ask("document.querySelector('button').textContent") == "Use this stick"
-            one.ask("document.querySelector('button').click()")
+            assert one.ask("document.querySelector('button[data-post]').textContent") == "Use this stick"
+            one.ask("document.querySelector('button[data-post]').click()")
             eventually(
                 lambda: one.ask("document.body.textContent.includes('used from now on')") is True,
                 lambda: one.ask("document.body.textContent"),

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web.conftest import item
 
 from gateway import exam, local
 from gateway.clock import Clock
 from gateway.model import Attributed
 from gateway.settings import Settings
 from gateway.trial.ports import free_port
+from gateway.verbs.overview import Overview, Patients
+from gateway.web.page import page
 
 FORWARD = {
     "well": True,
@@ -70,7 +73,7 @@ def test_the_worklist_is_shown_in_its_own_script_and_escaped(client: Any) -> Non
     text = client.get("/")[2].decode()
     assert "Müller, Jürgen" in text
     assert "1961-12-24" in text
-    assert "<script" not in text
+    assert text.count("<script") == 1, "ours"
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     steps = json.loads(client.get("/worklist.json")[2])["steps"]
     assert [(s["source"], s["step_id"], s["patient_id"]) for s in steps] == [
@@ -215,6 +218,71 @@ def test_a_console_that_is_turned_off_ends_well(config: Path) -> None:
     assert child.returncode == 0
 
 
+@pytest.mark.usefixtures("scheduled")
+def test_a_scanned_text_gives_the_step_that_it_fits_and_else_the_reason(client: Any) -> None:
+    status, answer = client.post("/worklist/scan", {"barcode": " 4711 "})
+    assert (status, answer["step_id"], answer["patient_id"], answer["ris"]) == (200, "SPS1", "4711", "ris")
+    status, answer = client.post("/worklist/scan", {"barcode": "99"})
+    assert (status, answer["exit_code"]) == (409, 4)
+    assert "no scheduled step fits" in answer["error"]
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_steps_of_two_patients_start_nothing(client: Any, settings: Settings) -> None:
+    status, answer = client.post("/exam/start", {"steps": ["SPS1", "SPS2"], "devices": ["ecg1"]})
+    assert (status, answer["error"]) == (409, "these steps are not of one patient")
+    assert exam.exams(settings.places) == []
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_nothing_is_given_before_the_answer_names_whom_the_question_named(client: Any, settings: Settings) -> None:
+    nobodys = exam.open_exam(settings.places, Clock("always"), ("ecg1",), Attributed.NOBODY, {})
+    order = {"subject": nobodys.exam, "steps": ["SPS1"], "patient_id": "4711"}
+    for answer in (None, True, {"to": "4711"}, {"to": "4712", "from": ""}, {"to": "4711", "from": "4712"}):
+        status, asked = client.post("/recording/give", order | ({"confirmed": answer} if answer else {}))
+        assert (status, asked["confirm"], asked["correct"]) == (200, {"to": "4711", "from": ""}, False)
+        assert "Is it of Müller, Jürgen (ID 4711, born 1961-12-24)?" in asked["question"]
+        assert exam.load(settings.places, nobodys.exam).attribution.how is Attributed.NOBODY
+    assert client.post("/recording/give", order | {"confirmed": asked["confirm"]})[0] == 200
+    assert exam.load(settings.places, nobodys.exam).attribution.how is Attributed.SCHEDULED
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_a_correction_needs_a_reason_and_the_patients_who_were_seen(client: Any, settings: Settings) -> None:
+    clock = Clock("always")
+    wrong = exam.open_exam(settings.places, clock, ("ecg1",), Attributed.SCHEDULED, item("SPS2", "Doe^Jane", "4712"))
+    exam.close_exam(settings.places, clock, wrong.exam)
+    order = {"subject": wrong.exam, "steps": ["SPS1"]}
+    status, asked = client.post("/recording/give", order)
+    assert (status, asked["correct"]) == (200, True)
+    assert "Doe, Jane (ID 4712" in asked["question"]
+    assert "Müller, Jürgen (ID 4711" in asked["question"]
+    status, answer = client.post("/recording/give", order | {"confirmed": asked["confirm"], "why": ""})
+    assert (status, answer["error"]) == (400, "why is it corrected?")
+    assert client.post("/recording/give", order | {"patient_id": "4799"})[0] == 409
+    assert len(exam.exams(settings.places)) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"subject": "X"},
+        {"subject": "", "steps": ["SPS1"]},
+        {"subject": 1, "steps": ["SPS1"]},
+        {"subject": "X", "steps": [1]},
+        {"subject": "X", "steps": ["SPS1"] * 17},
+        {"subject": "X", "steps": ["NOBODY"]},
+        {"subject": "../X", "steps": ["SPS1"]},
+        {"subject": "X", "steps": ["SPS1"], "why": "x" * 65},
+        {"subject": "X", "steps": ["SPS1"], "patient": "Doe"},
+    ],
+)
+@pytest.mark.usefixtures("scheduled")
+def test_an_attribution_that_is_not_clear_changes_nothing(client: Any, given: dict[str, Any]) -> None:
+    assert client.post("/recording/give", given)[0] in (400, 409)
+
+
 MEDIA = {
     "answers": False,
     "words": "stick sdc1 (VISITOR): asks",
@@ -246,15 +314,22 @@ def test_the_page_shows_media_and_has_a_button_for_a_stick_that_is_asked_about(c
     for words in ("GATEWAY_2", "WARD", "it may be taken out now", "7 instances wait", "its file system is exfat"):
         assert words in text
     assert "&lt;b&gt;VISITOR" in text
-    assert text.count('<button data-post="/media/allow"') == 1
+    assert text.count('data-post="/media/allow"') == 1
     assert 'data-name="sdc1"' in text
     assert '<script src="/page.js" defer></script>' in text
     assert client.get("/page.js")[0] == 200
 
 
-def test_without_a_question_the_page_has_no_script(client: Any, running: Any) -> None:
+def test_without_a_question_there_is_no_button_for_a_stick(client: Any, running: Any) -> None:
     running("forward", FORWARD | {"media": MEDIA | {"sticks": []}})
-    assert "<script" not in client.get("/")[2].decode()
+    assert "data-post" not in client.get("/")[2].decode()
+
+
+def test_a_page_with_nothing_to_press_has_no_script_and_the_browser_looks_for_news() -> None:
+    text = page("box", Overview((), (), (), None, 0.0), Patients((), {}))
+    assert "<script" not in text
+    assert '<meta http-equiv="refresh" content="5">' in text
+    assert "noscript" not in text
 
 
 def test_a_stick_is_allowed_through_forward(client: Any, settings: Settings) -> None:

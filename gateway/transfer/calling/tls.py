@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # RFC 9325 4.2: forward secrecy and authenticated encryption. TLS 1.3 has no other suites than such.
 SUITES = ":".join(f"ECDHE-{a}-AES{n}-GCM-SHA{h}" for n, h in ((128, 256), (256, 384)) for a in ("ECDSA", "RSA"))
+OLDEST = ssl.TLSVersion.TLSv1_2
 ANY = "*"  # as the name in the peer's certificate
 SOON = 30  # days
 _said: set[tuple[str, str]] = set()  # what ends soon is said once a day and certificate
@@ -70,7 +71,7 @@ def _own(peer: Peer, security: Security) -> ssl.SSLContext:
 @functools.lru_cache(maxsize=16)
 def _context(security: Security, _changed: tuple[int, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies by default
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = OLDEST
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_ciphers(SUITES)
     context.check_hostname = security.name != ANY
