@@ -244,4 +244,5 @@ ADAPTER = Adapter(
     decoder=Decoder,
     version="1",
     options=Options,
+    others=tuple(kind for kind in Kind if kind not in (Kind.EEG, Kind.PICTURES)),
 )

@@ -17,7 +17,7 @@ from gateway.model import Channel, Kind
 _AUTO = "auto"
 _LEFT_OUT = "left out"
 STATUS = "Status"  # BioSemi's signal of triggers: 16 bits, and 8 of the amplifier's own
-_TOLD = re.compile(rf"(?P<label>[^=]{{1,16}})=(?P<kind>{'|'.join(Kind)}|{_LEFT_OUT})(:(?P<name>[^=:]{{1,16}}))?")
+_TOLD = re.compile(rf"(?P<label>[^=]{{1,16}})=(?P<kind>{'|'.join(Kind)}|{_LEFT_OUT})(:(?P<name>[^=:]{{1,64}}))?")
 
 
 def _signal(value: object) -> str:

@@ -9,7 +9,7 @@ DATA/acquisitions/ID/identified.json          whom the device said that it measu
 DATA/acquisitions/ID/confirmed.json           that a person looked, and whose it is all the same (spool.doubts)
 DATA/acquisitions/ID/held.json                why a person must look, if so
 DATA/instances/ID/UID.dcm                     what was made of the acquisition ID, as sent
-DATA/taking/DEVICE/ID/                        an acquisition while it is made of a file (acquire.taking)
+DATA/acquisitions/.ID.taking/                 an acquisition while it is made of a file (acquire.taking)
 DATA/taken/DEVICE.jsonl                       which files were taken from the device's folder (acquire.taken)
 DATA/orders/DEVICE.json                       what a device was told to record and has not ended yet
 DATA/worklist/NAME.json                       the last answer of the RIS called NAME, for this station and day
@@ -61,8 +61,9 @@ class Places:
     def orders(self) -> Path:
         return self.data / "orders"
 
-    def taking(self, device: str) -> Path:
-        return self.data / "taking" / device
+    def taking(self, acquisition: str) -> Path:
+        """In the same folder: from one folder to another, a rename may lose both names in a power cut."""
+        return self.acquisitions / f".{acquisition}.taking"
 
     def taken(self, device: str) -> Path:
         return self.data / "taken" / f"{device}.jsonl"

@@ -62,6 +62,15 @@ class Classes:
     def widest(self) -> str:
         return self.told or self.auto[-1]
 
+    def asked(self, iod: str, mixed: bool) -> str:
+        """What a device's ``iod`` asks for; of a ``mixed`` source, it is only for the kinds that can become that."""
+        return "auto" if mixed and iod not in self.every else iod
+
+    def candidates(self, iod: str, mixed: bool) -> tuple[str, ...]:
+        """What a recording may become by itself."""
+        asked = self.asked(iod, mixed)
+        return self.auto if asked == "auto" else (asked,)
+
     @property
     def every(self) -> tuple[str, ...]:
         return (*self.auto, *self.further)
@@ -83,4 +92,5 @@ BY_KIND: dict[Kind, Classes] = {
     Kind.VOICE: Classes(("voice", "audio")),
     Kind.AUDIO: Classes(("audio",)),
     Kind.PICTURES: Classes(("capture",), ("endoscopic", "photographic", "ultrasound")),
+    Kind.OTHER: Classes(()),
 }

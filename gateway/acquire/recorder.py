@@ -207,8 +207,8 @@ def of_exam(here: Places, exam: str) -> Iterator[Facts]:
     There may be 100 000 of other exams: what was read once is read again only when its folder has changed.
     """
     try:
-        with os.scandir(here.acquisitions) as entries:
-            folders = sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(here.acquisitions) as entries:  # hidden ones are still being made
+            folders = sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     for folder in folders:

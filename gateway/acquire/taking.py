@@ -1,7 +1,7 @@
 """One file of a watched folder on its way to the acquisitions: read once, decoded, recorded out of sight.
 
 A file of several kinds of signals becomes one acquisition of each (a class of the standard holds one kind). They grow
-in ``DATA/taking/DEVICE/`` and appear among the others when all are whole, the memory has noted the file
+under hidden names and appear among the others when all are whole, the memory has noted the file
 (:mod:`gateway.acquire.taken`), and their exam is still open. So a power cut leaves the file as one that was never
 touched, or as one whose recordings are all there after the next start: never a part of it, never a second time.
 """
@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ from gateway.model import Facts, to_json
 from gateway.places import Places
 
 log = logging.getLogger(__name__)
+_UNFINISHED = re.compile(r"\.(?P<acquisition>[0-9T]+-(?P<device>.+)-[0-9a-f]+)\.taking")
 PIECE = 256 << 10  # bytes read at a time
 
 Whose = Callable[[Started, list[Identified]], str | None]
@@ -71,10 +73,13 @@ class Taking:
 
     def recover(self) -> int:
         """After a start: finish what was noted, remove what was not. How many acquisitions appeared."""
-        unfinished, count = self._here.taking(self._device.name), 0
+        count = 0
         with exam.only_one(self._here):
-            for folder in sorted(unfinished.iterdir()) if unfinished.exists() else ():
-                if folder.name in self._memory.last:
+            for folder in sorted(self._here.acquisitions.glob(".*.taking")):
+                found = _UNFINISHED.fullmatch(folder.name)
+                if found is None or found["device"] != self._device.name:
+                    continue
+                if found["acquisition"] in self._memory.last:
                     self._appear([read_facts(folder)])
                     count += 1
                 else:
@@ -160,12 +165,11 @@ class Taking:
         kinds = started.kinds or (all_of,) * len(started.groups)
         order = tuple(dict.fromkeys(kinds)) or (all_of,)
         siblings = tuple(new_acquisition_id(self._device.name, self._clock.wall()) for _ in order)
-        unfinished = self._here.taking(self._device.name)
         for index, (kind, acquisition) in enumerate(zip(order, siblings, strict=True)):
             own = [number for number, of in enumerate(kinds) if of is kind]
             self._route |= {number: (index, place) for place, number in enumerate(own)}
             groups = tuple(started.groups[number] for number in own)
-            recorder = Recorder(self._here, self._clock, self._device, self._adapter, unfinished.joinpath)
+            recorder = Recorder(self._here, self._clock, self._device, self._adapter, self._here.taking)
             self._recorders.append(recorder)
             part = dataclasses.replace(started, groups=groups, kind=kind, kinds=())
             self._made.append(recorder.begin(part, whose, Made(acquisition, siblings)))
@@ -202,10 +206,9 @@ class Taking:
 
     def _appear(self, made: Iterable[Facts]) -> list[Facts]:
         """Among the other acquisitions. An exam that was closed meanwhile gets nothing more: they are nobody's then."""
-        fsops.make_folder(self._here.acquisitions)
         seen = []
         for facts in made:
-            folder = self._here.taking(self._device.name) / facts.acquisition
+            folder = self._here.taking(facts.acquisition)
             if facts.exam is not None and self._closed(facts.exam):
                 words = "%s: exam %s was closed while its file was read: %s is held"
                 log.error(words, self._device.name, facts.exam, facts.acquisition)
@@ -226,4 +229,4 @@ class Taking:
         for recorder in self._recorders:
             recorder.abandon()
         for facts in self._made:
-            fsops.remove_folder(self._here.taking(self._device.name) / facts.acquisition)
+            fsops.remove_folder(self._here.taking(facts.acquisition))

@@ -18,7 +18,11 @@ def choose(kind: Kind, wanted: str, shapes: tuple[Shape, ...], acquisition: str,
     """
     classes = BY_KIND.get(kind, Classes(()))
     if not classes.every:
-        raise Held(f"acquisition {acquisition} is of the kind {kind}, for which there is no class of waveforms")
+        labels = ", ".join(label or "a signal without a label" for shape in shapes for label in shape.labels)
+        raise Held(
+            f"acquisition {acquisition}: no waveform class of the standard is for {labels}",
+            "if it is of a kind that there is a class for, say so by 'signals' of the device before its next file",
+        )
     if wanted != "auto" and wanted not in classes.every:
         raise Held(
             f"acquisition {acquisition} is of the kind {kind}, which does not become {TABLE[wanted].label}",

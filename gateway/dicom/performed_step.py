@@ -44,7 +44,8 @@ def modality(exam: Exam, settings: Settings) -> str:
     for name in exam.devices:
         with contextlib.suppress(Misuse):  # no longer configured, or its adapter is not installed
             device = settings.device(name)
-            classes = BY_KIND[adapter_named(device.adapter).kind].auto if device.iod == "auto" else (device.iod,)
+            kinds = adapter_named(device.adapter).kinds
+            classes = BY_KIND[kinds[0]].candidates(device.iod, mixed=len(kinds) > 1)
             if found := next((BY_KEY[key].written_modality for key in classes), ""):
                 return found
     for step in mapping.item(exam).get(mapping.SPS) or ():

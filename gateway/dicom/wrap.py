@@ -27,6 +27,7 @@ from gateway.errors import Held, Misuse
 from gateway.model import Channel, Exam, Facts, InstanceRef, Kind
 from gateway.records import End, GroupEnd
 from gateway.settings import Settings
+from gateway.sop_classes import BY_KIND
 
 TEST_NOTE = "TEST RECORDING: made by a simulated device or for a test, not of a patient"
 CUT_OFF_NOTE = "INTERRUPTED: this recording was cut off; it holds what was kept until then"
@@ -69,7 +70,8 @@ def wrap(
             f"acquisition {facts.acquisition} holds no samples", "nothing can be sent; discard it if it is a test"
         )
     shapes = _shapes(facts, columns, end)
-    row = choose(facts.kind, iod or device.iod, shapes, facts.acquisition, device.ambulatory_after)
+    asked = iod or BY_KIND[facts.kind].asked(device.iod, mixed=len(facts.siblings) > 1)
+    row = choose(facts.kind, asked, shapes, facts.acquisition, device.ambulatory_after)
     facts, columns = _labelled(facts, columns, row, device)
     storages = tuple(_storage(row, facts, n, *_range(group)) for n, group in enumerate(end.groups))
     widths = [len(of_group) * storage.bits // 8 for of_group, storage in zip(columns, storages, strict=True)]

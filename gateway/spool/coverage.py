@@ -49,8 +49,8 @@ def _foreign(device: Device) -> str:
 
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:
     """All kinds of instances that the device may make, with each code that a rule names."""
-    every = [key for kind in adapter_named(device.adapter).kinds for key in BY_KIND[kind].auto]
-    words = dict.fromkeys(every) if device.iod == "auto" else (device.iod,)
+    kinds = adapter_named(device.adapter).kinds
+    words = [key for kind in kinds for key in BY_KIND[kind].candidates(device.iod, mixed=len(kinds) > 1)]
     classes = dict.fromkeys(key for word in words for key in PICTURES.get(word, (word,)))
     patients = ("test",) if device.test else ("scheduled", "entered", "unidentified")
     codes = frozenset((value, scheme) for d in to for value, _, scheme in (p.partition("^") for p in d.only_procedures))

@@ -29,8 +29,13 @@ FRESH = 43200.0  # seconds between a recording and the answer of the RIS that sa
 
 def exam_id(facts: Facts) -> str:
     """Of the exam that a recording is by itself (SH, 16 characters)."""
-    digest = hashlib.sha256(facts.root_uid.encode()).hexdigest()
+    digest = hashlib.sha256(_seed(facts).encode()).hexdigest()
     return time.strftime("%y%m%d%H%M%S", time.gmtime(facts.started.wall)) + digest[:4].upper()
+
+
+def _seed(facts: Facts) -> str:
+    """What is one exam by itself: a recording, or all that a file became."""
+    return facts.siblings[0] if facts.siblings else facts.root_uid
 
 
 def recognize(settings: Settings, clock: Clock, folder: Path, facts: Facts) -> tuple[Exam | None, str]:
@@ -79,17 +84,28 @@ def _recognize(
     name, step = exam_id(facts), fitting.step
     found = Exam(
         exam=name,
-        step_uid=derived_uid(facts.root_uid, "performed procedure step"),
-        study_uid=step.study_uid or derived_uid(facts.root_uid, "study"),
+        step_uid=derived_uid(_seed(facts), "performed procedure step"),
+        study_uid=step.study_uid or derived_uid(_seed(facts), "study"),
         devices=(facts.device,),
         opened=facts.started,
         attribution=Attribution(Attributed.SCHEDULED, step.item, clock.now(), step.source),
         closed=Closing("COMPLETED", clock.now()),
     )
-    if holding.exam_if_known(folder, facts) != name:
-        audit.append(here.audit, clock.now(), "rule", "attribute", f"{folder.name} to exam {name}", fitting.words)
-        holding.attribute(folder, name)
+    # All that the same file became, before there is the exam: it is reported when all of its recordings are wrapped.
+    for one in facts.siblings or (folder.name,):
+        sibling = folder.with_name(one)
+        if (its := _unattributed(sibling)) is not None and holding.exam_if_known(sibling, its) != name:
+            audit.append(here.audit, clock.now(), "rule", "attribute", f"{one} to exam {name}", fitting.words)
+            holding.attribute(sibling, name)
     kept = exam.keep_new(here, found)
     if kept.step_uid != found.step_uid:
         raise Held(f"another exam has the id {name} by chance", "attribute the recording: gateway exam attribute")
     return kept, fitting.words
+
+
+def _unattributed(folder: Path) -> Facts | None:
+    """The facts of a recording that is here and was made outside any exam."""
+    with contextlib.suppress(Held, OSError):
+        facts = holding.facts(folder)
+        return facts if facts is not None and facts.exam is None else None
+    return None

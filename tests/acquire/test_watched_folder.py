@@ -94,7 +94,7 @@ class Box:
     def kept(self) -> list:
         """The facts of all acquisitions, which must be whole."""
         found = []
-        for folder in sorted(self.here.acquisitions.glob("*")):
+        for folder in sorted(self.here.acquisitions.glob("[!.]*")):
             assert records.ending(folder / "records") is not None
             found.append(read_facts(folder))
         return found
@@ -302,7 +302,7 @@ def test_without_room_nothing_is_begun_and_the_file_is_taken_when_there_is(box, 
     assert box.kept == []
     monkeypatch.setattr("gateway.acquire.collecting.admit", lambda *a, **k: None)
     box.until(lambda: box.kept)
-    assert list(box.here.taking("eeg").glob("*")) == []
+    assert list(box.here.acquisitions.glob(".*")) == []
 
 
 # Whose it is
@@ -451,11 +451,11 @@ def test_a_power_cut_at_any_step_loses_no_file_and_takes_none_twice(tmp_path, ho
             box.start()
             _take(box)
             assert sorted(one.kind for one in box.kept) == [Kind.ECG, Kind.EEG], f"after a cut {steps[-1]} at step {at}"
-            assert list(box.here.taking("eeg").glob("*")) == []
+            assert list(box.here.acquisitions.glob(".*")) == []
             assert list(box.share.glob(".*")) == []
             there = (box.share / "a.edf").exists() or (box.share / "done" / "a.edf").exists()
             assert there is (how != "delete")
-    assert len(steps) > 60, "every step was met"
+    assert len(steps) > 50, "every step was met"
 
 
 # The memory of what was taken
