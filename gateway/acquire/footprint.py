@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gateway.counts import End
 from gateway.device import Device
 from gateway.model import Facts, Kind, MultiplexGroup, Picture
+
+if TYPE_CHECKING:
+    from gateway.counts import End  # numpy, which a command that counts nothing need not load
 
 _COUNT = 4  # bytes of one sample in the records (int32)
 _AROUND = 2048  # bytes per second and group for the records' own heads, some twenty blocks a second
