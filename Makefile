@@ -77,7 +77,7 @@ deb-test: setup-test
 
 nightly: setup-test deb-test
 	@.ci/system-packages nightly
-	GATEWAY_SLOW=1 CI=true $(BIN)/pytest tests/units tests/faults tests/crash tests/package tests/web/test_metrics.py
+	GATEWAY_SLOW=1 CI=true $(BIN)/pytest -o timeout=3600
 
 bench: setup-test
 	$(BIN)/python -m tests.bench

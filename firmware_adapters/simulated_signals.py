@@ -125,7 +125,7 @@ class Decoder:
 
 def _adapter(name: str, kind: Kind, *signals: Signals) -> Adapter:
     def decoder(_: NoOptions) -> Decoder:
-        return Decoder(kind.capitalize(), signals)
+        return Decoder(kind, signals)
 
     return Adapter(name=f"simulated_{name}", kind=kind, transport=Internal(), decoder=decoder, version="1")
 

@@ -154,11 +154,9 @@ class Capture:
 
     def trigger(self, request: Request) -> Answer:
         """End what runs; else begin, in the exam that the device is in. The answer names it: None is nobody's."""
-        if self._status["recording"]:
-            return self._orders.ask(Order("stop")) | {"stopped": True}
-        found = exam.current(self._settings.places, self._device.name)
-        whose = found.exam if found is not None else None
-        return self._on_start(request | {"exam": whose, "seconds": None}) | {"exam": whose, "stopped": False}
+        whose = device_exam(self._settings.places, self._clock, self._device)
+        order = Order("trigger", whose, still=still(self._attendant.shutter, request.get("takes")))
+        return {"exam": whose, "stopped": False} | self._orders.ask(order)
 
     def pressed(self, key: int) -> None:
         """A key of the foot switch."""
@@ -171,13 +169,15 @@ class Capture:
     def _serve_order(self) -> None:
         if (order := self._orders.next()) is None:
             return
+        session = self._attendant.session
+        begins = order.do == "start" or (order.do == "trigger" and not session.wanted and not session.recording)
         try:
-            if order.do == "start":
+            if begins:
                 self._start(order)
-            elif order.exam is None or order.exam == self._runs_for():
+            elif order.do == "trigger" or order.exam is None or order.exam == self._runs_for():
                 standing.forget(self._settings.places, self._device.name)  # before END: what was stopped must not go on
                 self._attendant.stop("stopped by a person")
-                order.settle(_counts(self._attendant.kept))
+                order.settle(_counts(self._attendant.kept) | {"stopped": True})
             else:
                 order.settle(_counts(None))
         except GatewayError as refused:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import destination, fields
-from gateway.acquire.adapter import Adapter, Folder, NoOptions, Serial, adapter_named, installed
+from gateway.acquire.adapter import Adapter, Folder, NoOptions, Serial, Video, adapter_named, installed
 from gateway.destination import Destination
 from gateway.device import Device
 from gateway.errors import Misuse
@@ -160,7 +160,7 @@ def _devices(tables: Any, where: Source, adapters: bool) -> tuple[tuple[Device, 
             adapter: Adapter = adapter_named(device.adapter)
         except Misuse as error:
             raise where.wrong(("device", i, "adapter"), f"is wrong: {error.message}", error.fix) from None
-        if isinstance(adapter.transport, Serial) and not device.port:
+        if isinstance(adapter.transport, (Serial, Video)) and not device.port:
             raise where.wrong(("device", i), "lacks the key 'port'", f"adapter {adapter.name} speaks over a line")
         if isinstance(adapter.transport, Folder) and device.folder is None:
             raise where.wrong(("device", i), "lacks the key 'folder'", f"adapter {adapter.name} reads files from one")

@@ -96,8 +96,9 @@ class Destination:
     )
     refused_syntax: str = setting(
         "transcode",
-        fields.choice("transcode", "hold"),
-        "what has a transfer syntax that it refuses: send it in one that it takes, if that is without loss, or hold it",
+        fields.choice("transcode", "hold", "decode"),
+        "what has a transfer syntax that it refuses: send it in one that it takes, if that is without loss, or hold "
+        'it; "decode": also JPEG, whose pixels another decoder may see a step otherwise under the same UID',
     )
     tls: bool = setting(False, fields.yes_no(), "TLS 1.2 or 1.3 (BCP 195); a PACS that cannot is not called")
     ca: str = setting("", fields.file(), "who signed its certificate (PEM); empty: whom this system trusts")

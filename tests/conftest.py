@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from tiers import SLOW
 
 from gateway import configuration
 from gateway.settings import Settings
@@ -18,7 +18,7 @@ from gateway.settings import Settings
 hypothesis.settings.register_profile(
     "gateway",
     deadline=None,
-    derandomize=not os.environ.get("GATEWAY_SLOW"),
+    derandomize=not SLOW,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("gateway")

@@ -15,7 +15,7 @@ MOST = 16  # orders that may wait
 
 @dataclass(slots=True)
 class Order:
-    """One order: "start" or "stop"."""
+    """One order: "start", "stop", or "trigger", which is the one or the other by what runs when it is served."""
 
     do: str
     exam: str | None = None
@@ -56,4 +56,4 @@ class Orders:
             order = self._waiting.get_nowait()
         except queue.Empty:
             return None
-        return None if order.given_up and order.do == "start" else order
+        return None if order.given_up and order.do != "stop" else order

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     sending = sent.Sending(peer, found)
     if args.dry_run:
         own = dict.fromkeys((i.sop_class_uid, i.transfer_syntax_uid) for i in found.instances)
-        sent.proposal(peer, found, fallback.proposed(list(own)) if peer.scratch else own)
+        sent.proposal(peer, found, fallback.proposed(list(own), peer.decodes) if peer.scratch else own)
         return sending.exit_code
     try:
         _send(sending, args.json)

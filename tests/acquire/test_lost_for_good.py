@@ -19,6 +19,8 @@ from gateway.errors import Retry
 class Cable:
     """A line that can be pulled."""
 
+    again = 5.0
+
     def __init__(self, now):
         self.there = True
         self.now = now

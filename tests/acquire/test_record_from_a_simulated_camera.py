@@ -174,3 +174,19 @@ def test_an_image_source_may_be_set_to_take_clips(config):
     text = config.read_text().replace('name = "cam"', 'name = "cam"\ntakes = "clip"')
     options = configuration.parse(text).options["cam"]
     assert dataclasses.asdict(options)["takes"] == "clip"
+
+
+def test_quick_presses_alternate_whatever_was_told_last(process, ask, open_exam):
+    process("cam")
+    open_exam("cam")
+    said = [ask("cam", do="trigger", takes="clip")["stopped"] for _ in range(6)]
+    assert said == [False, True] * 3
+    assert not any(ask("cam", do="trigger", takes="still")["stopped"] for _ in range(4))
+
+
+def test_a_damaged_exam_keeps_nobody_from_stopping(process, ask, open_exam, settings):
+    process("cam")
+    opened = open_exam("cam").exam
+    assert not ask("cam", do="trigger", takes="clip")["stopped"]
+    settings.places.exam(opened).write_text("{")
+    assert ask("cam", do="trigger")["stopped"]

@@ -26,6 +26,7 @@ MODULES = (
     "archive",
     "forwarding",
     "media",
+    "keeping",
     "wrapping",
     "processes",
     "recovering",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from crash.found import Broken
 from crash.story import Day, after_a_reboot
 from crash.told import Told
 from crash.tracing import LEDGER, Point, Trace
+from tiers import SLOW
 
 from gateway.errors import GatewayError
 from gateway.settings import Settings
@@ -91,6 +91,6 @@ def breaks(settings: Settings, found: Trace[Told], known: set[Key], without: fro
 
 def some(every: list[tuple[Key, Point[Told], Image]], most: int) -> list[tuple[Key, Point[Told], Image]]:
     """All of them in the slow tier (GATEWAY_SLOW), else ``most``."""
-    if os.environ.get("GATEWAY_SLOW") or len(every) <= most:
+    if SLOW or len(every) <= most:
         return every
     return random.Random(3).sample(every, most)

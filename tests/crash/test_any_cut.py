@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 
 @pytest.mark.parametrize(
-    ("day", "most"), {"whole": 300, "clock_set_later": 100, "two_instances": 40, "imported": 90}.items()
+    ("day", "most"), {"whole": 120, "clock_set_later": 60, "two_instances": 40, "imported": 60}.items()
 )
 def test_whatever_a_power_cut_leaves_of_a_day_every_promise_is_kept(day: str, most: int, tmp_path: Path) -> None:
     settings = DAYS[day](tmp_path)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
+from tiers import examples
 
 from gateway.dicom import encode
 from gateway.dicom.check import ERROR, WARNING, Finding, check
@@ -189,7 +190,7 @@ def test_a_file_that_is_no_dicom_is_a_finding(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_no_damage_makes_the_check_crash_and_a_cut_is_always_found(clean: dict[str, Path], data: st.DataObject) -> None:
     whole = clean["twelve-lead"].read_bytes()
     path = clean["twelve-lead"].with_name("damaged.dcm")

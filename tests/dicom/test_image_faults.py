@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000, MPEG4HP41, ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 from specimens import specimen, write
+from tiers import examples
 
 from gateway.dicom.check import check
 from gateway.dicom.definition import Iod
@@ -227,7 +228,7 @@ def test_pixels_that_were_cut_off_are_a_finding(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_no_damage_makes_the_check_crash(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(["ultrasound-frames", "photographic", "capture-words", "pdf"]), label="class")
     head = specimen(BY_KEY[key])

@@ -14,6 +14,7 @@ from acquisitions import EIGHT, STEP, Recording, an_exam, heartbeat, settings_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from tiers import examples
 
 from gateway.dicom.leads import Column, columns
 from gateway.dicom.scaling import STORAGE, ds, scale, store
@@ -25,7 +26,7 @@ from gateway.model import Channel
 
 COUNTS = st.integers(-(2**23), 2**23 - 1)
 BLOCK = nps.arrays(np.int32, st.tuples(st.integers(1, 30), st.just(2)), elements=COUNTS)
-QUICK = settings(max_examples=60)
+QUICK = settings(max_examples=examples(60))
 
 
 @given(BLOCK, st.floats(1e-4, 50), st.sampled_from([0.0, 0.5, 2.5]))
@@ -102,7 +103,7 @@ def test_a_stated_sensitivity_fits_its_ds_and_loses_less_than_a_billionth(value:
 
 
 @given(nps.arrays(np.int32, st.tuples(st.integers(1, 40), st.just(8)), elements=COUNTS), st.integers(0, 30))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_32_bit_instances_give_back_every_bit(
     tmp_path_factory: pytest.TempPathFactory, counts: np.ndarray, lost: int
 ) -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from faults.boxes import Box, box
 from faults.shim import Shim
+from tiers import only_slow
 from waiting import eventually
 
 DAY = 86400.0
 YEARS = 5 * 365 * DAY
-SLOW = pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1")
 JUMPS = pytest.mark.parametrize(
     "jump",
     [
-        pytest.param(DAY, id="a day on", marks=SLOW),
-        pytest.param(-DAY, id="a day back", marks=SLOW),
+        pytest.param(DAY, id="a day on", marks=only_slow),
+        pytest.param(-DAY, id="a day back", marks=only_slow),
         pytest.param(YEARS, id="years on"),
         pytest.param(-YEARS, id="years back"),
     ],

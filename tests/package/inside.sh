@@ -71,10 +71,19 @@ cat /tmp/right - > /etc/gateway/gateway.toml <<'TOML'
 name = "ecg2"
 adapter = "simulated"
 test = true
+[[device]]
+name = "files"
+adapter = "edf"
+folder = "/srv/drop in"
+taken = "done"
 TOML
+install -d -o gateway "/srv/drop in"
 sed -i 's/^retention = .*/retention = 3650.0/; s/trust = "ntp"/trust = "always"/; s/^port = 8104/port = 8105/' /etc/gateway/gateway.toml
 gateway config apply && within 150 'systemctl is-active -q capture@ecg2 && up && answers'
 say "a right one is applied: a second device has its process" $?
+within 100 'systemctl is-active -q capture@files' && nsenter -t "$(main capture@files)" -m -S "$(id -u gateway)" touch "/srv/drop in/x"
+say "who takes in files may write to their folder" $?
+! nsenter -t "$(main capture@ecg2)" -m -S "$(id -u gateway)" touch "/srv/drop in/y"; say "and no other capture may" $?
 python3 -I -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:8105/status.json").read()'; say "and the page has moved" $?
 gateway_ status --json | python3 -I -c 'import json, sys
 found = [f["words"] for f in json.load(sys.stdin)["findings"]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from hypothesis import HealthCheck, settings, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from spooling import CLOCK, DESTINATION, Box, Pacs, record
+from tiers import SLOW
 
 from gateway import clock, configuration, corrections, exam, fsops
 from gateway.acquire.whose import device_exam
@@ -46,7 +46,6 @@ RIS = '[[ris]]\nname = "ris"\nae_title = "RIS"\nhost = "127.0.0.1"\n'
 DEVICES = ("ecg1", "ecg2")
 PATIENTS = ("P1", "P2", "P3")
 STEPS = ("S1", "S2", "S3")
-SLOW = bool(os.environ.get("GATEWAY_SLOW"))
 # What a power cut in a correction comes before, and whether nothing of the old patient may be sent any more.
 CUTS = {
     "gateway.spool.offers.withhold": False,

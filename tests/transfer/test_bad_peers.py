@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -269,7 +270,9 @@ def test_a_peer_that_accepts_no_context_at_all_holds_every_instance_with_words(e
 def test_a_peer_that_stops_reading_in_the_middle_is_called_silent(ecg: Ecg, call: Call) -> None:
     def script(line: Line) -> None:
         line.accept()
-        time.sleep(2.5)
+        hung_up = select.poll()
+        hung_up.register(line.connection, select.POLLRDHUP)
+        hung_up.poll(30_000)
 
     with hostile.peer(script) as port:
         outcomes = [o for _, o in store.send(call(port, timeout=1.0), [ecg(1_000_000)])]

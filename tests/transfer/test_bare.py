@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from gateway.transfer import bare, part10
 
@@ -44,7 +45,7 @@ def test_an_implicit_one_too(tmp_path: Path) -> None:
     assert looked_at(tmp_path / "f", data + bytes(20)) == part10.Header(CLASS, INSTANCE, IMPLICIT, 0)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(500), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(
         st.one_of(

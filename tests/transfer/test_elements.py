@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.uid import UID
+from tiers import examples
 
 from gateway.transfer import dataset, elements
 from gateway.transfer.association.pdu import ProtocolError
@@ -28,7 +29,7 @@ def item(uid: str, reason: int | None = None) -> Dataset:
 
 
 @given(uids, st.sets(uids, max_size=5), st.dictionaries(uids, st.integers(0, 0xFFFF), max_size=5), syntaxes, st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_report_is_read_however_its_sequences_are_delimited_and_whatever_else_is_in_it(
     transaction: str, committed: set[str], failed: dict[str, int], syntax: str, more: st.DataObject
 ) -> None:
@@ -51,7 +52,7 @@ def test_a_report_is_read_however_its_sequences_are_delimited_and_whatever_else_
 
 
 @given(uids, st.lists(st.tuples(uids, uids), max_size=5), syntaxes)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_what_is_asked_for_is_read_by_pydicom_as_it_was_meant(
     transaction: str, asked: list[tuple[str, str]], syntax: str
 ) -> None:

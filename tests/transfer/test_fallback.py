@@ -19,6 +19,7 @@ from hostile import Line
 from peers import need
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
 from transfer.media.samples import SECONDARY_CAPTURE, data_set, write
 
 from gateway.model import InstanceRef
@@ -31,7 +32,7 @@ from gateway.transfer.storing import fallback, store
 from gateway.transfer.transcoding import scratch
 
 EXPLICIT, IMPLICIT, BIG, DEFLATED, RLE = (f"1.2.840.10008.1.2{end}" for end in (".1", "", ".2", ".1.99", ".5"))
-JPEG, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70"
+JPEG = "1.2.840.10008.1.2.4.50"
 
 Ecg = Callable[..., InstanceRef]
 Call = Callable[[int], Peer]
@@ -130,16 +131,34 @@ def test_another_encoding_reaches_a_peer_that_takes_explicit_only(
     assert same_values(arrived(folder, ref), dcmread(original.path))
 
 
+@pytest.mark.parametrize("coder", [("dcmcrle",), ("dcmcjpls", "+el")], ids=["RLE", "JPEG-LS"])
 @pytest.mark.parametrize("which", ["implicit_only", "explicit_only"])
-def test_rle_becomes_native_pixels_in_whatever_the_peer_takes(
-    request: pytest.FixtureRequest, tmp_path: Path, call: Call, which: str
+def test_losslessly_coded_pixels_become_native_ones_in_whatever_the_peer_takes(
+    request: pytest.FixtureRequest, tmp_path: Path, call: Call, which: str, coder: tuple[str, ...]
 ) -> None:
     port, folder = request.getfixturevalue(which)
     original = still(tmp_path)
-    ref = converted(original, "dcmcrle")
+    ref = converted(original, *coder)
+    assert ref.transfer_syntax_uid in LOSSLESS_PIXELS
     ((_, outcome),) = store.send(call(port), [ref])
     assert outcome.kind == "done", outcome
     assert arrived(folder, ref).PixelData == dcmread(original.path).PixelData
+
+
+@pytest.mark.parametrize("coder", [("dcmcrle",), ("dcmcjpls", "+el"), ("dcmcjpeg", "+e1")], ids=lambda c: c[0])
+def test_what_no_installed_decoder_can_undo_is_held_with_words(
+    implicit_only: tuple[int, Path],
+    tmp_path: Path,
+    call: Call,
+    coder: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which are installed is pydicom's to say; as on a box that has none."""
+    coded = converted(still(tmp_path), *coder)
+    monkeypatch.setattr(get_decoder(coded.transfer_syntax_uid), "_available", {})
+    ((_, outcome),) = store.send(call(implicit_only[0]), [coded])
+    assert (outcome.kind, outcome.code) == ("hold", "syntax-refused")
+    assert "no decoder for it is installed here" in outcome.words
 
 
 def test_what_cannot_be_changed_without_loss_is_held_with_words_and_the_others_go_on(
@@ -147,13 +166,10 @@ def test_what_cannot_be_changed_without_loss_is_held_with_words_and_the_others_g
 ) -> None:
     first, last = ecg(), ecg()
     lossy = write(tmp_path, data_set(SECONDARY_CAPTURE, PixelData=encapsulate([b"\xff\xd8\xff\xd9"])), JPEG)
-    coded = converted(still(tmp_path), "dcmcjpeg", "+e1")
-    assert coded.transfer_syntax_uid == JPEG_LOSSLESS
-    outcomes = dict(store.send(call(implicit_only[0]), [first, lossy, coded, last]))
-    assert [outcomes[i].kind for i in (first, lossy, coded, last)] == ["done", "hold", "hold", "done"]
-    assert {outcomes[i].code for i in (lossy, coded)} == {"syntax-refused"}
-    assert "but not the transfer syntax, of SOP class (1.2.840.10008.5.1.4.1.1.7, JPEG Base" in outcomes[lossy].words
-    assert "no decoder for it is installed here" in outcomes[coded].words
+    outcomes = dict(store.send(call(implicit_only[0]), [first, lossy, last]))
+    assert [outcomes[i].kind for i in (first, lossy, last)] == ["done", "hold", "done"]
+    assert outcomes[lossy].code == "syntax-refused"
+    assert "takes the class, but not the transfer syntax, of Secondary Capture Image (" in outcomes[lossy].words
 
 
 def test_a_class_that_is_refused_in_every_transfer_syntax_stays_a_refused_class(

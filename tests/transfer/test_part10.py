@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
+from tiers import examples
 
 from gateway.errors import Misuse
 from gateway.model import InstanceRef
@@ -30,7 +31,7 @@ def test_the_header_agrees_with_pydicom(ecg: Ecg) -> None:
 
 
 @given(cut=st.integers(0, 300))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_a_header_cut_anywhere_is_refused(cut: int) -> None:
     def element(number: int, text: bytes) -> bytes:
         return b"\x02\x00" + number.to_bytes(2, "little") + b"UI" + len(text).to_bytes(2, "little") + text
@@ -44,7 +45,7 @@ def test_a_header_cut_anywhere_is_refused(cut: int) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_noise_after_the_prefix_is_refused(noise: bytes) -> None:
     with pytest.raises(ValueError, match="header"):
         part10.parse(bytes(128) + b"DICM" + noise, 132 + len(noise))

@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from gateway.dicom import encode
 from gateway.transfer.association import dimse, pdu
@@ -51,7 +52,7 @@ pdus = st.one_of(
 
 
 @given(st.lists(pdus, max_size=4), st.integers(1, 97))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_what_is_written_is_read_again_however_the_stream_is_cut(sent: list[pdu.Pdu], step: int) -> None:
     stream = b"".join(pdu.encode(p) for p in sent)
     reader, read = Reader(), []
@@ -62,7 +63,7 @@ def test_what_is_written_is_read_again_however_the_stream_is_cut(sent: list[pdu.
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_random_bytes_give_pdus_or_a_protocol_error_and_nothing_else(noise: bytes) -> None:
     reader = Reader()
     try:
@@ -73,7 +74,7 @@ def test_random_bytes_give_pdus_or_a_protocol_error_and_nothing_else(noise: byte
 
 
 @given(pdus, st.integers(0, 400), byte)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_one_wrong_byte_in_a_pdu_is_read_or_refused_but_never_crashes(sent: pdu.Pdu, at: int, wrong: int) -> None:
     stream = bytearray(pdu.encode(sent))
     stream[at % len(stream)] = wrong
@@ -92,7 +93,7 @@ def test_a_pdu_longer_than_its_type_may_be_is_refused_before_it_is_buffered(kind
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_command_set_of_random_bytes_is_refused_with_a_protocol_error(noise: bytes) -> None:
     try:
         command = dimse.decode(noise)
@@ -120,7 +121,7 @@ def test_an_error_comment_is_one_line_of_a_log_and_no_longer_than_the_standard_l
 
 
 @given(commands)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_command_set_is_read_as_it_was_written(command: dict[Tag, int | str]) -> None:
     assert dimse.decode(dimse.encode(command)) == command
 
@@ -136,7 +137,7 @@ def test_the_quick_way_to_write_a_store_request_gives_the_same_bytes(number: int
 
 
 @given(st.binary(min_size=1, max_size=200), st.integers(1, 40))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_a_message_is_whole_however_it_was_fragmented(data: bytes, step: int) -> None:
     command = dimse.request(Field.C_STORE, 1, "1.2", "1.3", data=True)
     raw = dimse.encode(command)
@@ -149,7 +150,7 @@ def test_a_message_is_whole_however_it_was_fragmented(data: bytes, step: int) ->
 
 
 @given(st.lists(st.builds(Pdv, st.integers(1, 3), st.booleans(), st.booleans(), st.binary(max_size=40)), max_size=8))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_fragments_in_disorder_are_refused_with_a_protocol_error(fragments: list[Pdv]) -> None:
     assembler = Assembler()
     try:
@@ -222,7 +223,7 @@ def test_data_before_the_acceptance_is_a_breach_answered_with_an_abort() -> None
 
 
 @given(st.lists(pdus, max_size=6))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_whatever_the_peer_sends_the_association_stays_within_its_table(arriving: list[pdu.Pdu]) -> None:
     association = established()
     try:

@@ -92,7 +92,7 @@ def test_all_that_goes_to_a_peer_goes_through_its_cap_on_several_associations_to
 def test_a_time_out_runs_per_progress_however_long_it_takes(tmp_path: Path, ecg: Ecg, call: Call) -> None:
     one = ecg(20_000)
     with storescp(tmp_path / "store") as port:
-        to = dataclasses.replace(call(port, timeout=0.5), throttle=Throttle(one.size / 2))  # two seconds, less a rest
+        to = dataclasses.replace(call(port, timeout=1.5), throttle=Throttle(one.size / 3))  # three seconds, less a rest
         ((_, outcome),) = store.send(to, [one])
     assert outcome.kind == "done"
     (there,) = (tmp_path / "store").iterdir()

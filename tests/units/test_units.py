@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from peers import need
+from tiers import only_slow
 
 import gateway
 from gateway import configuration
@@ -149,6 +150,27 @@ def test_each_device_of_the_configuration_gets_its_capture(tmp_path: Path) -> No
     assert wants == {"capture@ecg1.service": template, "capture@a-b_2.service": template}
 
 
+def test_what_the_configuration_has_written_elsewhere_may_be_written_to_by_who_must(tmp_path: Path) -> None:
+    text = '[gateway]\ndata = "/srv/a \\"b\\" 5%"\n[media]\nfolder = "/srv/stick"\n'
+    text += '[[device]]\nname = "edf"\nfolder = "/srv/in"\n'
+    made = generated(tmp_path, text)
+    everybodys = '[Service]\nReadWritePaths="-/srv/a \\"b\\" 5%%"\n'
+    said = {str(p.relative_to(made)): p.read_text() for p in made.rglob("*-paths.conf")}
+    assert said == {
+        "capture@.service.d/50-paths.conf": everybodys,
+        "console.service.d/50-paths.conf": everybodys,
+        "forward.service.d/50-paths.conf": everybodys + 'ReadWritePaths="-/srv/stick"\n',
+    }
+    assert (made / "capture@edf.service.d/51-folder.conf").read_text() == '[Service]\nReadWritePaths="-/srv/in"\n'
+    (tmp_path / "forward.service").write_text(
+        (UNITS / "forward.service").read_text().replace("/usr/bin/gateway", "/bin/true")
+        + said["forward.service.d/50-paths.conf"]
+    )
+    command = [need("systemd-analyze"), "verify", "--man=no", tmp_path / "forward.service"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "forward.service" in line] == []
+
+
 @pytest.mark.parametrize(
     ("text", "listens"),
     [
@@ -201,7 +223,7 @@ def test_sysusers_and_tmpfiles_are_understood(tmp_path: Path) -> None:
     assert "gateway:x:" in (tmp_path / "etc" / "passwd").read_text()
 
 
-@pytest.mark.skipif(os.environ.get("GATEWAY_SLOW") != "1", reason="slow: GATEWAY_SLOW=1")
+@only_slow
 @pytest.mark.timeout(900)
 def test_a_real_systemd_starts_watches_and_restarts_them(tmp_path: Path) -> None:
     """In a Debian 12 root of its own, made by mmdebstrap or taken from GATEWAY_ROOTFS, booted in namespaces."""

@@ -12,7 +12,7 @@ from tests.vm.rootfs import BUILD, Root
 
 HERE = Path(__file__).parent
 AGENT = HERE / "guest"
-SYSTEM_SIZE = "1200M"
+SYSTEM_SIZE = "2G"  # some hundred uncompressed frames find room
 
 
 def ext4(folder: Path, image: Path, size: str) -> Path:

@@ -27,7 +27,7 @@ DEVICE = """
 name = "{name}"
 adapter = "v4l2"
 port = "{port}"
-expected = 0.2
+expected = 0.02
 {more}
 """
 CAMERA = 'encoding = "{encoding}"\ncolumns = {columns}\nrows = {rows}\nrate = {rate}\n'
@@ -61,7 +61,8 @@ def still(ward: Ward) -> None:
         _check(taken["exam"] == exam, f"it is of {taken['exam']}")
         _check((picture["encoding"], picture["columns"], picture["rows"]) == (encoding, 640, 360), f"it is {picture}")
         _check(picture["rate"] == 0 and taken["end"]["frames"] == 1, f"a still of {taken['end']}")
-        _check(taken["times"][0] <= taken["began"], f"taken at {taken['times']}, written from {taken['began']} on")
+        # The driver times a frame by its end, which it reckons: that may be a frame ahead of when it is given.
+        _check(taken["times"][0] <= taken["began"] + 0.2, f"taken at {taken['times']}, begun at {taken['began']}")
         _same_colours(taken)
         ward.again()
 
@@ -130,7 +131,7 @@ def two(ward: Ward) -> None:
     """two inputs at once: each its own recording of the same exam"""
     ward.machine.run("modprobe", "vivid", "n_devs=2", "node_types=0x1,0x1", seconds=PATIENCE)
     names = ("cam1", "cam2")
-    ports = (PORT, PORT.replace("vivid.0", "vivid.1"))
+    ports = ("/dev/video0", "/dev/video1")  # of one platform device, which by-path tells apart by an index only
     _configure(ward, "".join(DEVICE.format(name=n, port=p, more=SMALL) for n, p in zip(names, ports, strict=True)))
     _capture(ward, *names)
     exam = open_exam(ward, *names)["exam"]

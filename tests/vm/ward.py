@@ -44,7 +44,8 @@ chown -R gateway: /var/lib/gateway
 umount /mnt
 modprobe -a usb-storage sd_mod uas vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1
 udevadm control --reload
-systemctl enable --now forward
+systemctl add-wants multi-user.target forward.service
+systemctl start forward
 """
 _FILE_ID = re.compile(r"UID (\S+), File ID (\S+)")
 

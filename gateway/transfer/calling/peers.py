@@ -53,6 +53,7 @@ class Peer:
     operations: int = 1  # open at a time on each, where the peer grants it (asynchronous operations window)
     security: Security | None = None  # TLS
     identity: Identity | None = None  # user identity (PS3.7 D.3.3.7)
+    decodes: bool = False  # it gets JPEG decoded where it refuses the transfer syntax
     scratch: str = ""  # folder for what is transcoded where it refuses a transfer syntax; "" = nothing is
     web: Web | None = None
     throttle: Throttle | None = None  # the bandwidth cap that everything sent to it shares
@@ -100,8 +101,9 @@ def _peer(box: Box, to: Destination, title: str, policy: str) -> Peer:
     if to.url:
         return _web(box, to, policy, security)
     most = (to.associations, to.operations)
-    scratch = str(box.data) if to.refused_syntax == "transcode" else ""
-    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity, scratch)
+    scratch = str(box.data) if to.refused_syntax != "hold" else ""
+    decodes = to.refused_syntax == "decode"
+    return Peer(to.name, title, to.host, to.port, box.ae_title, to.timeout, *most, security, identity, decodes, scratch)
 
 
 def _web(box: Box, to: Destination, policy: str, security: Security | None) -> Peer:

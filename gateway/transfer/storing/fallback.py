@@ -25,7 +25,7 @@ from gateway.transfer.association.negotiation import MOST_CONTEXTS, Pair
 from gateway.transfer.calling.outcomes import Outcome
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.calling.requestor import Requestor
-from gateway.transfer.lossless import instead
+from gateway.transfer.lossless import LOSSY_FRAMES, instead
 from gateway.transfer.names import EXPLICIT, IMPLICIT
 from gateway.transfer.storing import instance_file
 
@@ -41,12 +41,12 @@ Progress = Callable[[InstanceRef, int], None]
 Send = Callable[[Peer, list[Pair], list[InstanceRef], Progress | None], Iterator[Told]]
 
 
-def proposed(own: Sequence[Pair]) -> list[Pair]:
-    """``own`` pairs and what may go in their stead, at most 128."""
+def proposed(own: Sequence[Pair], decoded: bool = False) -> list[Pair]:
+    """``own`` pairs and what may go in their stead, at most 128; ``decoded``: also of what is coded with loss."""
     found = dict.fromkeys(own)
     for dropped_last in (IMPLICIT, EXPLICIT):
         for sop_class_uid, syntax in own:
-            if len(found) < MOST_CONTEXTS and dropped_last in instead(syntax):
+            if len(found) < MOST_CONTEXTS and dropped_last in instead(syntax, decoded):
                 found.setdefault((sop_class_uid, dropped_last))
     return list(found)
 
@@ -55,7 +55,7 @@ def refusal(requestor: Requestor, instance: InstanceRef) -> Outcome:
     """Why there is no context for ``instance``; ``instead`` in it says how the peer would take it."""
     sop_class_uid, syntax = instance.sop_class_uid, instance.transfer_syntax_uid
     outcome = requestor.refusal(sop_class_uid, syntax)
-    for other in instead(syntax):
+    for other in instead(syntax, requestor.peer.decodes):
         if requestor.context(sop_class_uid, other) is not None:
             # Some peers say of a class that they do not know it when it is the transfer syntax that they do not take.
             return dataclasses.replace(outcome, code="syntax-refused", instead=other)
@@ -123,7 +123,8 @@ def _told(peer: Peer, instance: InstanceRef, one: Transcoded, outcome: Outcome) 
     syntax = one.instance.transfer_syntax_uid
     now, before = names.syntax(syntax), names.syntax(instance.transfer_syntax_uid)
     log.info("%s has instance %s as %s, not as %s", peer, instance.sop_instance_uid, now, before)
-    words = f"{outcome.words}; sent as {now}, without loss"
+    how = "decoded; what its coding lost stays lost" if instance.transfer_syntax_uid in LOSSY_FRAMES else "without loss"
+    words = f"{outcome.words}; sent as {now}, {how}"
     return dataclasses.replace(outcome, words=words, sent_syntax=syntax, sent_sha256=one.sha256)
 
 

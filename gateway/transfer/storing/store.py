@@ -27,7 +27,9 @@ def send(peer: Peer, instances: Sequence[InstanceRef], progress: Progress | None
     """
     for pairs, part in _parts(instances):
         refused = []
-        for instance, outcome in _send(peer, fallback.proposed(pairs) if peer.scratch else pairs, part, progress):
+        for instance, outcome in _send(
+            peer, fallback.proposed(pairs, peer.decodes) if peer.scratch else pairs, part, progress
+        ):
             if outcome.instead and peer.scratch:
                 refused.append((instance, outcome))
             else:

@@ -2,7 +2,8 @@
 
 explicit    anything that is coded without loss, to Explicit VR Little Endian (pydicom; in memory, up to LARGEST)
 implicit    Explicit to Implicit VR Little Endian (own; a stream of any size, in constant memory)
-scratch     both, into a file that has no name and so leaves nothing behind
+unfolding   JPEG-LS, and where it is wanted JPEG, frame by frame (pydicom's decoders; a clip of any length)
+scratch     all of them, into a file that has no name and so leaves nothing behind
 
 The SOP Instance UID stays (PS3.5 section 10: another transfer syntax is another encoding of the same instance), since
 nothing but lossless coding is undone. None of it is loaded before it is needed.

@@ -34,7 +34,7 @@ config.settings.reading_validation_mode = config.IGNORE  # what came in goes out
 _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _PIXELS = 0x7FE00010
 # What undoing the coding of pixels changes in the header: planes, colour model of the coding, table of its frames.
-_OF_CODING = frozenset({0x00280004, 0x00280006, _PIXELS, 0x7FE00001, 0x7FE00002})
+OF_CODING = frozenset({0x00280004, 0x00280006, _PIXELS, 0x7FE00001, 0x7FE00002})
 _BLOCK = 1 << 20
 _one_at_a_time = threading.Lock()
 
@@ -143,10 +143,10 @@ def _compare(old: Dataset, new: Dataset, syntax: str) -> None:
     coded = syntax in LOSSLESS_PIXELS
     if coded and not np.array_equal(pixel_array(old, raw=True), pixel_array(new, raw=True)):
         raise ValueError("its pixels come out otherwise")
-    _same(old, new, _OF_CODING if coded else frozenset(), syntax == ExplicitVRBigEndian)
+    same_values(old, new, OF_CODING if coded else frozenset(), syntax == ExplicitVRBigEndian)
 
 
-def _same(old: Dataset, new: Dataset, passed_over: frozenset[int], turned: bool) -> None:
+def same_values(old: Dataset, new: Dataset, passed_over: frozenset[int], turned: bool) -> None:
     tags = [sorted(filter(lambda tag: tag.element and tag not in passed_over, ds.keys())) for ds in (old, new)]
     if tags[0] != tags[1]:
         raise ValueError("it has other elements then")
@@ -155,7 +155,7 @@ def _same(old: Dataset, new: Dataset, passed_over: frozenset[int], turned: bool)
         one, other = old[tag], new[tag]
         if one.VR == "SQ":
             for item, made in zip(one.value, other.value, strict=True):
-                _same(item, made, frozenset(), turned)
+                same_values(item, made, frozenset(), turned)
             continue
         if None in raw or (turned and one.VR not in _WORDS):
             same = bool(one.value == other.value)

@@ -22,6 +22,7 @@ from gateway.errors import Held, Misuse, Retry, in_words
 from gateway.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway.model import InstanceRef
 from gateway.transfer import part10
+from gateway.transfer.lossless import STREAMED
 from gateway.transfer.media.dicomdir.elements import encode
 from gateway.transfer.names import EXPLICIT, IMPLICIT
 from gateway.transfer.transcoding import LARGEST, implicit
@@ -52,12 +53,12 @@ def transcoded(instance: InstanceRef, syntax: str, folder: Path, beat: Beat = la
         with contextlib.ExitStack() as files:
             made = files.enter_context(_file(folder))
             if syntax == EXPLICIT:
-                _explicit(Path(instance.path), made, beat)
+                _explicit(instance, made, beat)
             elif instance.transfer_syntax_uid == EXPLICIT:
                 _implicit(Path(instance.path), instance, made, beat)
             else:
                 with _file(folder) as between:
-                    _explicit(Path(instance.path), between, beat)
+                    _explicit(instance, between, beat)
                     _implicit(_reached(between), instance, made, beat)
             digest = _sha256(made, beat)
             path, size = str(_reached(made)), os.fstat(made.fileno()).st_size
@@ -79,9 +80,13 @@ def _reached(stream: BinaryIO) -> Path:
 
 
 def _room_for(instance: InstanceRef, syntax: str, folder: Path) -> None:
-    """Implicit VR is never longer than Explicit; what unfolds is bounded."""
+    """Implicit VR is never longer than Explicit; what unfolds is bounded, or says how long it is."""
     streamed = (instance.transfer_syntax_uid, syntax) == (EXPLICIT, IMPLICIT)
     needed = _SPARE + (instance.size if streamed else 2 * LARGEST)
+    if instance.transfer_syntax_uid in STREAMED:
+        from gateway.transfer.transcoding import unfolding  # noqa: PLC0415 - pydicom, only where it is needed
+
+        needed = _SPARE + instance.size + unfolding.size(Path(instance.path)) * (2 if syntax == IMPLICIT else 1)
     if (free := shutil.disk_usage(folder).free) < needed:
         raise Retry(
             f"{Path(instance.path).name} cannot be transcoded now: {free >> 20} MiB are free in {folder}, "
@@ -90,10 +95,13 @@ def _room_for(instance: InstanceRef, syntax: str, folder: Path) -> None:
         )
 
 
-def _explicit(source: Path, target: BinaryIO, beat: Beat) -> None:
-    from gateway.transfer.transcoding import explicit  # noqa: PLC0415 - numpy and decoders, only where they are needed
+def _explicit(instance: InstanceRef, target: BinaryIO, beat: Beat) -> None:
+    from gateway.transfer.transcoding import explicit, unfolding  # noqa: PLC0415 - decoders, only where they are needed
 
-    explicit.to_explicit_little_endian(source, target, beat=beat)
+    if instance.transfer_syntax_uid in STREAMED:
+        unfolding.unfold(Path(instance.path), target, beat)
+    else:
+        explicit.to_explicit_little_endian(Path(instance.path), target, beat=beat)
 
 
 def _implicit(source: Path, instance: InstanceRef, target: BinaryIO, beat: Beat) -> None:

@@ -12,6 +12,7 @@ import pytest
 from archive import dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from gateway.transfer.calling.outcomes import Failed
 from gateway.transfer.calling.peers import Peer, Web
@@ -84,19 +85,19 @@ def understood_or_not(media_type: str, body: bytes) -> None:
         assert statuses.of_reason(peer(), reason).kind in ("done", "warned", "retry", "hold")
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANYTHING)
 def test_any_json_is_an_answer_or_is_none(found: Any) -> None:
     understood_or_not(JSON, json.dumps(found).encode())
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(st.lists(TOKENS, max_size=24).map(b"".join), st.booleans())
 def test_any_xml_is_an_answer_or_is_none(body: bytes, inside: bool) -> None:
     understood_or_not(XML, b"<NativeDicomModel>" + body + b"</NativeDicomModel>" if inside else b"<" + body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from([JSON, XML, "", "text/html", "multipart/related"]), st.binary(max_size=200))
 def test_any_bytes_are_an_answer_or_are_none(media_type: str, body: bytes) -> None:
     understood_or_not(media_type, body)
@@ -116,7 +117,7 @@ HTTP_PARTS = """HTTP/1.1|200|OK~ HTTP/1.0|503|Busy~ HTTP/1.1|100|Continue~~ HTTP
 HEAD = st.sampled_from([p.replace("|", " ").replace("~", "\r\n").encode("latin-1") for p in HTTP_PARTS.split()])
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 @given(st.lists(HEAD, max_size=10).map(b"".join))
 def test_any_bytes_instead_of_an_answer_end_in_an_answer_or_in_words(said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transfer.matrix import pacs as good
 from transfer.matrix.case import Case, Then
-from transfer.matrix.network import ALONE, SILENT
+from transfer.matrix.network import ALONE, PATIENT
 from transfer.matrix.pacs import Call, HangUp, Hostile, Pacs
 
 from gateway.transfer.association import pdu
@@ -195,7 +195,7 @@ CASES = {
         says_instead_of_answering(Abort(2, 99)), ALONE, "aborted the association (reason 99)"
     ),
     "aborts at the release": Case(says_instead_of_releasing(Abort(0, 0)), Then.COMMITTED),
-    "never answers the release": Case(says_instead_of_releasing(), Then.COMMITTED, patience=SILENT),
+    "never answers the release": Case(says_instead_of_releasing(), Then.COMMITTED, patience=PATIENT),
     "asks for release when it should answer ours": Case(
         says_instead_of_releasing(RELEASE, pdu.ReleaseReply()), Then.COMMITTED
     ),

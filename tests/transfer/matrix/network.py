@@ -14,6 +14,7 @@ from gateway.transfer.association.dimse import Message
 from gateway.transfer.association.pdu import AssociateAccept, AssociateRequest, ContextResult
 
 SILENT = 0.3  # seconds until the sender calls a peer silent
+PATIENT = 1.0  # the same, where the peer must answer something else meanwhile on a machine that is busy
 
 
 def never_speaks(_: Pacs, call: Call) -> None:
@@ -95,10 +96,10 @@ CASES = {
         Hostile(pdu=resets), ALONE, "closed the connection without a word"
     ),
     "vanishes while an instance comes (TCP half-open)": Case(
-        Hostile(pdu=vanishes), Then.GOES_LAST, QUIET, patience=SILENT, big=True
+        Hostile(pdu=vanishes), Then.GOES_LAST, QUIET, patience=PATIENT, big=True
     ),
     "floods the line while it should read": Case(
-        Hostile(pdu=floods_and_never_reads), Then.GOES_LAST, QUIET, patience=SILENT, big=True
+        Hostile(pdu=floods_and_never_reads), Then.GOES_LAST, QUIET, patience=PATIENT, big=True
     ),
     "drips empty fragments instead of an answer": Case(Hostile(store=drips_forever), ALONE, QUIET, patience=SILENT),
     **{

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tiers import only_slow
 from transfer.media.hostile import attempt
 from transfer.media.samples import data_set, write
 
@@ -147,6 +148,7 @@ class Case:
     says: str = "verify"
     filled: bool = False
     only: tuple[str, ...] = field(default=ALL)
+    slow: bool = False  # for the slow tier
 
 
 REFUSED = {"add": "Held", "verify": "fine", "status": "Held", "repair": "Held", "import": "fine"}
@@ -168,11 +170,14 @@ CASES: dict[str, Case] = {
         in_dicomdir(top(FIRST, chain(20_000) + SEQUENCE_TAIL)), READ, "where no directory record starts"
     ),
     "more than 400 000 records": Case(
-        many_records, REFUSED, "more than 400000 directory records", "status", only=("status", "add")
+        many_records, REFUSED, "more than 400000 directory records", "status", only=("status", "add"), slow=True
     ),
-    "as many records as are read": Case(patients(400_000), READ, "800001 problems", only=("verify",)),
+    "as many records as are read": Case(patients(400_000), READ, "800001 problems", only=("verify",), slow=True),
     "100 000 patients with nothing below them": Case(
-        patients(100_000), READ | {"add": "fine"}, "200001 problems", only=("verify", "add")
+        patients(100_000), READ | {"add": "fine"}, "200001 problems", only=("verify", "add"), slow=True
+    ),
+    "20 000 patients with nothing below them": Case(
+        patients(20_000), READ | {"add": "fine"}, "40001 problems", only=("verify", "add")
     ),
     "a File ID that climbs out": Case(
         in_dicomdir(top(FIRST, named(b"..\\..\\ETC") + SEQUENCE_TAIL)), NAMED, "which is not allowed"
@@ -216,6 +221,7 @@ CASES: dict[str, Case] = {
         REFUSED,
         "looks did not suffice",
         only=("verify",),
+        slow=True,
     ),
     "64 KB in each of many elements": Case(
         in_dicomdir(
@@ -332,7 +338,7 @@ def state(root: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[only_slow] if c.slow else []) for n, c in CASES.items()])
 def test_it_ends_in_bounded_memory_with_words_and_what_is_refused_is_untouched(
     name: str, root: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ More and longer sequences with GATEWAY_SLOW=1.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydicom import dcmread
 from pydicom.fileset import FileSet
+from tiers import SLOW
 from transfer.media.foreign import dcmmkdir
 from transfer.media.samples import GENERAL, GENERAL_32, PDF, SECONDARY_CAPTURE, TWELVE_LEAD, data_set, write
 from transfer.media.test_judges import tree
@@ -29,7 +29,6 @@ from gateway.transfer import media
 from gateway.transfer.media import fileset
 from gateway.transfer.media.dicomdir import layout
 
-SLOW = bool(os.environ.get("GATEWAY_SLOW"))
 CLASSES = [TWELVE_LEAD, GENERAL, GENERAL_32, PDF, SECONDARY_CAPTURE]
 _SMALLEST = layout.SMALLEST_RESERVE
 _USAGE = fileset.shutil.disk_usage

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiers import examples
 from transfer.media.samples import GENERAL_32, Make, data_set, rewrite_hashes, write
 
 from gateway.errors import GatewayError, Held
@@ -334,7 +335,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "stick"
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 def test_a_mutated_dicomdir_neither_hangs_nor_crashes_anything(sample: Path, data: st.DataObject) -> None:
     path = sample / "DICOMDIR"

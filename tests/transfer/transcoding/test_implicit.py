@@ -22,6 +22,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
+from tiers import examples
 from transfer.media.samples import BASIC_TEXT, PDF, SECONDARY_CAPTURE, data_set
 
 from gateway.errors import Held
@@ -109,7 +110,7 @@ DATASETS = st.recursive(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ds=DATASETS)
 def test_any_data_set_comes_out_as_pydicom_would_write_it(tmp_path: Path, ds: Dataset) -> None:
     path = explicit_file(tmp_path / "explicit.dcm", ds)
@@ -162,7 +163,7 @@ def test_what_would_mean_something_else_or_is_damaged_is_held(
         converted(path, tmp_path)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_data_set_is_held_or_comes_out_as_what_it_is(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed, cut off or put in anywhere: nothing but Held, and what went through pydicom reads alike."""
