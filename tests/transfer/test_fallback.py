@@ -166,13 +166,10 @@ def test_what_cannot_be_changed_without_loss_is_held_with_words_and_the_others_g
 ) -> None:
     first, last = ecg(), ecg()
     lossy = write(tmp_path, data_set(SECONDARY_CAPTURE, PixelData=encapsulate([b"\xff\xd8\xff\xd9"])), JPEG)
-    coded = converted(still(tmp_path), "dcmcjpeg", "+e1")
-    assert coded.transfer_syntax_uid == JPEG_LOSSLESS
-    outcomes = dict(store.send(call(implicit_only[0]), [first, lossy, coded, last]))
-    assert [outcomes[i].kind for i in (first, lossy, coded, last)] == ["done", "hold", "hold", "done"]
-    assert {outcomes[i].code for i in (lossy, coded)} == {"syntax-refused"}
+    outcomes = dict(store.send(call(implicit_only[0]), [first, lossy, last]))
+    assert [outcomes[i].kind for i in (first, lossy, last)] == ["done", "hold", "done"]
+    assert outcomes[lossy].code == "syntax-refused"
     assert "takes the class, but not the transfer syntax, of Secondary Capture Image (" in outcomes[lossy].words
-    assert "no decoder for it is installed here" in outcomes[coded].words
 
 
 def test_a_class_that_is_refused_in_every_transfer_syntax_stays_a_refused_class(
