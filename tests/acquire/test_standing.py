@@ -99,15 +99,16 @@ def test_what_a_person_has_stopped_does_not_go_on(process, ask, recording, setti
 
 
 def test_a_recording_whose_exam_was_closed_meanwhile_does_not_go_on(
-    process, ask, recording, open_exam, settings, tmp_path
+    process, ask, recording, open_exam, settings, tmp_path, until
 ):
     named = open_exam("sim").exam
     running, _ = recording("sim", named)
     kill(running)
     exam.close_exam(settings.places, CLOCK, named)
-    process("sim")
+    process("sim")  # it answers before it has looked for orders
+    words = f"had an order to record, which is over: exam {named} was closed"
+    until(lambda: words in (tmp_path / "sim.log").read_text())
     assert not ask("sim", do="status")["recording"]
-    assert f"had an order to record, which is over: exam {named} was closed" in (tmp_path / "sim.log").read_text()
 
 
 def test_a_recording_that_ended_by_itself_leaves_no_order(process, ask, recording, settings, until):

@@ -37,7 +37,7 @@ def main() -> int:
     try:
         for group, case in wanted:
             began = time.monotonic()
-            name = f"{group}: {case.__doc__}"
+            name = f"{group}: {case.__doc__.splitlines()[0]}"
             try:
                 ward.again()
                 case(ward)

@@ -51,7 +51,10 @@ Acquired = dict[str, Any]
 
 
 def still(ward: Ward) -> None:
-    """still: one frame, in the colours of the bars, without and with the camera's own YCbCr"""
+    """still
+
+    One frame, in the colours of the bars: as the camera's own YCbCr, and as RGB.
+    """
     for encoding in ("YUYV", "RGB24"):
         with_camera(ward, CAMERA.format(encoding=encoding, columns=640, rows=360, rate=5.0))
         exam = open_exam(ward, "cam")["exam"]
@@ -68,7 +71,10 @@ def still(ward: Ward) -> None:
 
 
 def clip(ward: Ward) -> None:
-    """clip: the frames between start and stop, and those of before, but none of before the exam"""
+    """clip
+
+    The frames between start and stop, and those of before, but none of before the exam.
+    """
     with_camera(ward, SMALL + "pre_roll = 30.0\n")
     time.sleep(3)  # what the camera shows now belongs to nobody
     opened = open_exam(ward, "cam")["opened"]["monotonic"]
@@ -89,7 +95,10 @@ def clip(ward: Ward) -> None:
 
 
 def signal(ward: Ward) -> None:
-    """signal: it goes away in mid-clip and comes back, a gap; HDMI's size and matrix"""
+    """signal loss
+
+    It goes away in mid-clip and comes back: a gap. HDMI's size and matrix are the signal's.
+    """
     with_camera(ward, GRABBER, hdmi=True)
     open_exam(ward, "cam")
     ward.command("trigger", "cam", "--clip")
@@ -109,7 +118,10 @@ def signal(ward: Ward) -> None:
 
 
 def unplugged(ward: Ward) -> None:
-    """unplug: pulled out in mid-clip and put back, a gap; pulled out for good, the clip is kept"""
+    """unplug in mid-clip
+
+    Put back: a gap. Pulled out for good: the clip is kept.
+    """
     with_camera(ward, SMALL)
     open_exam(ward, "cam")
     ward.command("trigger", "cam", "--clip")
@@ -128,7 +140,10 @@ def unplugged(ward: Ward) -> None:
 
 
 def two(ward: Ward) -> None:
-    """two inputs at once: each its own recording of the same exam"""
+    """two inputs at once
+
+    Each is a recording of its own, of the same exam.
+    """
     ward.machine.run("modprobe", "vivid", "n_devs=2", "node_types=0x1,0x1", seconds=PATIENCE)
     names = ("cam1", "cam2")
     ports = ("/dev/video0", "/dev/video1")  # of one platform device, which by-path tells apart by an index only
@@ -149,7 +164,10 @@ def two(ward: Ward) -> None:
 
 
 def pedal(ward: Ward) -> None:
-    """foot switch: one key takes stills, the other one begins and ends a clip; it comes after the process"""
+    """foot switch
+
+    One key takes stills, the other one begins and ends a clip; it is plugged in after the process began.
+    """
     with_camera(ward, SMALL + 'trigger = "/run/pedal"\ntrigger_key = 48\nclip_key = 46\n')
     ward.machine.run("modprobe", "uinput", seconds=PATIENCE)
     switch = ward.machine.start("python3", "/usr/local/lib/vm/pedal.py")

@@ -18,7 +18,7 @@ SECONDS = 20.0
 
 
 def cost(ward: Ward) -> None:
-    """cost: CPU, memory and latency are told"""
+    """told"""
     for columns, rows in SIZES:
         more = frames.CAMERA.format(encoding="YUYV", columns=columns, rows=rows, rate=RATE)
         frames.with_camera(ward, more)
