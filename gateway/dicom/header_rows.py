@@ -1,4 +1,4 @@
-"""ROWS of the header table for what no worklist gives: all instances', those of waveforms, those of pictures.
+"""ROWS of the header table for what no worklist gives: of all instances, of waveforms, of pictures, of documents.
 
 They become :data:`gateway.dicom.header_table.TABLE`, together with what the worklist gives.
 """
@@ -163,7 +163,7 @@ IMAGE = (
     Origin(
         "ImageComments", _N, (_DEVICE, _AUTO), "what was lost, that it is a test or a part, how even its frames are"
     ),
-    Origin("ConversionType", _A, (_FIXED,), "DI"),
+    Origin("ConversionType", _A, (_FIXED,), "DI; of a document WSD"),
     Origin("PresentationLUTShape", _N, (_FIXED,), "IDENTITY, without colour"),
     *(Origin(f"Rescale{what}", _N, (_FIXED,), "no change, without colour") for what in ("Intercept", "Slope", "Type")),
     Origin("SamplesPerPixel", _A, (_DEVICE,)),
@@ -182,4 +182,12 @@ IMAGE = (
     *(Origin(k, _A, (_DEVICE,)) for k in ("RecommendedDisplayFrameRate", "CineRate", "EffectiveDuration")),
     Origin("SequenceOfUltrasoundRegions", _N, (_CONFIG,), "calibration in the device's profile", whole=True),
     Origin("PixelData", _A, (_DEVICE,), "frames as received, or converted where the device's profile asks for it"),
+)
+
+DOCUMENT = (
+    Origin("DocumentTitle", _A, (_CONFIG,), "as the series is called"),
+    Origin("ConceptNameCodeSequence", _E, (_FIXED,)),
+    Origin("MIMETypeOfEncapsulatedDocument", _A, (_FIXED,), "application/pdf"),
+    Origin("EncapsulatedDocument", _A, (_DEVICE,), "the file as it came"),
+    Origin("EncapsulatedDocumentLength", _A, (_DEVICE,)),
 )

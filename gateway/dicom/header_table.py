@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gateway.dicom import mapping, modules
 from gateway.dicom.conditions import name
 from gateway.dicom.definition import Iod
-from gateway.dicom.header_rows import HEADER, IMAGE, WAVEFORM
+from gateway.dicom.header_rows import DOCUMENT, HEADER, IMAGE, WAVEFORM
 from gateway.dicom.modules import Attribute
 from gateway.dicom.origin import Origin, Presence, Source
 
@@ -61,7 +61,7 @@ META = (
     Origin("ImplementationClassUID", _A, (_FIXED,)),
     Origin("ImplementationVersionName", _A, (_FIXED,)),
 )
-TABLE: dict[str, Origin] = {row.path: row for row in (*_of_the_worklist(), *HEADER, *WAVEFORM, *IMAGE)}
+TABLE: dict[str, Origin] = {row.path: row for row in (*_of_the_worklist(), *HEADER, *WAVEFORM, *IMAGE, *DOCUMENT)}
 
 
 @dataclass(frozen=True, slots=True)

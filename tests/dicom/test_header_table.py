@@ -163,6 +163,7 @@ PICTURED: dict[str, tuple[Taken, str]] = {
         ("an uneven clip", _pictures(5, uneven=True)),
     )
 }
+PICTURED["a document"] = (Taken(Picture("PDF", 0, 0)).frames(b"%PDF-1.4 a report"), "capture")
 OTHERS = (*CASES, *PICTURED)
 
 
