@@ -204,10 +204,16 @@ class _Lines(logging.Formatter):
 
 
 class _Ours(logging.Filter):
-    """Libraries put data set contents into their messages: below ERROR they speak only when asked to (-v)."""
+    """Libraries put data set contents into their messages: below ERROR they speak only when asked to (-v).
+
+    Nor are their tracebacks for a person: pynetdicom logs one for each peer that hangs up.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.ERROR or record.name.split(".")[0] in ("gateway", "firmware_adapters")
+        if record.name.split(".")[0] in ("gateway", "firmware_adapters"):
+            return True
+        record.exc_info = record.exc_text = None
+        return record.levelno >= logging.ERROR
 
 
 def _journal_stream() -> os.stat_result | None:

@@ -237,6 +237,21 @@ def test_the_journal_gets_a_priority_on_every_line(capsys: pytest.CaptureFixture
     assert service._Lines(journal=False).format(record).endswith("warning: no answer\nfrom PACS")
 
 
+def test_a_library_tells_its_error_in_words_and_its_traceback_only_to_developers() -> None:
+    try:
+        raise ConnectionResetError(104, "Connection reset by peer")
+    except ConnectionResetError as error:
+        theirs, ours = (
+            logging.LogRecord(name, logging.ERROR, __file__, 1, str(error), (), sys.exc_info())
+            for name in ("pynetdicom.dul", "gateway.service")
+        )
+    assert service._Ours().filter(theirs)
+    assert "Traceback" not in service._Lines(journal=False).format(theirs)
+    assert "reset by peer" in service._Lines(journal=False).format(theirs)
+    assert service._Ours().filter(ours)
+    assert "Traceback" in service._Lines(journal=False).format(ours)
+
+
 def test_the_journal_is_recognised_by_the_stream_and_not_by_a_left_over_variable() -> None:
     reader, writer = os.pipe()
     try:
