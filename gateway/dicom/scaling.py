@@ -97,7 +97,7 @@ def scale(column: Column, low: int, high: int, storage: Storage, resolution: flo
     reach = max(-low, high)
     if resolution > 0:
         step = float(ds(resolution))
-        if round(reach * sensitivity / step) > storage.most:
+        if round(reach * abs(sensitivity) / step) > storage.most:  # less than 0: the device counts upside down
             raise _clipped(
                 column, low, high, storage, step, "set a coarser 'resolution', or 0, or iod = \"general-32\""
             )

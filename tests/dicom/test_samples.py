@@ -29,24 +29,25 @@ BLOCK = nps.arrays(np.int32, st.tuples(st.integers(1, 30), st.just(2)), elements
 QUICK = settings(max_examples=examples(60))
 
 
-@given(BLOCK, st.floats(1e-4, 50), st.sampled_from([0.0, 0.5, 2.5]))
+@given(BLOCK, st.floats(1e-4, 50), st.sampled_from([1, -1]), st.sampled_from([0.0, 0.5, 2.5]))
 @QUICK
 def test_16_bit_samples_are_within_half_a_step_of_what_the_device_said(
-    counts: np.ndarray, sensitivity: float, resolution: float
+    counts: np.ndarray, sensitivity: float, polarity: int, resolution: float
 ) -> None:
+    sensitivity *= polarity
     for i in range(2):
         column = Column(Channel("V1", "uV", sensitivity), ((i, 1),))
         low, high = int(counts[:, i].min()), int(counts[:, i].max())
         try:
             how = scale(column, low, high, STORAGE["SS"], resolution)
         except Held:
-            assert max(-low, high) * sensitivity > 32767 * resolution
+            assert max(-low, high) * abs(sensitivity) > 32767 * resolution
             continue
         stored = store(counts, (column,), (how,), STORAGE["SS"])[:, 0].astype(np.float64)
         step = float(how.sensitivity)
         error = np.abs(stored * step - counts[:, i] * sensitivity)
         assert np.abs(stored).max() <= 32767
-        assert error.max() <= step / 2 * (1 + 1e-6)
+        assert error.max() <= abs(step) / 2 * (1 + 1e-6)
 
 
 def test_a_sample_that_lies_half_a_step_beyond_the_range_does_not_become_the_padding_value() -> None:
