@@ -94,7 +94,7 @@ def _recognize(
     # All that the same file became, before there is the exam: it is reported when all of its recordings are wrapped.
     for one in facts.siblings or (folder.name,):
         sibling = folder.with_name(one)
-        if (its := _unattributed(sibling)) is not None and holding.exam_if_known(sibling, its) != name:
+        if _unattributed(sibling):
             audit.append(here.audit, clock.now(), "rule", "attribute", f"{one} to exam {name}", fitting.words)
             holding.attribute(sibling, name)
     kept = exam.keep_new(here, found)
@@ -103,9 +103,9 @@ def _recognize(
     return kept, fitting.words
 
 
-def _unattributed(folder: Path) -> Facts | None:
-    """The facts of a recording that is here and was made outside any exam."""
+def _unattributed(folder: Path) -> bool:
+    """Whether a recording is here that was made outside any exam and is nobody's: what a person gave it to stays."""
     with contextlib.suppress(Held, OSError):
         facts = holding.facts(folder)
-        return facts if facts is not None and facts.exam is None else None
-    return None
+        return facts is not None and facts.exam is None and holding.exam_of(folder, facts) is None
+    return False

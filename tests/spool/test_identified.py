@@ -213,6 +213,22 @@ def test_all_that_one_file_became_is_one_exam_of_the_patient_that_the_file_names
     assert whose(box) == ["PAT-1", "PAT-1"]
 
 
+def test_what_a_person_gave_one_of_a_files_recordings_to_is_no_rules_to_change(settings: Settings, box: Box) -> None:
+    names = [record(settings, None), record(settings, None)]
+    for name in names:
+        path = settings.places.acquisition(name) / "facts.json"
+        fsops.write_json(path, json.loads(path.read_bytes()) | {"siblings": names, "number": names.index(name) + 1})
+        says(settings, name, ("patient_id", "PAT-1"))
+    theirs = exam.open_exam(settings.places, CLOCK, (), Attributed.SCHEDULED, OTHER)
+    holding.attribute(settings.places.acquisition(names[1]), theirs.exam)
+    schedule(settings, ITEM)
+    first, second = (settings.places.acquisition(name) for name in names)
+    found, _ = recognized.recognize(settings, CLOCK, first, read_facts(first))
+    assert found is not None
+    assert holding.exam_of(first, read_facts(first)) == found.exam
+    assert holding.exam_of(second, read_facts(second)) == theirs.exam
+
+
 def test_a_file_dated_by_its_device_is_compared_with_the_worklist_of_when_it_was_taken(
     settings: Settings, box: Box
 ) -> None:
