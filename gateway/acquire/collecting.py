@@ -21,7 +21,7 @@ from gateway.acquire.admission import admit, unwrapped
 from gateway.acquire.footprint import Footprint
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.listing import MOST_SAID, Listing, shown
-from gateway.acquire.putting_away import DELETE, LEAVE, leftovers, put_away
+from gateway.acquire.putting_away import DELETE, LEAVE, content, leftovers, put_away
 from gateway.acquire.taken import Memory, Stamp
 from gateway.acquire.taking import Changed, Taken, Taking
 from gateway.acquire.waiting import Waiting
@@ -61,6 +61,7 @@ class Collecting:
         self._refused: dict[str, tuple[Stamp, str, str]] = {}  # what cannot be taken: as it was, and in words
         self._stuck: set[str] = set()  # what was taken and cannot be put away
         self._problem: GatewayError | None = None  # of the folder or the disk
+        self._place = (0, 0)  # file system and inode of the folder
         self._next_look = self._idle_look = 0.0
         self.looks = 0
         self._busy = False
@@ -116,6 +117,8 @@ class Collecting:
                 self._look(now, beat)
                 self._solved()
             except (OSError, Held, Retry) as error:
+                if isinstance(error, OSError):
+                    self.waiting.blind()
                 self._fail(error)
             self.looks += 1
         if now - self._idle_look > _IDLE_LOOK:
@@ -126,6 +129,10 @@ class Collecting:
     def _look(self, now: float, beat: Callable[[], None]) -> None:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
+            found = os.fstat(folder)
+            if self._place != (place := (found.st_dev, found.st_ino)):
+                self.waiting.blind()  # a share was mounted here, or is gone: what it holds did not come now
+                self._place = place
             began = time.perf_counter()
             entries = dict(self._listing.entries(folder, beat))
             took = time.perf_counter() - began
@@ -134,9 +141,9 @@ class Collecting:
                 self._sweep()
                 self._memory.tidy(entries.keys())
             self._refused = {name: was for name, was in self._refused.items() if entries.get(name) == was[0]}
-            known = {name for name, stamp in entries.items() if self._memory.left(name, stamp)}
-            for name in known - self._stuck if self._device.taken != LEAVE else ():
-                self._put_away(name, entries[name])  # a power cut came between
+            # What should be gone and is there again is read again: a name and a time are no reason to delete a file.
+            stays = entries.keys() if self._device.taken == LEAVE else self._stuck & entries.keys()
+            known = {name for name in stays if self._memory.left(name, entries[name])}
             new = (e for e in entries.items() if e[0] not in self._refused and e[0] not in known)
             self.waiting.look(new, now)
             for name, stamp, arrived in self.waiting.ready(now):
@@ -153,7 +160,11 @@ class Collecting:
     def _sweep(self) -> None:
         """What a power cut left between moving a file away and deleting it."""
         for path in leftovers(self._folder) if self._device.taken == DELETE else ():
-            fsops.drop(path)
+            if self._memory.taken(content(path)):
+                fsops.drop(path)
+            else:
+                words = "%s: %s was moved aside and never read; give it back its name, and it is taken"
+                log.error(words, self._device.name, shown(path.name))
 
     def _examine(self, folder: int, name: str, stamp: Stamp, arrived: float | None, beat: Callable[[], None]) -> None:
         """Take it if it is whole. What is wrong with this file alone concerns no other."""

@@ -7,6 +7,7 @@ and moved back if it is not the one that was read.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -52,4 +53,10 @@ def _place(folder: Path, name: str) -> Path:
 
 def leftovers(folder: Path) -> list[Path]:
     """What a power cut left between moving and deleting."""
-    return [path for path in folder.glob(".*.taken") if not path.is_symlink()]
+    return [path for path in folder.glob(".*.taken") if stat.S_ISREG(path.lstat().st_mode)]
+
+
+def content(path: Path) -> bytes:
+    """Its SHA-256: the file that was moved may not be the one that was read. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()

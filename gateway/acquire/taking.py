@@ -102,7 +102,8 @@ class Taking:
         if self._memory.taken(digest):
             self._abandon()
             earlier = self._memory.recall(digest)
-            self._memory.note(name, stamp, digest, (), self._clock.wall())
+            if not self._memory.left(name, stamp):
+                self._memory.note(name, stamp, digest, (), self._clock.wall())
             return Taken(same_as=earlier)
         self._publish(name, stamp, digest)  # what is noted is taken: from here on nothing is abandoned
         return Taken(tuple(self._made), next(iter(self._position.values()), 0))
@@ -202,7 +203,11 @@ class Taking:
         ids = tuple(facts.acquisition for facts in self._made)
         with exam.only_one(self._here):
             self._memory.note(name, stamp, digest, ids, self._clock.wall())
-            self._made = self._appear(self._made)
+            try:
+                self._made = self._appear(self._made)
+            except OSError as error:  # only recover() makes them appear, and only while this is the latest file
+                words = f"the disk failed ({error.strerror}) when the recordings of a file were about to appear"
+                raise Fatal(words, "they appear at the next start; check the storage medium") from error
 
     def _appear(self, made: Iterable[Facts]) -> list[Facts]:
         """Among the other acquisitions. An exam that was closed meanwhile gets nothing more: they are nobody's then."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from gateway.acquire.taken import Stamp
 
 MOST = 1000  # files that are waited for at a time; the others wait for their turn
+LONG = 20.0  # seconds between two looks in which an exam may have ended and another one begun
 AGAIN = 10.0  # seconds, at least, until a file that is not complete is examined again, if it does not change
 
 
@@ -32,7 +33,7 @@ def compiled(patterns: Sequence[str]) -> re.Pattern[str]:
 class _File:
     stamp: Stamp
     since: float  # when it was last seen to change
-    arrived: float | None  # when it was first seen; None: it was there when the looking began
+    arrived: float | None  # when it was first seen, or before; None: it may have been there when the looking began
     due: float  # when it is examined next
     lacks: str = ""  # what it lacked when it was examined
     said: bool = False
@@ -45,7 +46,7 @@ class Waiting:
         self._settle = settle
         self._patience = patience
         self._files: dict[str, _File] = {}
-        self._looked = False
+        self._seen: float | None = None  # when all that was in the folder was seen last
 
     def __len__(self) -> int:
         return len(self._files)
@@ -53,18 +54,27 @@ class Waiting:
     def look(self, entries: Iterable[tuple[str, Stamp]], now: float) -> None:
         """One look at the folder: all that is in it and was not taken or refused."""
         here = set()
+        crowded = False
         room = MOST - sum(not file.said for file in self._files.values())
+        # A look that was long in coming, since a large file was read, says only that it came since the one before.
+        arrived = now if self._seen is not None and now - self._seen < LONG else self._seen
         for name, stamp in entries:
             found = self._files.get(name)
             if found is None and room > 0:
                 room -= 1
-                self._files[name] = _File(stamp, now, now if self._looked else None, now + self._settle)
+                self._files[name] = _File(stamp, now, arrived, now + self._settle)
+            elif found is None:
+                crowded = True
             elif found is not None and found.stamp != stamp:
                 self._files[name] = _File(stamp, now, found.arrived, now + self._settle)
             here.add(name)
         for name in self._files.keys() - here:
             del self._files[name]
-        self._looked = True
+        self._seen = None if crowded else now
+
+    def blind(self) -> None:
+        """The folder could not be seen, or is another one now: what is in it at the next look may be old."""
+        self._seen = None
 
     def ready(self, now: float) -> list[tuple[str, Stamp, float | None]]:
         """Name, stamp and arrival of those that are to be examined now, in order of name."""

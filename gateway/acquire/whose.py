@@ -72,7 +72,8 @@ def file_exam(
 
     Plainly: it names the exam's patient or order; or it came into the folder while the exam was open (``arrived``,
     monotonic; None: it was there before anybody looked), and was not recorded before (``began``: wall seconds by the
-    device's clock; None: the file does not tell). An export that is late is the earlier patient's.
+    device's clock; None: the file does not tell). An export that is late is the earlier patient's. What nobody saw
+    coming is judged by its own time alone, also where an earlier one is allowed.
     """
     if (name := device_exam(here, clock, device)) is None:
         return None
@@ -100,8 +101,12 @@ def _doubt(found: Exam, device: Device, began: float | None, arrived: float | No
     if arrived is not None and arrived < found.opened.monotonic:
         return "it came before the exam was opened"
     if arrived is None and began is None:
-        return "it was there when the capture process began, and does not tell when it was recorded"
-    if began is not None and device.earlier == "hold" and began < found.opened.wall - BEFORE:
+        return "it was there before anybody looked, and does not tell when it was recorded"
+    if began is None or began >= found.opened.wall - BEFORE:
+        return ""
+    if arrived is None:
+        return "it was there before anybody looked, and was recorded before the exam was opened"
+    if device.earlier == "hold":
         return (
             'it was recorded before the exam was opened (earlier = "take" allows that, if the device\'s clock is right)'
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import logging
 import os
 import threading
@@ -23,7 +24,7 @@ from gateway.acquire.recorder import read_facts
 from gateway.acquire.taken import Memory, Stamp
 from gateway.acquire.waiting import Waiting, compiled, fits
 from gateway.clock import Clock
-from gateway.errors import Held, Misuse
+from gateway.errors import Fatal, Held, Misuse
 from gateway.events import Samples
 from gateway.model import Attributed, Kind
 
@@ -244,6 +245,44 @@ def test_a_kept_file_stays_or_is_moved_or_is_deleted_as_configured(box, how, sta
     assert [p.name for p in box.share.glob(".*")] == []
 
 
+@pytest.mark.parametrize("how", ["done", "delete"])
+def test_no_file_goes_unread_for_having_the_name_and_time_of_one_that_was_taken(box, how):
+    """A device whose clock stands still, or counts in steps of two seconds, writes such files."""
+    box.configure(f'taken = "{how}"')
+    for seed in (1, 2):
+        simple(box.share / "REC.EDF", seed=seed)
+        os.utime(box.share / "REC.EDF", (0, 0))
+        box.until(lambda: not (box.share / "REC.EDF").exists())
+    assert len(box.kept) == 2
+
+
+def test_a_file_that_was_moved_aside_and_never_read_is_not_deleted_at_the_next_start(box, caplog):
+    box.configure('taken = "delete"')
+    simple(box.share / ".0123456789abcdef.taken")
+    simple(box.share / "a.edf", seed=3)
+    box.until(lambda: box.kept)
+    assert (box.share / ".0123456789abcdef.taken").exists()
+    assert "never read" in caplog.text
+
+
+def test_recordings_that_the_disk_did_not_let_appear_are_lost_to_no_later_file(box, monkeypatch):
+    rename = fsops.rename
+
+    def full(old: Path, new: Path) -> None:
+        if new.parent == box.here.acquisitions:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rename(old, new)
+
+    simple(box.share / "a.edf", seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(fsops, "rename", full)
+        with pytest.raises(Fatal):  # the process ends, and systemd begins it again
+            box.settled()
+    simple(box.share / "b.edf", seed=2)
+    box.start()
+    box.until(lambda: len(box.kept) == 2)
+
+
 def test_a_folder_that_does_not_let_its_files_be_moved_costs_nothing_but_a_line(box, caplog):
     box.configure('taken = "done"')
     (box.share / "done").write_text("no folder")
@@ -348,6 +387,33 @@ def test_a_file_that_came_before_the_exam_was_opened_is_not_the_exams(box):
     (box.share / "a.edf").write_bytes(whole)
     box.until(lambda: len(box.process.waiting))
     box.exam()
+    box.until(lambda: box.kept)
+    assert [one.exam for one in box.kept] == [None]
+
+
+def test_an_older_file_that_nobody_saw_coming_is_not_the_open_exams_also_where_older_ones_are_taken(box, caplog):
+    box.configure('earlier = "take"')
+    box.exam()
+    simple(box.share / "late.edf", start=datetime.datetime.now().replace(microsecond=0) - datetime.timedelta(days=1))
+    box.until(lambda: box.kept)
+    assert [one.exam for one in box.kept] == [None]
+    assert "before anybody looked" in caplog.text
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_what_lies_on_a_share_that_is_mounted_during_an_exam_did_not_come_during_it(box, away):
+    box.configure('earlier = "take"')
+    box.turn()
+    box.exam()
+    if away:
+        box.share.rename(box.folder / "local")
+        box.until(lambda: box.process.status["problem"])
+    (box.folder / "mounted").mkdir()
+    yesterday = datetime.datetime.now().replace(microsecond=0) - datetime.timedelta(days=1)
+    simple(box.folder / "mounted" / "old.edf", start=yesterday)
+    if not away:
+        box.share.rename(box.folder / "local")
+    (box.folder / "mounted").rename(box.share)
     box.until(lambda: box.kept)
     assert [one.exam for one in box.kept] == [None]
 
@@ -519,3 +585,26 @@ def test_names_are_fit_in_either_case_and_hidden_ones_never():
     assert fits("a\nb.bdf", patterns)
     assert not fits(".a.edf", patterns)
     assert not fits("a.edf.part", patterns)
+
+
+def test_what_lay_in_a_crowded_folder_before_anybody_looked_did_not_come_when_its_turn_came(monkeypatch):
+    monkeypatch.setattr("gateway.acquire.waiting.MOST", 1)
+    waiting = Waiting(settle=1.0, patience=60.0)
+    old = [("a", Stamp(1, 1)), ("b", Stamp(1, 1))]
+    waiting.look(old, 0.0)
+    waiting.done("a")
+    waiting.look(old[1:], 2.0)
+    assert waiting.ready(9.0) == [("b", Stamp(1, 1), None)]
+    waiting.done("b")
+    waiting.look([("c", Stamp(1, 1))], 4.0)
+    assert waiting.ready(9.0) == [("c", Stamp(1, 1), 4.0)]
+
+
+def test_what_comes_while_nobody_looks_came_when_somebody_looked_last():
+    waiting = Waiting(settle=1.0, patience=60.0)
+    waiting.look([], 0.0)
+    waiting.look([("a", Stamp(1, 1))], 600.0)
+    assert waiting.ready(601.0) == [("a", Stamp(1, 1), 0.0)]
+    waiting.blind()
+    waiting.look([("a", Stamp(1, 1)), ("b", Stamp(1, 1))], 602.0)
+    assert waiting.ready(603.0) == [("a", Stamp(1, 1), 0.0), ("b", Stamp(1, 1), None)]
