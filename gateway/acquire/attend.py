@@ -35,7 +35,7 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
         if started.picture is None:
             takes = footprint.expected(started.kind or adapter.kind, started.groups, length, chosen, serial)
         else:
-            takes = footprint.expected_frames(started.picture, length)
+            takes = footprint.expected_frames(started.picture, length, settings.profile(chosen))
         admit(here, settings.spool.reserve, takes, unwrapped(here))
 
     return Attendant(
@@ -50,7 +50,7 @@ def attend(settings: Settings, device: str, whose: Callable[[], str | None]) -> 
         clock=clock,
         whose=whose,
         admit=admitted,
-        limit=lambda facts: Limit(here, chosen, facts),
+        limit=lambda facts: Limit(here, chosen, facts, settings.profile(chosen)),
         since=lambda exam: patient_since(here, clock, exam),
         shutter=shutter,
     )

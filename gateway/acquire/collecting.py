@@ -18,7 +18,7 @@ from collections.abc import Callable
 from gateway import fsops
 from gateway.acquire.adapter import Adapter, Decoder, Folder
 from gateway.acquire.admission import admit, unwrapped
-from gateway.acquire.footprint import Footprint
+from gateway.acquire.footprint import of_file
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.listing import MOST_SAID, Listing, shown
 from gateway.acquire.putting_away import DELETE, LEAVE, content, leftovers, put_away
@@ -191,9 +191,9 @@ class Collecting:
         def whose(started: Started, said: list[Identified]) -> str | None:
             return file_exam(self._here, self._clock, self._device, said, started.at, arrived)
 
-        def admitted(_started: Started, size: int) -> None:
-            # Two bytes of a sample in the file are four in the records, and at most four in the instance.
-            admit(self._here, self._settings.spool.reserve, Footprint(2 * size, 2 * size, None), unwrapped(self._here))
+        def admitted(started: Started, size: int) -> None:
+            takes = of_file(started.picture, size, self._settings.profile(self._device))
+            admit(self._here, self._settings.spool.reserve, takes, unwrapped(self._here))
 
         log.debug("%s: taking %s", self._device.name, shown(name))
         taken = self._taking.take(file, name, stamp, whose, admitted, beat)

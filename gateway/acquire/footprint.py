@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.device import Device
 from gateway.model import Facts, Kind, MultiplexGroup, Picture
+from gateway.profile import Profile
 
 if TYPE_CHECKING:
     from gateway.counts import End  # numpy, which a command that counts nothing need not load
@@ -45,26 +46,37 @@ def expected(kind: Kind, groups: Sequence[MultiplexGroup], seconds: float, devic
     return Footprint(records, of_instance(kind, groups, samples, device), seconds)
 
 
-def expected_frames(picture: Picture, seconds: float) -> Footprint:
+def of_file(picture: Picture | None, size: int, profile: Profile) -> Footprint:
+    """What a file of ``size`` bytes will take: two of a sample in it are four in the records, and at most four in the
+    instance; of a ``picture``, what its pixels are where they are not sent as they are coded.
+    """
+    frame = Footprint(0, 0, None) if picture is None else expected_frames(picture, 0.0, profile)
+    return Footprint(max(2 * size, frame.records), max(2 * size, frame.instance), None)
+
+
+def expected_frames(picture: Picture, seconds: float, profile: Profile) -> Footprint:
     """What a clip of ``seconds`` will take, or a still."""
     frames = max(1, round(seconds * picture.rate))
     pixels = picture.columns * picture.rows
     bits = _RAW_BITS.get(picture.encoding) or _CODED_BITS.get(picture.encoding, 24.0)
     size = round(frames * pixels * bits / 8)
     seconds = seconds if picture.rate else 0.0
-    return Footprint(size + frames * _BESIDE_FRAME, _of_pictures(picture, frames, size), seconds)
+    return Footprint(size + frames * _BESIDE_FRAME, _of_pictures(picture, frames, size, profile), seconds)
 
 
-def _of_pictures(picture: Picture, frames: int, size: int) -> int:
-    """Bytes of the instance made of frames of ``size`` bytes: as they are if they are compressed, else as RGB."""
-    raw = picture.encoding in _RAW_BITS
+def _of_pictures(picture: Picture, frames: int, size: int, profile: Profile) -> int:
+    """Bytes of the instance made of frames of ``size`` bytes: as they are if they are compressed, else as RGB.
+
+    JPEG that a profile crops or masks is no longer compressed.
+    """
+    raw = picture.encoding in _RAW_BITS or (picture.encoding == "MJPEG" and profile.alters)
     return _HEADER + (frames * picture.columns * picture.rows * 3 if raw else size + frames * _BESIDE_FRAME)
 
 
-def of_ended(facts: Facts, end: End, device: Device) -> int:
+def of_ended(facts: Facts, end: End, device: Device, profile: Profile) -> int:
     """Bytes of the instance made of what was recorded, as far as its END counts it."""
     if facts.picture is not None:
-        return _of_pictures(facts.picture, end.frames, end.frame_bytes)
+        return _of_pictures(facts.picture, end.frames, end.frame_bytes, profile)
     return of_instance(facts.kind, facts.groups, [group.samples for group in end.groups], device)
 
 

@@ -9,6 +9,7 @@ from gateway.device import Device
 from gateway.errors import Held
 from gateway.model import Facts
 from gateway.places import Places
+from gateway.profile import Profile
 
 FULL = "the disk is full"  # the reason in END
 _AGAIN = 10.0  # seconds between two looks at what else waits for room
@@ -22,16 +23,17 @@ def over(found: Room, needed: int) -> bool:
 class Limit:
     """Watches the room of one running acquisition."""
 
-    def __init__(self, here: Places, device: Device, facts: Facts) -> None:
+    def __init__(self, here: Places, device: Device, facts: Facts, profile: Profile) -> None:
         self._here = here
         self._device = device
+        self._profile = profile
         self._facts = facts
         self._others = unwrapped(here, facts.acquisition)
         self._looked = facts.noted.monotonic
 
     def reached(self, end: End, now: float) -> Held | None:
         """What to tell a person if the recording must be closed. ``end``: its counts so far; ``now`` is monotonic."""
-        own = of_ended(self._facts, end, self._device)
+        own = of_ended(self._facts, end, self._device, self._profile)
         found = room(self._here.data)
         if over(found, 2 * (own + self._others)) and now - self._looked > _AGAIN:
             self._others, self._looked = unwrapped(self._here, self._facts.acquisition), now

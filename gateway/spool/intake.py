@@ -143,7 +143,7 @@ class Intake:
             (d for d in self._settings.devices if d.name == facts.device),
             Device(name=facts.device, adapter=facts.adapter),
         )
-        needed = of_ended(facts, end, device) if end is not None else 0
+        needed = of_ended(facts, end, device, self._settings.profile(device)) if end is not None else 0
         if (found := room(self._here.data)).free < _SPARE + needed:
             must = -(-(_SPARE + needed) // MIB)
             raise Retry(f"the disk is full: {found.mebibytes} MiB are free, its instance needs {must}", MAKE_ROOM)

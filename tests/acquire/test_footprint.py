@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.acquire.admission import FILES, LAST_ROOM, MIB, Room, refusal
-from gateway.acquire.footprint import expected, of_instance
+from gateway.acquire.footprint import expected, expected_frames, of_file, of_instance
 from gateway.acquire.limit import over
 from gateway.device import Device
-from gateway.model import Channel, Kind, MultiplexGroup
+from gateway.model import Channel, Kind, MultiplexGroup, Picture
+from gateway.profile import UNKNOWN, Area, Profile
 
 GROUP = MultiplexGroup("g", 500.0, tuple(Channel(name, "uV", 1.0) for name in ("I", "II", "V1", "V2")))
 DEVICE = Device(name="ecg1", adapter="simulated", derive_leads=False)
@@ -27,6 +28,16 @@ def test_added_leads_and_32_bit_samples_make_a_larger_instance() -> None:
     wide = Device(name="ecg1", adapter="simulated", iod="general-32")
     assert of_instance(Kind.ECG, [GROUP], [1000], wide) - of_instance(Kind.ECG, [GROUP], [0], wide) == 1000 * 8 * 4
     assert of_instance(Kind.ECG, [GROUP], [1000], DEVICE) - of_instance(Kind.ECG, [GROUP], [0], DEVICE) == 1000 * 4 * 2
+
+
+def test_what_is_masked_or_cropped_is_sent_as_pixels_however_small_it_came() -> None:
+    picture = Picture("MJPEG", 1920, 1080, 30.0)
+    masked = Profile(name="p", mask=(Area(0, 0, 100, 20),))
+    pixels = 10 * 30 * 1920 * 1080 * 3
+    assert expected_frames(picture, 10.0, UNKNOWN).instance < pixels
+    assert expected_frames(picture, 10.0, masked).instance >= pixels
+    assert of_file(picture, 400_000, UNKNOWN).instance < 1920 * 1080 * 3
+    assert of_file(picture, 400_000, masked).instance >= 1920 * 1080 * 3
 
 
 def test_words_say_how_much_is_free_how_much_must_be_and_for_what(tmp_path) -> None:
