@@ -6,6 +6,7 @@ is given away is asked about first, in words that name everybody concerned: only
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from gateway import exam, local
@@ -27,6 +28,7 @@ _LONGEST = 64
 _MOST = 16  # steps of one exam
 
 Given = dict[str, Any]
+_one_at_a_time = threading.Lock()  # whose it is may not change between a person's answer and the giving
 
 
 def start(settings: Settings, given: Given) -> Given:
@@ -76,6 +78,11 @@ def give(settings: Settings, given: Given) -> Given:
     if not steps:
         raise Misuse("nobody is chosen", "choose a step of the worklist first")
     named = identity.identify(settings, steps, seen=_seen(given), ris=_text(given, "ris") or None)
+    with _one_at_a_time:
+        return _give(settings, given, subject, named, why)
+
+
+def _give(settings: Settings, given: Given, subject: str, named: identity.Identity, why: str) -> Given:
     whose, to = _whose(settings, subject), ScheduledStep(named.item)
     answer = {"to": to.patient_id, "from": whose.patient_id if whose else ""}
     if given.get("confirmed") != answer:

@@ -59,10 +59,13 @@ const orders = {
   stop: async ({ exam }) => post("/exam/stop", { exam }),
   give: async ({ subject }) => {
     const order = { subject, ...chosen() };
-    const asked = await post("/recording/give", order);
-    if (!asked.question) return asked;
-    const why = await confirmed(asked.question, asked.correct);
-    return why === null ? { words: "Nothing was changed." } : post("/recording/give", { ...order, why, confirmed: asked.confirm });
+    let said = await post("/recording/give", order);
+    while (said.question) { // again, if somebody else gave it away meanwhile
+      const why = await confirmed(said.question, said.correct);
+      if (why === null) return { words: "Nothing was changed." };
+      said = await post("/recording/give", { ...order, why, confirmed: said.confirm });
+    }
+    return said;
   },
 };
 

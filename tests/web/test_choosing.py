@@ -23,6 +23,7 @@ from gateway.spool import holding
 from gateway.spool.desk import Desk
 from gateway.spool.reattribution import Reattribution
 from gateway.step import ScheduledStep
+from gateway.verbs import giving, identity
 from gateway.web.server import Server
 from gateway.worklists import Worklist, keep_worklist
 
@@ -252,3 +253,20 @@ def test_a_held_recording_is_given_to_the_chosen_step(seat: Seat, ward: Ward) ->
     seat.press("Yes")
     seat.says("belongs to exam")
     assert ward.whose(name) == "4712"
+
+
+def test_who_says_yes_when_somebody_else_was_quicker_is_asked_again_in_todays_words(seat: Seat, ward: Ward) -> None:
+    name = record(ward.settings, None)
+    assert ward.whose(name) == ""
+    seat.look()
+    seat.until("document.body.innerText.includes('Held recordings')")
+    seat.tick("SPS3")
+    seat.press("Of the chosen step")
+    assert "is nobody's yet" in seat.question()
+    others = identity.identify(ward.settings, ["SPS1"])
+    giving.attribute(ward.settings, name, others, giving.Decision("somebody else"))
+    seat.press("Yes")
+    seat.until("document.querySelector('dialog')?.innerText.includes('was given to Müller, Jürgen (ID 4711')")
+    seat.press("No")
+    seat.says("Nothing was changed.")
+    assert ward.whose(name) == "4711"
