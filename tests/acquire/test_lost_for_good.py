@@ -14,6 +14,7 @@ from gateway.acquire.recorder import Recorder
 from gateway.acquire.session import Session
 from gateway.clock import Clock
 from gateway.errors import Retry
+from gateway.profile import UNKNOWN
 
 
 class Cable:
@@ -50,7 +51,7 @@ def device(settings, open_exam, monkeypatch):
     session = Session(ADAPTER.decoder(settings.options["sim"]))
     named = open_exam("sim").exam
     recorder = Recorder(settings.places, clock, chosen, ADAPTER)
-    limit = partial(Limit, settings.places, chosen)
+    limit = partial(Limit, settings.places, chosen, profile=UNKNOWN)
     attendant = Attendant(chosen, session, cable, recorder, clock, lambda: named, lambda *_: None, limit)
 
     def turn(seconds):
