@@ -273,6 +273,13 @@ def test_a_rule_that_can_never_be_right_is_refused_with_the_fix(config: Path, mo
     assert fix in refused.value.fix
 
 
+def test_a_destination_for_reports_gets_those_of_a_folder(config: Path) -> None:
+    section = '\n[[device]]\nname = "scope"\nadapter = "still_files"\nfolder = "/srv/scope"\n'
+    configured(config, one="", two='only_classes = ["pdf"]')
+    config.write_text(config.read_text() + section)
+    assert coverage.notes(configuration.load(config)) == []
+
+
 @pytest.mark.parametrize(
     ("one", "two", "found"),
     [
