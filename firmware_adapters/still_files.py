@@ -99,7 +99,7 @@ def _pixels(data: bytes) -> tuple[Picture, bytes]:
     try:
         image = importlib.import_module("PIL.Image")
     except ImportError as error:
-        raise Unreadable("PNG and TIFF need Pillow", "apt install python3-pil, or its extra [pictures]") from error
+        raise Unreadable("PNG and TIFF need Pillow", "apt install python3-pil, or the extra [pictures]") from error
     try:
         with image.open(io.BytesIO(data), formats=["PNG", "TIFF"]) as found:
             if getattr(found, "n_frames", 1) != 1:
