@@ -26,6 +26,7 @@ from gateway.acquire.adapter import Adapter, Folder, ReadAt
 from gateway.errors import Unreadable
 from gateway.events import Event, Finished, Gap, Identified, Marker, Samples, Started
 from gateway.model import Equipment, Kind, MultiplexGroup
+from gateway.sop_classes import SIGNALS
 
 BATCH = 64 << 10  # bytes that are decoded together, in whole data records, however the file is cut
 LONGEST = 31 * 86400  # seconds from the first data record to the last
@@ -244,5 +245,5 @@ ADAPTER = Adapter(
     decoder=Decoder,
     version="1",
     options=Options,
-    others=tuple(kind for kind in Kind if kind not in (Kind.EEG, Kind.PICTURES, Kind.OTHER)),
+    others=tuple(kind for kind in SIGNALS if kind not in (Kind.EEG, Kind.OTHER)),
 )

@@ -13,11 +13,12 @@ from gateway.errors import Unreadable
 from gateway.fields import setting
 from gateway.matching import IDENTIFIERS
 from gateway.model import Channel, Kind
+from gateway.sop_classes import SIGNALS
 
 _AUTO = "auto"
 _LEFT_OUT = "left out"
 STATUS = "Status"  # BioSemi's signal of triggers: 16 bits, and 8 of the amplifier's own
-_TOLD = re.compile(rf"(?P<label>[^=]{{1,16}})=(?P<kind>{'|'.join(Kind)}|{_LEFT_OUT})(:(?P<name>[^=:]{{1,64}}))?")
+_TOLD = re.compile(rf"(?P<label>[^=]{{1,16}})=(?P<kind>{'|'.join(SIGNALS)}|{_LEFT_OUT})(:(?P<name>[^=:]{{1,64}}))?")
 
 
 def _signal(value: object) -> str:

@@ -22,6 +22,7 @@ from gateway.model import Equipment, Kind, Picture
 
 LARGEST = 63 << 20  # bytes of a file, and of its pixels: a record holds 64 MiB
 _JPEG, _PNG, _TIFF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
+_DOCUMENT = "PDF"
 _PDF, _TRAILER = b"%PDF-", 2048  # bytes at the end in which its end mark stands
 # How a whole file ends, and within how many bytes
 _ENDS = ((_JPEG, b"\xff\xd9", 64 << 10), (_PNG, b"IEND\xaeB`\x82", 64), (_PDF, b"%%EOF", _TRAILER))
@@ -69,7 +70,9 @@ class Decoder:
     def stop(self, now: float) -> Iterator[Event]:
         data, self._data = bytes(self._data), bytearray()
         picture, frame = _known(data)
-        yield Started(self._equipment, (), picture)
+        yield Started(
+            self._equipment, (), picture, kind=Kind.DOCUMENT if picture.encoding == _DOCUMENT else Kind.PICTURES
+        )
         yield Frame(frame, now, picture.encoding)
         yield Finished("the end of the file")
 
@@ -78,7 +81,7 @@ def _known(data: bytes) -> tuple[Picture, bytes]:
     if data.startswith(_PDF):
         if b"%%EOF" not in data[-_TRAILER:]:
             raise Unreadable("it is a PDF document without its end", "have it exported anew")
-        return Picture("PDF", 0, 0), data
+        return Picture(_DOCUMENT, 0, 0), data
     return _jpeg(data) if data.startswith(_JPEG) else _pixels(data)
 
 
@@ -96,7 +99,7 @@ def _pixels(data: bytes) -> tuple[Picture, bytes]:
     try:
         image = importlib.import_module("PIL.Image")
     except ImportError as error:
-        raise Unreadable("PNG and TIFF need Pillow", "install the package with its extra [pictures]") from error
+        raise Unreadable("PNG and TIFF need Pillow", "apt install python3-pil, or the extra [pictures]") from error
     try:
         with image.open(io.BytesIO(data), formats=["PNG", "TIFF"]) as found:
             if getattr(found, "n_frames", 1) != 1:
@@ -116,6 +119,7 @@ def _pixels(data: bytes) -> tuple[Picture, bytes]:
 ADAPTER = Adapter(
     name="still_files",
     kind=Kind.PICTURES,
+    others=(Kind.DOCUMENT,),
     transport=Folder(("*.jpg", "*.jpeg", "*.png", "*.tif", "*.tiff", "*.pdf"), lacks),
     decoder=Decoder,
     options=Options,

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     VOICE = "VOICE"  # speech about the patient
     AUDIO = "AUDIO"  # any other sound: heart, lung, Doppler
     PICTURES = "PICTURES"  # stills and clips
+    DOCUMENT = "DOCUMENT"  # a report: a PDF file as the one frame
     OTHER = "OTHER"  # what no class of the standard is for: kept, and held by name
 
 
@@ -79,8 +80,8 @@ class MultiplexGroup:
 class Picture:
     """The frames of an image source, as the device delivers them; all of one acquisition are alike."""
 
-    encoding: str  # of each :class:`gateway.events.Frame`: "MJPEG", "YUYV", "NV12", "RGB24", "H264", ...
-    columns: int
+    encoding: str  # of each :class:`gateway.events.Frame`: "MJPEG", "YUYV", "NV12", "RGB24", "H264", ...; or "PDF"
+    columns: int  # 0, and rows too: of a document
     rows: int
     rate: float = 0.0  # frames per second as announced; 0 = one still
     aspect: tuple[int, ...] = (1, 1)  # pixel aspect ratio, vertical and horizontal, as in (0028,0034)

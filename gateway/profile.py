@@ -21,8 +21,8 @@ DATA = {  # PS3.3 C.8.5.5.1.7
     "color-flow": 2,
     "pw-doppler": 3,
     "cw-doppler": 4,
-    "ecg": 10,
-    "respiration": 16,
+    "ecg": 0x0A,
+    "respiration": 0x12,  # other physiological (amplitude vs. time) input
 }
 UNITS = {"none": 0, "percent": 1, "dB": 2, "cm": 3, "s": 4, "Hz": 5, "cm/s": 7}  # PS3.3 C.8.5.5.1.15
 

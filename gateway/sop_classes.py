@@ -78,6 +78,7 @@ class Classes:
         return (*self.auto, *self.further)
 
 
+SIGNALS = tuple(kind for kind in Kind if kind not in (Kind.PICTURES, Kind.DOCUMENT))  # what has channels
 BY_KIND: dict[Kind, Classes] = {
     Kind.ECG: Classes(
         ("twelve-lead", "general", "ambulatory"), ("general-32",), ("twelve-lead", "ambulatory", "general"), "general"
@@ -94,5 +95,6 @@ BY_KIND: dict[Kind, Classes] = {
     Kind.VOICE: Classes(("voice", "audio")),
     Kind.AUDIO: Classes(("audio",)),
     Kind.PICTURES: Classes(("capture",), ("endoscopic", "photographic", "ultrasound")),
+    Kind.DOCUMENT: Classes(("pdf",)),
     Kind.OTHER: Classes(()),
 }

@@ -48,7 +48,7 @@ class Taken:
             device="ecg",
             adapter="v4l2",
             adapter_version="1",
-            kind=Kind.PICTURES,
+            kind=Kind.DOCUMENT if self.picture.encoding == "PDF" else Kind.PICTURES,
             equipment=Equipment("ACME", "Tower", "SN7", "fw 1"),
             groups=(),
             exam="260922000000AB12",

@@ -20,7 +20,7 @@ from gateway.acquire.adapter import Adapter, Decoder, Folder
 from gateway.acquire.admission import admit, unwrapped
 from gateway.acquire.footprint import of_file
 from gateway.acquire.idle import close_if_idle
-from gateway.acquire.listing import MOST_SAID, Listing, shown
+from gateway.acquire.listing import MOST_SAID, Listing, shown, unnamed
 from gateway.acquire.putting_away import DELETE, LEAVE, content, leftovers, put_away
 from gateway.acquire.taken import Memory, Stamp
 from gateway.acquire.taking import Changed, Taken, Taking
@@ -28,7 +28,7 @@ from gateway.acquire.waiting import Waiting
 from gateway.acquire.whole import lacking, opened
 from gateway.acquire.whose import file_exam
 from gateway.clock import Clock
-from gateway.errors import GatewayError, Held, Misuse, Retry, Unreadable, in_words
+from gateway.errors import GatewayError, Held, Misuse, Retry, Unreadable
 from gateway.events import Identified, Started
 from gateway.local import Answer, Request
 from gateway.service import Heart, Service
@@ -152,7 +152,8 @@ class Collecting:
                 self._examine(folder, name, stamp, arrived, beat)
             for name, words in self.waiting.overdue(self._clock.monotonic()):
                 minutes = self._device.incomplete
-                log.error("%s: %s is not whole after %g min: %s", self._device.name, shown(name), minutes, words)
+                late = f"{unnamed(entries[name])} is not whole after {minutes:g} min: {words}"
+                self._say(logging.ERROR, name, late)
         finally:
             self._busy = self.waiting.expected()
             os.close(folder)
@@ -207,8 +208,8 @@ class Collecting:
         else:
             earlier = ", ".join(taken.same_as.get("acquisitions", ())) or "an earlier recording"
             fix = f"to take it again, remove that line of {self._here.taken(self._device.name)} and restart capture"
-            words = "%s: %s is the same as a file that became %s, and is not taken twice (%s)"
-            log.warning(words, self._device.name, shown(name), earlier, fix)
+            words = f"{unnamed(stamp)} is the same as a file that became {earlier}, and is not taken twice ({fix})"
+            self._say(logging.WARNING, name, words)
         self._put_away(name, stamp)
 
     def _put_away(self, name: str, stamp: Stamp) -> None:
@@ -216,8 +217,9 @@ class Collecting:
             put_away(self._folder, name, stamp, self._device.taken)
         except OSError as error:
             self._stuck.add(name)
-            words = "%s: %s is kept, but cannot be put away (taken = %r): %s; let the gateway's user write in %s"
-            log.error(words, self._device.name, shown(name), self._device.taken, in_words(error), self._folder)
+            why = error.strerror or type(error).__name__  # the whole of its words name the file
+            words = f"{unnamed(stamp)} is kept, but cannot be put away (taken = {self._device.taken!r}): {why}"
+            self._say(logging.ERROR, name, f"{words}; let the gateway's user write in {self._folder}")
 
     def _refuse(self, name: str, stamp: Stamp, error: Unreadable) -> None:
         """Left where it is, and said once; looked at again only when it changes, or after a restart."""
@@ -225,8 +227,12 @@ class Collecting:
         if len(self._refused) >= MOST_SAID:
             self._refused.pop(next(iter(self._refused)))
         self._refused[name] = (stamp, error.message, error.fix)
-        words = "%s: %s cannot be taken: %s; it stays where it is"
-        log.error(words, self._device.name, shown(name), error)
+        self._say(logging.ERROR, name, f"{unnamed(stamp)} cannot be taken: {error}; it stays where it is")
+
+    def _say(self, level: int, name: str, words: str) -> None:
+        """To the log, where no file has a name: devices name their files after patients. ``gateway status`` has it."""
+        log.log(level, "%s: %s", self._device.name, words)
+        log.debug("%s: its name is %s", self._device.name, shown(name))
 
     def _fail(self, error: OSError | GatewayError) -> None:
         """The folder, or the disk, does not do what it should: said once for each state, and tried again."""
@@ -268,10 +274,11 @@ class Collecting:
     def _tell(self) -> None:
         """Renew the answer to ``status``; replaced as a whole, so any thread may read it."""
         problem, fix = (self._problem.message, self._problem.fix) if self._problem else (None, None)
+        file = None
         if problem is None and self._refused:
-            name, (_, words, fix) = next(iter(self._refused.items()))
+            name, (stamp, words, fix) = next(iter(self._refused.items()))
             more = f" (and {len(self._refused) - 1} more)" if len(self._refused) > 1 else ""
-            problem = f"{shown(name)} in {self._folder} cannot be taken: {words}{more}"
+            problem, file = f"{unnamed(stamp)} in {self._folder} cannot be taken: {words}{more}", shown(name)
         kept = self._last.facts[0].acquisition if self._last else None
         self.status = {
             "device": self._device.name,
@@ -290,6 +297,7 @@ class Collecting:
             "garbage": 0,
             "problem": problem,
             "fix": fix,
+            "file": file,
             "kept": kept,
             "ended": None,
             "test": self._device.test,

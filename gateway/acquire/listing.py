@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -48,9 +49,16 @@ class Listing:
                     yield entry.name, stamp_of(found)
                 elif entry.name not in self._odd and len(self._odd) < MOST_SAID:
                     self._odd.add(entry.name)
-                    log.warning("%s: %s is no plain file and is left alone", self._device, shown(entry.name))
+                    log.warning("%s: something in %s is no plain file and is left alone", self._device, self._where)
+                    log.debug("%s: its name is %s", self._device, shown(entry.name))
 
 
 def shown(name: str) -> str:
-    """A file's name as it may stand in a line of the log, whatever is in it."""
+    """A file's name in one line, whatever is in it. For a person's eyes: it may be a patient's name."""
     return repr(name)[:200]
+
+
+def unnamed(stamp: Stamp) -> str:
+    """What tells a file from others, and nothing of a patient."""
+    written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp.mtime_ns / 1e9))
+    return f"the file of {stamp.size} bytes, written {written},"

@@ -13,6 +13,8 @@ def report(attendant: Attendant) -> Answer:
     facts, end, problem = attendant.recorder.facts, attendant.recorder.end, attendant.problem
     first = end.groups[0] if end is not None and end.groups else None
     state = "recording" if session.recording else "starting" if session.wanted else "ready"
+    missing = first.missing if first else 0
+    of_frames = {"dropped_frames": missing} if attendant.shutter is not None else {}
     return {
         "device": attendant.device.name,
         "adapter": attendant.device.adapter,
@@ -24,7 +26,7 @@ def report(attendant: Attendant) -> Answer:
         "seconds": round(session.seconds, 3),
         "samples": first.samples if first else 0,
         "durable": attendant.recorder.durable if facts else 0,  # the rest is safe with the next sync, or END
-        "missing": first.missing if first else 0,
+        "missing": missing,
         "sync": [round(seconds, 4) for seconds in attendant.recorder.syncs],  # of the last ones
         "gaps": end.gaps if end is not None else 0,
         "garbage": session.garbage,
@@ -34,4 +36,5 @@ def report(attendant: Attendant) -> Answer:
         "ended": attendant.kept.reason if attendant.kept else None,
         "test": attendant.device.test,
         "takes": attendant.shutter.takes if attendant.shutter is not None else None,  # of an image source
+        **of_frames,
     }

@@ -22,7 +22,6 @@ from gateway.model import Exam, Facts, InstanceRef
 from gateway.profile import Profile
 from gateway.settings import Box
 
-ENCODING = "PDF"  # of the Frame that holds the file
 _DOCUMENT = 0x00420011
 _HEAD = struct.pack("<HH2sH", 0x0042, 0x0011, b"OB", 0)
 _BEGINS = b"%PDF-"

@@ -155,6 +155,8 @@ def _reference(head: Dataset) -> Dataset:
     row = BY_CLASS.get(str(head.SOPClassUID))
     item = Dataset()
     item.RelationshipType = "CONTAINS"
-    item.ValueType = "IMAGE" if row is not None and row.image else "WAVEFORM" if row is not None else "COMPOSITE"
+    item.ValueType = "COMPOSITE"  # a document, too
+    if row is not None and (row.image or row.limits is not None):
+        item.ValueType = "IMAGE" if row.image else "WAVEFORM"
     item.ReferencedSOPSequence = [_sop(head)]
     return item

@@ -57,7 +57,7 @@ def wrap(
         raise Held(f"acquisition {facts.acquisition} belongs to exam {facts.exam}, not to {exam.exam}")
     _believe(facts, settings)
     device = _device(settings, facts)
-    if facts.picture is not None and facts.picture.encoding == encapsulating.ENCODING:
+    if facts.kind is Kind.DOCUMENT:
         return encapsulating.wrap(path, facts, exam, settings.profile(device), settings.box, out, beat)
     if facts.picture is not None:
         noted, largest = tuple(_notes(facts, end, device)), device.largest << 20

@@ -29,7 +29,10 @@ _LONGEST = 1 << 20  # bytes of a line
 def append(
     path: Path, at: Instant, who: str, what: str, subject: str, why: str = "", instances: Sequence[str] = ()
 ) -> None:
-    """Record one decision durably. ``who`` is a person's name, or "rule" for what the configuration decided."""
+    """Record one decision durably. ``who`` is a person's name, or "rule" for what the configuration decided.
+
+    ``why`` stands in the file only, if a person gave it.
+    """
     entry: dict[str, Any] = {"at": at.wall, "trusted": at.trusted, "who": who, "what": what}
     entry |= {"subject": subject, "why": why}
     if instances:
@@ -49,7 +52,8 @@ def append(
         if new:
             fsops.sync_folder(path.parent)
     if not instances:
-        log.info("%s: %s %s%s", who, what, subject, f" ({why})" if why else "")
+        told = f" ({why})" if why and who == "rule" else ""  # what a person wrote may name a patient
+        log.info("%s: %s %s%s", who, what, subject, told)
 
 
 def left(settings: Settings, clock: Clock, what: str, to: str, uids: Sequence[str]) -> None:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from gateway.acquire.adapter import adapter_named
 from gateway.destination import Destination
 from gateway.device import Device
-from gateway.dicom.iods import BY_CLASS
+from gateway.dicom import sources
+from gateway.dicom.iods import BY_CLASS, BY_KEY
+from gateway.errors import Held
+from gateway.model import Channel
 from gateway.settings import Settings
 from gateway.sop_classes import BY_KIND, PICTURES, WRITTEN
 from gateway.spool.routing import Seen, takes
@@ -34,7 +37,8 @@ def notes(settings: Settings) -> list[str]:
             for name, each in made.items()
             if not any(takes(d, seen) for d in to for seen in each)
         ]
-    return found + [note for device in settings.devices if (note := _foreign(device))]
+    found += [note for device in settings.devices if (note := _foreign(device))]
+    return found + [note for device in settings.devices for note in _mislabelled(device)]
 
 
 def _foreign(device: Device) -> str:
@@ -45,6 +49,26 @@ def _foreign(device: Device) -> str:
         return ""
     label, measured = BY_CLASS[WRITTEN[device.iod]].label, " or ".join(kinds)
     return f"device {device.name}: it measures {measured}, which does not become {label}; set another 'iod'"
+
+
+def _mislabelled(device: Device) -> Iterator[str]:
+    """In words: what the configuration calls an input, or measures it against, and no code stands for.
+
+    Only where it matters: where a class must have a code for both, and the adapter measures one kind of thing.
+    """
+    kind, *others = adapter_named(device.adapter).kinds
+    row = next((BY_KEY[key] for key in BY_KIND[kind].candidates(device.iod, mixed=bool(others))), None)
+    if others or row is None or row.limits is None or not row.waveform.referenced:
+        return
+    named = [Channel(label, "uV", 1.0) for label in device.montage if label]
+    try:
+        for channel in named:
+            sources.source(channel, row, kind)
+        for channel in named or [Channel("", "uV", 1.0)]:
+            if device.reference or sources.parts(channel.label)[1]:
+                sources.modifiers(channel, row, device.reference)
+    except Held as error:
+        yield f"device {device.name}: {error.message}; what it records would be held"
 
 
 def _made(device: Device, to: list[Destination]) -> Iterator[Seen]:

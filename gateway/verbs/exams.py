@@ -78,7 +78,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     show = what.add_parser("show", help="one exam, whole")
     attribute = what.add_parser("attribute", help="give a recording (or exam) to a patient, or (--correct) to another")
     show.add_argument("exam")
-    attribute.add_argument("exam", metavar="RECORDING", help="its id, as gateway queue list shows it")
+    attribute.add_argument("exam", metavar="RECORDING|EXAM", help="its id, as gateway queue list or exam list shows it")
     attribute.add_argument("--correct", action="store_true", help="it had been given to the wrong patient")
     attribute.add_argument("--why", default="", metavar="TEXT", help="for the audit trail")
     identity.arguments(attribute)

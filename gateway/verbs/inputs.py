@@ -14,16 +14,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """3 when there is no video source."""
     found = sources()
     if args.json:
         tell.as_json({"sources": [_plain(source) for source in found]})
-        return 0
-    if not found:
+    elif not found:
         print("no video source: plug a camera or grabber in; ls -l /dev/video* shows what the system sees")
-        return 3
-    for source in found:
-        print("\n".join(_lines(source)))
-    return 0
+    else:
+        for source in found:
+            print("\n".join(_lines(source)))
+    return 0 if found else 3
 
 
 def _lines(source: Source) -> Iterator[str]:

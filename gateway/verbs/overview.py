@@ -181,6 +181,8 @@ def _of_devices(devices: Iterable[DeviceState]) -> Iterator[Finding]:
             )
         elif device.problem:
             fix = str(device.answer.get("fix") or "")
+            if file := device.answer.get("file"):  # beside the words: they go to the journal, and it may name a patient
+                fix = f"it is {file}; {fix}"
             yield Finding(_light(device.answer), f"Device {device.name}: {device.problem}", fix)
         elif (name := device.answer.get("acquisition")) and device.answer.get("exam") is None:
             words = f"Device {device.name} is recording, and nobody has said of whom: it will be held until then"

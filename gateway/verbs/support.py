@@ -88,7 +88,8 @@ def _journal() -> str:
 def _statuses(settings: Settings) -> Iterator[tuple[str, object]]:
     for name in ("forward", *(f"capture-{d.name}" for d in settings.devices)):
         try:
-            yield name, local.ask(settings.places.socket(name), {"do": "status"})
+            answer = local.ask(settings.places.socket(name), {"do": "status"})
+            yield name, {key: value for key, value in answer.items() if key != "file"}  # it may name a patient
         except GatewayError as error:
             yield name, {"error": str(error)}
 

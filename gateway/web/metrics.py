@@ -149,7 +149,7 @@ METRICS = (
     Metric("gateway_recording_samples", "gauge", "Samples per channel of the last recording.", _device("samples")),
     Metric("gateway_recording_missing", "gauge", "Of them, how many never arrived.", _device("missing")),
     Metric("gateway_recording_gaps", "gauge", "Gaps in the last recording.", _device("gaps")),
-    Metric("gateway_recording_dropped_frames", "gauge", "Frames that were dropped in it.", _device("dropped_frames")),
+    Metric("gateway_recording_dropped_frames", "gauge", "Frames that are missing in it.", _device("dropped_frames")),
     Metric("gateway_device_garbage_bytes", "gauge", "Bytes on the line that were no protocol.", _device("garbage")),
     Metric("gateway_recordings_to_wrap", "gauge", "Recordings that are not yet an instance.", _queue("to_wrap")),
     Metric("gateway_recordings_held", "gauge", "Recordings that wait for a person.", _queue("held_recordings")),

@@ -94,7 +94,6 @@ def _fill(tree: Path, work: Path, epoch: int) -> None:
             _put(tree / folder / source.name, source.read_bytes())
     _put(tree / "usr/bin/gateway", (HERE / "gateway").read_bytes())
     _put(tree / f"usr/share/python3/runtime.d/{NAME}.rtupdate", (HERE / "rtupdate").read_bytes())
-    _put(tree / f"usr/share/lintian/overrides/{NAME}", (HERE / "lintian-overrides").read_bytes())
     _put(tree / "usr/share/bash-completion/completions/gateway", completion.script().encode())
     _put(tree / "usr/share/man/man1/gateway.1.gz", _gzip(manual.page(epoch).encode()))
     documents = tree / f"usr/share/doc/{NAME}"

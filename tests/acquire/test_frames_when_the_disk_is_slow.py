@@ -10,9 +10,12 @@ import pytest
 from gateway import configuration, fsops, records
 from gateway.acquire import frame_line, lines
 from gateway.acquire.attend import attend
+from gateway.acquire.reporting import report
 from gateway.errors import Retry
 from gateway.events import Frame, Gap, Marker, Started
 from gateway.model import Equipment, Picture
+from gateway.verbs.overview import DeviceState, Overview
+from gateway.web import metrics
 
 CAMERA = """
 [[device]]
@@ -101,13 +104,16 @@ def test_what_the_disk_cannot_follow_is_dropped_and_counted_and_the_rest_is_in_o
     monkeypatch.setattr("gateway.fsops.sync", stands_still)
     attendant.start(None)
     turns(attendant, lambda: stalled and frames(attendant) > 5 + frame_line.MOST // SIZE)
-    waiting = attendant._line._waiting
+    waiting, told = attendant._line._waiting, report(attendant)
     attendant.stop("the test has seen enough")
     end, events = taken(settings, attendant)
     kept = [number(event) for event in events if isinstance(event, Frame)]
     lost = sum(event.samples for event in events if isinstance(event, Gap))
     assert lost >= 15
     assert waiting <= frame_line.MOST
+    assert told["dropped_frames"] == told["missing"] >= 15
+    seen = Overview((), (DeviceState("cam", "v4l2", told),), (), None, 0.0)
+    assert 'gateway_recording_dropped_frames{device="cam"} ' in metrics.text(seen)
     assert (end.frames, end.groups[0].missing, end.groups[0].samples) == (len(kept), lost, len(kept) + lost)
     position, expected = kept[0], []
     for event in events:  # each gap stands between the two frames that it parts

@@ -62,5 +62,5 @@ def test_a_box_without_video_says_how_to_look(tmp_path, monkeypatch, capsys):
     from gateway.cli import main  # noqa: PLC0415
 
     monkeypatch.setattr("gateway.verbs.inputs.sources", lambda: listing.sources(Path(tmp_path)))
-    assert main(["inputs"]) == 3
+    assert main(["inputs"]) == main(["inputs", "--json"]) == 3
     assert "no video source" in capsys.readouterr().out

@@ -209,9 +209,9 @@ def test_a_file_that_never_becomes_whole_is_said_once_and_keeps_no_other_waiting
     (box.share / "half.edf").write_bytes(whole[:1000])
     (box.share / "whole.edf").write_bytes(whole)
     box.until(lambda: box.kept)
-    box.until(lambda: "half.edf" in caplog.text)
+    box.until(lambda: "is not whole" in caplog.text)
     box.settled()
-    assert caplog.text.count("half.edf") == 1
+    assert caplog.text.count("is not whole") == 1
     assert f"it has 1000 bytes, by its header it must have {len(whole)}" in caplog.text
     assert (box.share / "half.edf").exists()
 
@@ -222,15 +222,16 @@ def test_a_file_that_cannot_be_read_stays_and_is_said_once_with_the_byte(box, ca
     broken[252:256] = b"two "
     (box.share / "broken.edf").write_bytes(broken)
     simple(box.share / "good.edf")
-    box.until(lambda: box.kept and "broken.edf" in caplog.text)
+    box.until(lambda: box.kept and "cannot be taken" in caplog.text)
     box.settled()
-    assert caplog.text.count("broken.edf") == 1
+    assert caplog.text.count("cannot be taken") == 1
     assert "byte 252: number of signals is 'two'" in caplog.text
     assert (box.share / "broken.edf").exists()
-    assert "broken.edf" in box.process.status["problem"]
+    assert "byte 252" in box.process.status["problem"]
+    assert box.process.status["file"] == "'broken.edf'"
     (box.share / "broken.edf").unlink()
     box.settled()
-    assert box.process.status["problem"] is None
+    assert (box.process.status["problem"], box.process.status["file"]) == (None, None)
 
 
 @pytest.mark.parametrize(("how", "stays"), [("leave", True), ("done", False), ("delete", False)])
@@ -306,6 +307,25 @@ def test_names_that_mean_harm_are_left_alone(box, caplog, tmp_path):
     assert len(box.kept) == 2
     assert "is no plain file" in caplog.text
     assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+def test_no_name_of_a_file_is_in_the_log_or_in_what_is_said_of_it_there(box, caplog):
+    """Devices name their files after patients; the log goes into journals and support bundles."""
+    box.configure('taken = "done"\nincomplete = 0.1')
+    box.process.waiting = Waiting(0.1, 0.5)
+    whole = simple(box.folder / "a.edf").read_bytes()
+    (box.share / "done").write_text("no folder: nothing can be put away")
+    (box.share / "Leakname 1.edf").write_bytes(whole)
+    box.until(lambda: box.kept)
+    (box.share / "Leakname 2.edf").write_bytes(whole)  # a second time
+    (box.share / "Leakname 3.edf").write_bytes(whole[:1000])  # never whole
+    (box.share / "Leakname 4.edf").write_bytes(b"no EDF".ljust(1000))  # cannot be taken
+    (box.share / "Leakname 5.edf").symlink_to(box.folder / "a.edf")
+    said = ("cannot be put away", "not taken twice", "is not whole", "cannot be taken", "no plain file")
+    box.until(lambda: all(words in caplog.text for words in said))
+    assert not [r.getMessage() for r in caplog.records if r.levelno > logging.DEBUG and "Leakname" in r.getMessage()]
+    assert "Leakname" not in box.process.status["problem"]
+    assert "Leakname 4" in box.process.status["file"]
 
 
 def test_thousands_of_files_are_looked_at_without_being_kept_in_mind(box):

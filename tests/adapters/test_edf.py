@@ -145,8 +145,9 @@ def test_a_signal_is_what_the_configuration_says_it_is(night):
     assert "SaO2: left out, as configured" in [m.text for m in read.markers]
 
 
-def test_the_configuration_refuses_a_signal_of_an_unknown_kind(tmp_path):
-    text = '[[device]]\nname = "eeg"\nadapter = "edf"\nfolder = "/srv/eeg"\nsignals = ["Fp1=BRAIN"]\n'
+@pytest.mark.parametrize("kind", ["BRAIN", "PICTURES", "DOCUMENT"])
+def test_the_configuration_refuses_a_signal_of_a_kind_that_no_signal_has(kind):
+    text = f'[[device]]\nname = "eeg"\nadapter = "edf"\nfolder = "/srv/eeg"\nsignals = ["Fp1={kind}"]\n'
     with pytest.raises(Misuse, match="LABEL=KIND"):
         configuration.parse(text)
 

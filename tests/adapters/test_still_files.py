@@ -81,6 +81,12 @@ def test_a_file_that_is_still_being_written_lacks_its_end(data: bytes) -> None:
     assert bool(lacks(read_of(short), len(short))) is (data[:2] not in (b"II", b"MM"))
 
 
+def test_a_report_is_of_a_kind_of_its_own_as_it_came() -> None:
+    data = b"%PDF-1.4 a report\n%%EOF"
+    begun, frame = events(data)[:2]
+    assert (begun.kind, frame.data) == (Kind.DOCUMENT, data)
+
+
 def test_it_is_an_adapter_for_folders_of_pictures() -> None:
     assert isinstance(ADAPTER.transport, Folder)
     assert ADAPTER.kind is Kind.PICTURES

@@ -259,6 +259,26 @@ def test_calibrated_regions_move_with_the_crop(tmp_path: Path) -> None:
     assert (one.PhysicalUnitsXDirection, one.PhysicalDeltaX) == (3, 0.05)
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "unit", "flags", "data_type"),
+    [
+        ("2D", "tissue", "cm", 0, 0x0001),
+        ("spectral", "pw-doppler", "cm/s", 0, 0x0003),
+        ("spectral", "cw-doppler", "Hz", 0b100, 0x0004),
+        ("waveform", "ecg", "none", 0, 0x000A),
+        ("waveform", "respiration", "none", 0, 0x0012),
+    ],
+)
+def test_a_region_says_what_is_in_it_and_whether_a_doppler_scale_is_of_frequency(
+    kind: str, data: str, unit: str, flags: int, data_type: int, tmp_path: Path
+) -> None:
+    """PS3.3 C.8.5.5.1.7 and C.8.5.5.1.3: respiration has no number of its own; bit 2 is the Doppler Scale Type."""
+    profile = Profile(name="p", calibration=(Region(kind, data, Area(0, 0, 30, 20), 0.01, "s", 0.05, unit),))
+    (made,) = wrapped(tmp_path, yuyv_still(), profile, iod="ultrasound")
+    (one,) = pydicom.dcmread(made.path).SequenceOfUltrasoundRegions
+    assert (one.RegionFlags, one.RegionDataType) == (flags, data_type)
+
+
 def test_a_clip_that_is_too_large_comes_in_parts_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

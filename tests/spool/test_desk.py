@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,20 @@ def test_the_audit_trail_survives_a_torn_line(settings: Settings) -> None:
     lines = path.read_text().splitlines()
     assert [json.loads(lines[0])["what"], lines[1], json.loads(lines[2])["what"]] == ["hold", '{"at": 1', "release"]
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_a_person_wrote_stands_in_the_audit_trail_and_not_in_the_log(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may name a patient; the log goes into support bundles."""
+    settings.places.audit.parent.mkdir(parents=True, exist_ok=True)
+    with caplog.at_level(logging.INFO):
+        audit.append(settings.places.audit, CLOCK.now(), "Ann", "hold", "1", "it was of Leakname")
+        audit.append(settings.places.audit, CLOCK.now(), "rule", "attribute", "1", "it fits by step_id")
+    assert [line["why"] for line in trail(settings)] == ["it was of Leakname", "it fits by step_id"]
+    assert "Ann: hold 1" in caplog.text
+    assert "it fits by step_id" in caplog.text
+    assert "Leakname" not in caplog.text
 
 
 def test_a_closed_exam_gets_no_more_recordings(settings: Settings, ask: Ask) -> None:

@@ -274,6 +274,30 @@ def test_a_rule_that_can_never_be_right_is_refused_with_the_fix(config: Path, mo
 
 
 @pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ('montage = ["Fp1", "Cz-A1"]\nreference = "A1+A2"', ""),
+        ('reference = "M1"', ""),
+        ('montage = ["Fp1", "Nonsense"]\nreference = "A1"', "'Nonsense'"),
+        ('montage = ["Fp1-Nowhere"]', "'Nowhere'"),
+        ('reference = "the ear"', "'the ear'"),
+    ],
+)
+def test_the_configuration_check_names_an_electrode_that_there_is_not(config: Path, keys: str, words: str) -> None:
+    section = f'\n[[device]]\nname = "cap"\nadapter = "openbci_cyton_eeg"\nport = "/dev/ttyUSB0"\n{keys}\n'
+    config.write_text(config.read_text() + section)
+    notes = coverage.notes(configuration.load(config))
+    assert [words in note and "would be held" in note for note in notes] == [True] * bool(words)
+
+
+def test_a_destination_for_reports_gets_those_of_a_folder(config: Path) -> None:
+    section = '\n[[device]]\nname = "scope"\nadapter = "still_files"\nfolder = "/srv/scope"\n'
+    configured(config, one="", two='only_classes = ["pdf"]')
+    config.write_text(config.read_text() + section)
+    assert coverage.notes(configuration.load(config)) == []
+
+
+@pytest.mark.parametrize(
     ("one", "two", "found"),
     [
         ("", "", []),

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from dcmtk import storescp
 from orthanc import Orthanc
+from pictures import Taken, wrapped
 from pydicom import dcmread
 
 from gateway.dicom import rejection
-from gateway.model import InstanceRef
+from gateway.model import InstanceRef, Picture
 from gateway.settings import Box
 from gateway.transfer.calling.peers import Peer
 from gateway.transfer.storing import store
@@ -25,6 +27,22 @@ def note_of(ecg: InstanceRef, folder: Path) -> InstanceRef:
     folder.mkdir()
     uid = rejection.write([Path(ecg.path)], rejection.WRONG_ENTRY, WORDS, AT, Box(), folder)
     return InstanceRef(rejection.SOP_CLASS, uid, rejection.EXPLICIT, str(folder / f"{uid}.dcm"))
+
+
+@pytest.mark.parametrize(("kind", "value_type"), [("ecg", "WAVEFORM"), ("still", "IMAGE"), ("report", "COMPOSITE")])
+def test_a_note_refers_to_each_instance_as_what_it_is(
+    kind: str, value_type: str, tmp_path: Path, ecg: Callable[..., InstanceRef]
+) -> None:
+    """TID 2010: a document is neither an image nor a waveform."""
+    if kind == "ecg":
+        rejected = ecg()
+    else:
+        data = Taken(Picture("GREY", 4, 2)).frames(bytes(8))
+        report = Taken(Picture("PDF", 0, 0)).frames(b"%PDF-1.4\n%%EOF")
+        (rejected,) = wrapped(tmp_path / kind, data if kind == "still" else report)
+    reference = dcmread(note_of(rejected, tmp_path / "note").path).ContentSequence[1]
+    assert reference.ValueType == value_type
+    assert reference.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == rejected.sop_instance_uid
 
 
 def test_orthanc_files_the_note_with_the_patient_and_study_that_it_speaks_of(

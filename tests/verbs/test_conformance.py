@@ -269,6 +269,20 @@ def test_a_store_is_followed_by_what_the_statement_says_of_its_status(statement:
     assert answering(list(said), send) == said
 
 
+def test_cancel_and_pending_are_called_so(statement: Tables) -> None:
+    """PS3.7 annex C: they are neither successes nor failures, whatever the box makes of them."""
+    for title in ("Statuses of C-FIND", "Statuses of C-STORE"):
+        meanings = {row["Status"][:4]: row["Meaning"] for row in statement[title]}
+        assert (meanings["FE00"], meanings["FF00"]) == ("Cancel", "Pending")
+
+
+def test_no_class_without_colour_is_said_to_be_made_as_h264(statement: Tables) -> None:
+    rows = statement["Proposed presentation contexts: store instances"]
+    clips = {row["Abstract syntax"] for row in rows if "H.264" in row["Transfer syntax"]}
+    assert "Video Endoscopic Image Storage" in clips
+    assert not [name for name in clips if "Grayscale" in name]
+
+
 @pytest.mark.parametrize("service", ["N-CREATE", "N-SET", "N-ACTION"])
 def test_a_step_or_a_request_is_followed_by_what_the_statement_says_of_its_status(
     service: str, statement: Tables, tmp_path: Path

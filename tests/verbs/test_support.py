@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from spooling import CLOCK, ITEM, record, somebodys_exam
 
-from gateway import configuration, fsops
+from gateway import configuration, fsops, local
 from gateway.cli import main
 from gateway.forward import Forward
 from gateway.places import IDENTIFIED
@@ -79,6 +79,19 @@ def test_no_patient_of_a_full_box_is_in_it(full: Settings, config: Path, tmp_pat
     for leak in LEAKS:
         assert leak in there, f"the box does not hold {leak!r}: the test proves nothing"
         assert not [name for name, data in found.items() if leak in data], leak
+
+
+def test_the_name_of_a_file_that_a_device_dropped_is_not_in_it(
+    settings: Settings, config: Path, tmp_path: Path
+) -> None:
+    answer = {"problem": "the file of 9 bytes cannot be taken", "file": "'Leakname^Given.edf'"}
+    server = local.Server(settings.places.socket(f"capture-{settings.devices[0].name}"), {"status": lambda _: answer})
+    try:
+        found = bundled(config, tmp_path / "bundle.tar.gz")["status.json"]
+    finally:
+        server.close()
+    assert b"the file of 9 bytes" in found
+    assert b"Leakname" not in found
 
 
 def test_it_is_for_its_owner_only_and_never_overwrites(config: Path, tmp_path: Path) -> None:

@@ -59,6 +59,21 @@ def test_a_device_with_a_problem_and_an_unwell_forward_ask_for_a_look(client: An
     assert "Device ecg1: no data for 5 s<code>check its cable</code>" in client.get("/")[2].decode()
 
 
+def test_a_file_that_cannot_be_taken_is_named_beside_the_words_and_not_in_them(client: Any, running: Any) -> None:
+    """The line that the box says at boot goes into the journal; a file may be named after a patient."""
+    running("forward", FORWARD)
+    answer = {
+        "recording": False,
+        "problem": "the file of 9 bytes cannot be taken",
+        "fix": "export it",
+        "file": "'D.edf'",
+    }
+    running("capture-ecg1", answer)
+    running("capture-ecg2", {"recording": False})
+    assert json.loads(client.get("/status.json")[2])["words"] == "Device ecg1: the file of 9 bytes cannot be taken"
+    assert "<code>it is &#x27;D.edf&#x27;; export it</code>" in client.get("/")[2].decode()
+
+
 def test_a_recording_of_nobody_is_said_while_it_runs(client: Any, running: Any) -> None:
     running("forward", FORWARD)
     running("capture-ecg1", {"recording": True, "acquisition": "A1", "exam": None, "problem": None})

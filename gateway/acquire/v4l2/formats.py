@@ -45,12 +45,6 @@ def name_of(number: int) -> str:
     return number.to_bytes(4, "little").decode("ascii", "replace")
 
 
-def size_of(encoding: str, columns: int, rows: int) -> int:
-    """Bytes of one frame without padding; 0 if it is compressed."""
-    bits = next((f.bits for f in FORMATS.values() if f.encoding == encoding), 0)
-    return columns * rows * bits // 8
-
-
 def tidy(data: Memory, fourcc: str, columns: int, rows: int, stride: int) -> bytes | None:
     """A copy of one frame, rows closed up, in the order of the encoding's name; None if it is too short to be one.
 

@@ -23,6 +23,7 @@ from gateway.settings import Box
 FRAME_TIME, FRAME_TIME_VECTOR = Tag(0x0018, 0x1063), Tag(0x0018, 0x1065)
 # Anatomic Region is required of VL clips (C.8.12.1.1.5), and this is true of every picture whose profile names none.
 SOME_PART = Code("91723000", "SCT", "Anatomical structure")
+_OF_FREQUENCY = 1 << 2  # Region Flags, Doppler Scale Type: not of velocity (C.8.5.5.1.3)
 _LONGEST_COMMENTS = 10240  # characters of an LT
 
 
@@ -131,7 +132,7 @@ def _calibration(head: Dataset, shown: Shown) -> None:
         item.PhysicalUnitsXDirection, item.PhysicalUnitsYDirection = UNITS[one.unit_x], UNITS[one.unit_y]
         item.PhysicalDeltaX, item.PhysicalDeltaY = one.step_x, one.step_y
         item.RegionSpatialFormat, item.RegionDataType = FORMATS[one.format], DATA[one.data]
-        item.RegionFlags = 0
+        item.RegionFlags = _OF_FREQUENCY if one.format == "spectral" and "Hz" in (one.unit_x, one.unit_y) else 0
         regions.append(item)
     if regions:
         head.SequenceOfUltrasoundRegions = regions

@@ -53,6 +53,7 @@ def class_name(uid: str) -> str:
 _JPEG = "1.2.840.10008.1.2.4."
 # In which transfer syntaxes frames are written: as stills; and what a clip may be coded as besides.
 _STILL = (names.EXPLICIT, *(f"{_JPEG}{n}" for n in (50, 51, 80)))
+_IN_CLIPS = "YBR_PARTIAL_420"  # what H.264 is always: no clip without colour is coded so
 _CLIP = tuple(uid for row in h264.ROWS for uid in (row.whole, row.fragmentable))
 
 
@@ -70,7 +71,8 @@ def written_classes() -> dict[str, tuple[str, ...]]:
 def _syntaxes(iod: Iod) -> tuple[str, ...]:
     if iod.pictures is None:
         return (names.EXPLICIT,)
-    return (*_STILL, *(_CLIP if iod.pictures.frames else ()))
+    allowed = iod.pictures.photometric
+    return (*_STILL, *(_CLIP if iod.pictures.frames and (not allowed or _IN_CLIPS in allowed) else ()))
 
 
 def _stored() -> tuple[Pair, ...]:

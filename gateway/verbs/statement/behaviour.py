@@ -22,6 +22,7 @@ BEHAVIOUR = {
 }
 COMMON = "Statuses of all services"
 _HEAD = ("Status", "Meaning", "Behaviour", "What is said")
+_CANCEL = 0xFE00
 _PENDING = "/".join(f"{code:04X}H" for code in sorted(dimse.PENDING))
 
 
@@ -59,7 +60,8 @@ def _status(row: Row, failed: str = "") -> tuple[str, str, str, str]:
     low, high, kind, words = row
     code = f"{low:04X}H" if low == high else f"{low:04X}H to {high:04X}H"
     meaning, behaviour = BEHAVIOUR[kind]
-    return code, meaning, failed if failed and meaning == "Failure" else behaviour, words
+    then = failed if failed and meaning == "Failure" else behaviour
+    return code, {_CANCEL: "Cancel", min(dimse.PENDING): "Pending"}.get(low, meaning), then, words
 
 
 def failure_reasons() -> Table:

@@ -20,7 +20,6 @@ from gateway.transfer.media.dicomdir.elements import Window, element_at
 from gateway.transfer.media.pdi.stills import still
 
 log = logging.getLogger(__name__)
-SUFFIXES = (".SVG", ".PNG", ".JPG", ".PDF")
 MOST_CHANNELS = 64  # of a sheet: one strip each
 _MOST_SAMPLES = 1_000_000  # of a strip
 _LARGEST_DOCUMENT = 16 << 20  # bytes
