@@ -187,7 +187,8 @@ class Session:
                 case Samples() if self.recording:
                     yield from self._on_samples(event, now)
                 case Gap() if self.recording and event.time >= self.since and not self.still:
-                    yield self._missing(event)
+                    if self._misses(event):
+                        yield self._missing(event)
                 case Marker() if self.recording:
                     here = self._groups[event.group].at(event.time) if event.sample is None else event.sample
                     yield Record(dataclasses.replace(event, sample=here))
@@ -276,6 +277,11 @@ class Session:
         group.position += len(event.data)
         group.last, self.heard, self.delivered = event.time, now, now
         yield Record(event)
+
+    def _misses(self, gap: Gap) -> bool:
+        """Before its first sample nothing is missing of an acquisition; of frames the pre-roll tells."""
+        frames = self.started is not None and gap.group >= len(self.started.groups)
+        return frames or self._groups[gap.group].position > 0
 
     def _missing(self, gap: Gap) -> Record:
         group = self._groups[gap.group]

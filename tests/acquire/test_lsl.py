@@ -22,6 +22,7 @@ import pydicom
 import pytest
 from acquisitions import an_exam
 from pydicom.waveforms import multiplex_array
+from tiers import only_slow
 
 from firmware_adapters.lsl import Decoder
 from gateway.acquire.lsl.description import described
@@ -55,6 +56,7 @@ DEVICE = """
 name = "eeg"
 adapter = "lsl"
 stream = "{name}"
+source_id = "{name}"
 markers = "{name}-marks"
 look = 10.0
 silence = 60.0
@@ -321,49 +323,56 @@ def test_an_eeg_goes_from_the_stream_to_a_clean_routine_scalp_eeg_to_the_bit(
     assert np.allclose(values[:500], lsl_outlet.value(range(500), 4), atol=0.0051)
 
 
-def test_a_stream_that_returns_goes_on_after_a_gap_and_another_of_its_name_begins_anew(outlet, line, name, until):
-    sender, options = outlet(name), Options(stream=name, look=10.0)
-    here, session, acts = line(options), Session(Decoder(options), wanted=True), []
+@pytest.fixture
+def recorded_through(outlet, line, name, until):
+    """What is decided of a stream whose program ends and is started again, as these sources one after the other."""
 
-    def opened():
-        with contextlib.suppress(Retry):  # none is there yet, or what was killed is still seen, and does not answer
-            here.open()
-            acts.extend(session.connect(time.monotonic()))
-            return True
+    def through(*sources):
+        here, session, acts = line(Options(stream=name, look=10.0)), Session(Decoder(Options()), wanted=True), []
 
-    def received(number):
-        for event, at in here.take(0.02)[0]:
-            acts.extend(session.feed(event, at))
-        return sum(len(a.event.data) for a in acts if isinstance(a, Record) and isinstance(a.event, Samples)) == number
+        def opened():
+            with contextlib.suppress(Retry):  # what was killed is still seen, and does not answer
+                here.open()
+                acts.extend(session.connect(time.monotonic()))
+                return True
 
-    def sent(number):
-        until(opened)
-        until(lambda: received(number - 200) and sender.do()["heard"])
-        sender.do(push=200)
-        until(lambda: received(number))
+        def received(number):
+            for event, at in here.take(0.02)[0]:
+                acts.extend(session.feed(event, at))
+            return sum(map(len, samples(acts))) == number
 
-    def vanished():
-        sender.end()
-        with pytest.raises(Retry, match=f"the LSL stream '{name}' was lost"):
-            until(lambda: here.take(0.02) and None)
-        acts.extend(session.disconnect("lost", time.monotonic()))
+        for turn, source in enumerate(sources):
+            sender = outlet(name, source_id=source, before=0.0)
+            until(opened)
+            until(lambda so_far=200 * turn, sender=sender: received(so_far) and sender.do()["heard"])
+            sender.do(push=200)
+            until(lambda now=200 * turn + 200: received(now))
+            sender.end()
+            with pytest.raises(Retry, match=f"the LSL stream '{name}' was lost"):
+                until(lambda: here.take(0.02) and None)
+            acts.extend(session.disconnect("lost", time.monotonic()))
+        return acts
 
-    sent(200)
-    vanished()
-    sender = outlet(name, before=0.0)
-    sent(400)
-    vanished()
-    sender = outlet(name, source_id="another")
-    sent(600)
-    begun = [n for n, act in enumerate(acts) if isinstance(act, Begin)]
-    assert [acts[n].started.source for n in begun] == [name, "another"]
-    first, second = acts[: begun[1]], acts[begun[1] :]
-    assert np.array_equal(samples(first), np.concatenate([counts(0, 200), counts(0, 200)]))
-    assert np.array_equal(samples(second), counts(0, 200))
-    (gap,) = [a.event for a in first if isinstance(a, Record) and isinstance(a.event, Gap)]
+    return through
+
+
+def samples(acts):
+    return [act.event.data for act in acts if isinstance(act, Record) and isinstance(act.event, Samples)]
+
+
+def test_a_stream_that_vanishes_and_returns_goes_on_after_a_gap(recorded_through, name):
+    acts = recorded_through(name, name)
+    assert [act.started.source for act in acts if isinstance(act, Begin)] == [name]
+    assert np.array_equal(np.concatenate(samples(acts)), np.concatenate([counts(0, 200), counts(0, 200)]))
+    (gap,) = [act.event for act in acts if isinstance(act, Record) and isinstance(act.event, Gap)]
     assert gap.reason == "the connection was lost"
     assert gap.samples > 0
 
 
-def samples(acts):
-    return np.concatenate([a.event.data for a in acts if isinstance(a, Record) and isinstance(a.event, Samples)])
+@only_slow
+def test_another_stream_of_the_same_name_is_another_recording(recorded_through):
+    acts = recorded_through("one", "another")
+    begun = [n for n, act in enumerate(acts) if isinstance(act, Begin)]
+    assert [acts[n].started.source for n in begun] == ["one", "another"]
+    assert np.array_equal(np.concatenate(samples(acts[: begun[1]])), counts(0, 200))
+    assert np.array_equal(np.concatenate(samples(acts[begun[1] :])), counts(0, 200))

@@ -43,6 +43,8 @@ def found(lsl: Any, options: Options, known: str) -> Any:
         again = [one for one in fitting if known and one.source_id() == known]
         if len(again) == 1:
             return again[0]
+        if options.source_id and len(fitting) == 1:  # a person said which: there is no other to wait for
+            return fitting[0]
         if fitting and first:
             until, first = time.monotonic() + _OTHERS, False
         if time.monotonic() > until:

@@ -60,9 +60,14 @@ class StreamLine:
             stream = described(self._inlet.info(ANSWER).as_xml(), self._options)
             self._inlet.open_stream(ANSWER)
             self._shift, self._foreign = self._correction(ANSWER), False
-        except (self._lsl.util.LostError, self._lsl.util.TimeoutError) as error:
+        except RuntimeError as error:  # all that pylsl raises are such
             self.close()
-            raise Retry(f"the LSL stream was found, and does not answer ({error})", "see its program") from error
+            raise Retry(
+                f"the LSL stream {self._named} does not answer as it should ({error})", "see its program"
+            ) from error
+        except UnicodeDecodeError as error:
+            self.close()
+            raise Retry("an LSL stream describes itself in text that is not UTF-8", "correct its program") from error
         except Retry:
             self.close()
             raise
@@ -79,8 +84,8 @@ class StreamLine:
         try:
             while self._lost is None and self._pull(timeout):
                 timeout = 0.0
-        except self._lsl.util.LostError:
-            self._lost = Retry(f"the LSL stream {self._named} was lost", "see its program and the network")
+        except RuntimeError as error:
+            self._lost = Retry(f"the LSL stream {self._named} was lost ({error})", "see its program and the network")
         now = self._monotonic()
         if self._markers is not None:
             self._pieces += [(event, now) for event in self._markers.take(now)]

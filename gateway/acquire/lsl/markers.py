@@ -57,7 +57,7 @@ class Markers:
         try:
             inlet.open_stream(_ANSWER)
             self._shift = float(inlet.time_correction(_ANSWER)) + self._clocks()
-        except (self._lsl.util.LostError, self._lsl.util.TimeoutError):
+        except RuntimeError:  # lost, or it does not answer in time
             self._gone = {*list(self._gone)[-10:], there[0].uid()}
             return
         self._inlet, self._uid = inlet, there[0].uid()
@@ -66,13 +66,16 @@ class Markers:
     def _pull(self, now: float) -> None:
         try:
             for _ in range(_MOST):
-                values, stamp = self._inlet.pull_sample(0.0)
+                try:
+                    values, stamp = self._inlet.pull_sample(0.0)
+                except UnicodeDecodeError:
+                    values, stamp = ["a marker that is no UTF-8 text"], now - self._shift
                 if values is None:
                     return
                 text = " ".join(str(value) for value in values)[:_LONGEST]
                 at = stamp + self._shift
                 self._waiting.append(Marker(text, at if abs(at - now) < _TRUE else now))
-        except self._lsl.util.LostError:
+        except RuntimeError:
             self._inlet, self._gone = None, {*list(self._gone)[-10:], self._uid}
             log.warning("the LSL marker stream %r was lost; it is taken again when it is back", self._name)
             self._waiting.append(Marker(f"the marker stream {self._name} was lost", now))

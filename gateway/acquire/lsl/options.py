@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway import fields
 from gateway.fields import setting
 
-_WORD = r"[^'\"\x00-\x1f]*"  # it stands between quotes in a query
+_WORD = r"[^'\"\x00-\x1f]*"  # the marker stream's name stands between quotes in a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,9 @@ class Options:
     liblsl's own configuration: the file that the environment's LSLAPICFG names.
     """
 
-    stream: str = setting("", fields.text(128, _WORD), "its name; empty: whatever it is called")
-    stream_type: str = setting("EEG", fields.text(64, _WORD), "its type, as its program says it; empty: any")
-    source_id: str = setting("", fields.text(128, _WORD), "its source_id, where several have the same name")
+    stream: str = setting("", fields.text(128), "its name; empty: whatever it is called")
+    stream_type: str = setting("EEG", fields.text(64), "its type, as its program says it; empty: any")
+    source_id: str = setting("", fields.text(128), "its source_id, where several have the same name")
     markers: str = setting("", fields.text(128, _WORD), "name of a stream of type Markers beside it; empty: none")
     look: float = setting(2.0, fields.number(0.5, 10, "seconds"), "how long one attempt to find it takes")
     jitter: float = setting(
