@@ -25,6 +25,7 @@ from pydicom.waveforms import multiplex_array
 from tiers import only_slow
 
 from firmware_adapters.lsl import Decoder
+from gateway import records
 from gateway.acquire.lsl.description import described
 from gateway.acquire.lsl.finding import library
 from gateway.acquire.lsl.line import StreamLine
@@ -307,7 +308,8 @@ def test_an_eeg_goes_from_the_stream_to_a_clean_routine_scalp_eeg_to_the_bit(
     sender.do(push=200)
     sender.do(mark="eyes closed", at=700)
     until(has(ask, 1065))
-    until(lambda: any("eyes closed" in e.text for e in acquisition(named).markers))
+    path = settings.places.acquisition(named) / "records"
+    until(lambda: any(getattr(event, "text", "") == "eyes closed" for event in records.events(path)))
     ask("eeg", do="stop")
     kept = acquisition(named)
     assert [(gap.samples, gap.group) for gap in kept.gaps] == [(64, 0), (1, 0)]

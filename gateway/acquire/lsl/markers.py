@@ -5,6 +5,7 @@ It may come, go and come again while the samples are recorded; both is said in t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -56,10 +57,13 @@ class Markers:
         inlet = self._lsl.StreamInlet(there[0], max_buflen=10, recover=False)
         try:
             inlet.open_stream(_ANSWER)
-            self._shift = float(inlet.time_correction(_ANSWER)) + self._clocks()
-        except RuntimeError:  # lost, or it does not answer in time
+        except self._lsl.util.TimeoutError:
+            return  # it is asked again
+        except RuntimeError:
             self._gone = {*list(self._gone)[-10:], there[0].uid()}
             return
+        with contextlib.suppress(RuntimeError):  # without it, the sender's clock is taken for this box's
+            self._shift = float(inlet.time_correction(_ANSWER)) + self._clocks()
         self._inlet, self._uid = inlet, there[0].uid()
         log.info("the LSL marker stream %r is there", self._name)
 
