@@ -36,11 +36,14 @@ class Started:
     at: float | None = None  # when it began by the device's own clock (wall seconds, UTC); None: now, by the box's
     kind: Kind | None = None  # of a source that may deliver several kinds; None: the adapter's
     kinds: tuple[Kind, ...] = ()  # of each group of a file, where they may differ; (): all are of ``kind``
+    source: str = ""  # what else tells one device from another that says the same of itself: a stream's source_id
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An image source shows frames from now on, recorded or not; a recording that is wanted begins with ``started``."""
+    """An image source shows frames, or a stream gives samples, from now on, recorded or not; a recording that is wanted
+    begins with ``started``.
+    """
 
     started: Started
 
@@ -67,7 +70,8 @@ class Frame:
 class Marker:
     """Something that happened at a moment: event button, lead off, pacer. ``sample`` is 0-based in its group.
 
-    ``concept`` names it in a code where there is one; ``samples`` is how many it goes on for, 0 for a moment.
+    Without one it is where ``time`` falls among the samples that came. ``concept`` names it in a code where there is
+    one; ``samples`` is how many it goes on for, 0 for a moment.
     """
 
     text: str

@@ -45,6 +45,13 @@ class Video:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of the Lab Streaming Layer: liblsl gives whole samples, so there is nothing to decode. The adapter's
+    options are :class:`gateway.acquire.lsl.options.Options`.
+    """
+
+
 ReadAt = Callable[[int, int], bytes]  # offset and length; fewer bytes at the end of the file
 
 
@@ -67,7 +74,7 @@ class Folder:
     lacks: Callable[[ReadAt, int], str] = lacks_nothing
 
 
-Transport = Serial | Internal | Video | Folder
+Transport = Serial | Internal | Video | Stream | Folder
 
 
 class Decoder(Protocol):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.acquire.adapter import Adapter, Folder, Internal, Video
+from gateway.acquire.adapter import Adapter, Folder, Internal, Stream, Video
 from gateway.acquire.frame_line import FrameLine
 from gateway.acquire.line import Line, NoLine, ReadAhead
+from gateway.acquire.lsl.line import StreamLine
 from gateway.acquire.shells import SerialShell
 from gateway.acquire.v4l2.device import VideoDevice
 from gateway.device import Device
@@ -21,6 +22,8 @@ def line_for(adapter: Adapter, device: Device, options: Any, monotonic: Callable
             return NoLine(monotonic)
         case Video():
             return FrameLine(VideoDevice(device.port, options, monotonic), monotonic)
+        case Stream():
+            return StreamLine(options, monotonic)
         case Folder():
             raise Misuse(f"adapter {adapter.name} reads files: device {device.name!r} has no line")
         case serial:

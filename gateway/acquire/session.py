@@ -54,6 +54,11 @@ class _Group:
             return self.last - self.first
         return self.position / self.rate if self.rate else 0.0
 
+    def at(self, time: float) -> int:
+        """Which sample was taken then: the next one, unless it came already."""
+        behind = self.last - time
+        return self.position if behind <= 0 else max(0, self.position - 1 - round(behind * self.rate))
+
 
 @dataclass(slots=True)
 class Session:
@@ -180,11 +185,12 @@ class Session:
                     self.wanted = False
                     yield from self._end(event.reason)
                 case Samples() if self.recording:
-                    yield from self._on_samples(event)
+                    yield from self._on_samples(event, now)
                 case Gap() if self.recording and event.time >= self.since and not self.still:
-                    yield self._missing(event)
+                    if self._misses(event):
+                        yield self._missing(event)
                 case Marker() if self.recording:
-                    here = self._groups[event.group].position if event.sample is None else event.sample
+                    here = self._groups[event.group].at(event.time) if event.sample is None else event.sample
                     yield Record(dataclasses.replace(event, sample=here))
                 case Frame() if self._ready is not None and self._is_the_still(event):
                     yield from self._on_started(self._ready, now)
@@ -259,7 +265,7 @@ class Session:
             yield from self._end(TAKEN)
             yield from self._take(self.decoder.stop(now), now)  # after END: what it says last is not of the still
 
-    def _on_samples(self, event: Samples) -> Iterator[Act]:
+    def _on_samples(self, event: Samples, now: float) -> Iterator[Act]:
         group = self._groups[event.group]
         if group.broken:
             group.broken = False
@@ -269,8 +275,13 @@ class Session:
             if seconds:
                 yield self._missing(Gap("the connection was lost", event.time, seconds=seconds, group=event.group))
         group.position += len(event.data)
-        group.last = self.heard = self.delivered = event.time
+        group.last, self.heard, self.delivered = event.time, now, now
         yield Record(event)
+
+    def _misses(self, gap: Gap) -> bool:
+        """Before its first sample nothing is missing of an acquisition; of frames the pre-roll tells."""
+        frames = self.started is not None and gap.group >= len(self.started.groups)
+        return frames or self._groups[gap.group].position > 0
 
     def _missing(self, gap: Gap) -> Record:
         group = self._groups[gap.group]

@@ -192,3 +192,19 @@ def test_positions_are_the_sum_of_what_was_recorded(steps):
         for event in (a.event for a in acts if isinstance(a, Record)):
             positions += len(event.data) if isinstance(event, Samples) else getattr(event, "samples", 0)
     assert session.seconds == positions / 100
+
+
+def test_what_is_missing_before_the_first_sample_is_no_part_of_the_acquisition():
+    session = Session(Scripted(), wanted=True)
+    list(session.connect(0.0))
+    events = [
+        a.event for a in heard(session, STARTED, Gap("late", 5.0, samples=900), block(10, 5.0)) if isinstance(a, Record)
+    ]
+    assert [type(event) for event in events] == [Samples]
+
+
+def test_a_marker_stands_at_the_sample_that_was_taken_at_its_time():
+    session = recording()  # ten samples at 100 Hz, the last one at 1.0 s
+    times = (1.0, 0.99, 0.95, 0.5, 7.0)
+    marked = [a.event.sample for a in heard(session, *(Marker("m", t) for t in times)) if isinstance(a, Record)]
+    assert marked == [10, 8, 4, 0, 10]
