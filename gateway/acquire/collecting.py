@@ -22,6 +22,7 @@ from gateway.acquire.footprint import of_file
 from gateway.acquire.idle import close_if_idle
 from gateway.acquire.listing import MOST_SAID, Listing, shown, unnamed
 from gateway.acquire.putting_away import DELETE, LEAVE, content, leftovers, put_away
+from gateway.acquire.reporting import NOTHING
 from gateway.acquire.taken import Memory, Stamp
 from gateway.acquire.taking import Changed, Taken, Taking
 from gateway.acquire.waiting import Waiting
@@ -74,7 +75,7 @@ class Collecting:
 
     @property
     def recording(self) -> bool:
-        """A file is being taken."""
+        """A file is being taken, or about to be."""
         return self._busy
 
     def handlers(self) -> dict[str, Callable[[Request], Answer]]:
@@ -104,10 +105,6 @@ class Collecting:
         """What a power cut left half done is finished, or was never begun. Comes first."""
         if recovered := self._taking.recover():
             log.warning("%s: %d recordings of its last file appear now", self._device.name, recovered)
-
-    def waits(self) -> bool:
-        """Whether a file is about to be taken."""
-        return self._busy
 
     def turn(self, beat: Callable[[], None]) -> None:
         """Look if it is time to, take what is ready, say what is wrong."""
@@ -281,25 +278,15 @@ class Collecting:
             problem, file = f"{unnamed(stamp)} in {self._folder} cannot be taken: {words}{more}", shown(name)
         kept = self._last.facts[0].acquisition if self._last else None
         self.status = {
+            **NOTHING,
             "device": self._device.name,
             "adapter": self._device.adapter,
             "port": str(self._folder),
             "state": "no device" if isinstance(self._problem, Retry) else "taking" if self._busy else "ready",
-            "recording": False,
-            "exam": None,
-            "acquisition": None,
-            "seconds": 0.0,
-            "samples": 0,
-            "durable": 0,
-            "missing": 0,
-            "sync": [],
-            "gaps": 0,
-            "garbage": 0,
             "problem": problem,
             "fix": fix,
             "file": file,
             "kept": kept,
-            "ended": None,
             "test": self._device.test,
             "files": {"taken": self.taken_files, "waiting": len(self.waiting), "refused": len(self._refused)},
         }

@@ -6,6 +6,25 @@ from gateway.acquire.attendant import Attendant
 from gateway.errors import Retry
 from gateway.local import Answer
 
+# Of a device that records nothing; what differs is put in its place.
+NOTHING: Answer = {
+    "state": "ready",
+    "recording": False,
+    "exam": None,
+    "acquisition": None,
+    "seconds": 0.0,
+    "samples": 0,
+    "durable": 0,
+    "missing": 0,
+    "sync": [],
+    "gaps": 0,
+    "garbage": 0,
+    "problem": None,
+    "fix": None,
+    "kept": None,
+    "ended": None,
+}
+
 
 def report(attendant: Attendant) -> Answer:
     """A new answer each time, so any thread may read it."""

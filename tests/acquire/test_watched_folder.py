@@ -89,7 +89,7 @@ class Box:
     def settled(self) -> None:
         """Whatever is in the folder was looked at, and nothing is about to be taken."""
         looks = self.process.looks
-        self.until(lambda: self.process.looks > looks + 2 and not self.process.waits())
+        self.until(lambda: self.process.looks > looks + 2 and not self.process.recording)
 
     @property
     def kept(self) -> list:
