@@ -162,6 +162,13 @@ def test_a_still_that_is_broken_is_held(tmp_path: Path) -> None:
         wrapped(tmp_path, Taken(Picture("MJPEG", COLUMNS, ROWS)).frames(data[:-40]))
 
 
+def test_one_odd_frame_at_the_beginning_does_not_cost_all_the_good_ones(tmp_path: Path) -> None:
+    """Records go when their instance is committed: what most of them hold must be in it."""
+    odd, good = jpeg_of(noise(ROWS * 2, COLUMNS)), [jpeg_of(noise(ROWS, COLUMNS, n)) for n in range(3)]
+    with pytest.raises(Held, match=r"3 frames cannot be used, more than the 1 that can .*another kind"):
+        wrapped(tmp_path, Taken(Picture("MJPEG", COLUMNS, ROWS, 25)).frames(odd, *good))
+
+
 def test_an_uncompressed_frame_of_another_length_is_left_out(tmp_path: Path) -> None:
     taken = raw_clip(3).frames(bytes(10), first=1001.0)
     (made,) = wrapped(tmp_path, taken)

@@ -1,7 +1,7 @@
 """From the frames of an acquisition to instances: a still, a clip, or a clip in parts.
 
 Two passes over the records, as for waveforms: the first counts and judges, so that the header can be written first; the
-second copies. A frame that cannot be used is left out and told of; an acquisition without one that can is held.
+second copies. A frame that cannot be used is left out and told of; an acquisition of which most cannot is held.
 """
 
 from __future__ import annotations
@@ -63,6 +63,12 @@ def wrap(path: Path, end: End, wanted: Wanted, box: Box, out: Path, beat: Beat) 
         why = f" ({found.told[0][1]})" if found.told else ""
         raise Held(
             f"acquisition {wanted.facts.acquisition} holds no frame that can be used{why}", "it is kept as it is"
+        )
+    if found.broken > found.count:  # one odd frame at the beginning would cost all good ones, and their records
+        raise Held(
+            f"of acquisition {wanted.facts.acquisition} {found.broken} frames cannot be used, more than the"
+            f" {found.count} that can ({found.told[0][1]})",
+            "it is kept as it is; look at what the source delivers",
         )
     parts = cut(found, coding, wanted.largest)
     iod = choose(wanted.family, found, coding)
