@@ -100,6 +100,25 @@ class Decoder(Protocol):
     def tick(self, now: float) -> Iterator[Event]: ...
 
 
+class Undecoded:
+    """For a transport that gives events itself (:class:`Video`, :class:`Stream`): nothing is left to decode."""
+
+    def __init__(self, options: Any) -> None:
+        """They are the transport's."""
+
+    def start(self, now: float) -> Iterator[Event]:
+        return iter(())
+
+    def stop(self, now: float) -> Iterator[Event]:
+        return iter(())
+
+    def feed(self, data: bytes, now: float) -> Iterator[Event]:
+        return iter(())
+
+    def tick(self, now: float) -> Iterator[Event]:
+        return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class NoOptions:
     """For adapters without settings of their own."""

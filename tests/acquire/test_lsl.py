@@ -24,8 +24,8 @@ from acquisitions import an_exam
 from pydicom.waveforms import multiplex_array
 from tiers import only_slow
 
-from firmware_adapters.lsl import Decoder
 from gateway import records
+from gateway.acquire.adapter import Undecoded
 from gateway.acquire.lsl.description import described
 from gateway.acquire.lsl.finding import library
 from gateway.acquire.lsl.line import StreamLine
@@ -330,7 +330,7 @@ def recorded_through(outlet, line, name, until):
     """What is decided of a stream whose program ends and is started again, as these sources one after the other."""
 
     def through(*sources):
-        here, session, acts = line(Options(stream=name, look=10.0)), Session(Decoder(Options()), wanted=True), []
+        here, session, acts = line(Options(stream=name, look=10.0)), Session(Undecoded(Options()), wanted=True), []
 
         def opened():
             with contextlib.suppress(Retry):  # what was killed is still seen, and does not answer
